@@ -1,0 +1,1 @@
+"""Where leads and deals go: one folder per CRM."""

@@ -1,0 +1,1 @@
+"""Where inquiries come from: one folder per channel."""
