@@ -1,0 +1,1 @@
+"""The tests of the hub; `tests.servers` starts the real Redis and PostgreSQL they run against."""

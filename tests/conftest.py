@@ -1,0 +1,82 @@
+"""What every test may ask for: real servers, the two stacks a hub runs on, captured samples.
+
+`LEADHUB_NO_SKIP=1` (CI) turns a run with skipped tests into a failure and lists them. Only the tests over
+captured messages are let off: those messages are other people's and stay outside the repository.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.servers import Stack, fresh_database, postgres_server, redis_server
+
+REPOSITORY = Path(__file__).parent.parent
+SAMPLES = REPOSITORY.parent / "shared" / "facts"
+OUTSIDE = "captured samples (../shared/facts) are not in the repository"
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis for the whole run. Its data is shared: `stack` empties it, other tests use names of their own."""
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL for the whole run; take a database of your own with `servers.fresh_database(postgres_url)`."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["embedded", "servers"])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """An empty place for a hub's data, once on SQLite files and once on PostgreSQL with Redis."""
+    if request.param == "embedded":
+        yield Stack("embedded", f"sqlite:///{tmp_path}/hub.db", f"sqlite:///{tmp_path}/inbox.db", None, tmp_path)
+        return
+    redis_url: str = request.getfixturevalue("redis_url")
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    with fresh_database(request.getfixturevalue("postgres_url")) as database:
+        yield Stack("servers", database, database, redis_url, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of captured messages; the test is skipped where there is none."""
+    if not SAMPLES.is_dir():
+        pytest.skip(OUTSIDE)
+    return SAMPLES
+
+
+# ── nothing may be skipped in CI ─────────────────────────────────────────────────────────────────
+
+
+def unwanted_skips(config: pytest.Config) -> list[str]:
+    """One line `where: why` per skipped test that this run was told not to skip."""
+    if os.environ.get("LEADHUB_NO_SKIP") != "1":
+        return []
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    reports = terminal.stats.get("skipped", []) if terminal else []
+    reasons = [(report.nodeid, str(report.longrepr[2])) for report in reports if isinstance(report.longrepr, tuple)]
+    return [f"{node}: {reason}" for node, reason in reasons if "shared/facts" not in reason]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.OK and unwanted_skips(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    skips = unwanted_skips(config)
+    if skips:
+        terminalreporter.section("skipped, and LEADHUB_NO_SKIP=1 says nothing may be", red=True)
+        for line in skips:
+            terminalreporter.write_line(line)
