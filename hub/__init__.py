@@ -1,0 +1,1 @@
+"""The hub: what a lead is and what happens to it."""

@@ -1,0 +1,84 @@
+"""The only place that knows the time, makes ids and sleeps; everything else is handed these.
+
+Times in tables (`*_at`) are whole milliseconds since 1970 UTC. Ids are 26 characters that sort by the
+time they were made (ULID alphabet), so that new rows land at the end of every index.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+SECOND = 1000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def instant(ms: int) -> datetime:
+    """Milliseconds as an aware UTC datetime."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def millis(at: datetime) -> int:
+    """An aware datetime as milliseconds."""
+    return round(at.timestamp() * 1000)
+
+
+def _text(number: int, length: int) -> str:
+    letters = []
+    for _ in range(length):
+        number, rest = divmod(number, 32)
+        letters.append(ALPHABET[rest])
+    return "".join(reversed(letters))
+
+
+@dataclass
+class Clock:
+    """Wall time, monotonic time, sleep and ids of one running hub. Thread-safe."""
+
+    randomness: random.Random = field(default_factory=secrets.SystemRandom)
+
+    def now(self) -> int:
+        """Milliseconds since 1970 UTC."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Seconds that never jump; only differences mean something."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for a while."""
+        time.sleep(seconds)
+
+    def new_id(self) -> str:
+        """26 characters: 10 of time, 16 of chance (80 bits): cannot be guessed, sorts by age."""
+        return _text(self.now(), 10) + _text(self.randomness.getrandbits(80), 16)
+
+
+@dataclass
+class FixedClock(Clock):
+    """A clock that moves only when told to; ids repeat for the same seed. For tests and replays."""
+
+    at: int = 1_770_000_000_000
+    randomness: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - repeatable on purpose
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> int:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at / 1000
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        with self._lock:
+            self.at += round(seconds * 1000)

@@ -1,0 +1,1 @@
+"""Leads and deals: what opens one, what moves it, what closes it."""

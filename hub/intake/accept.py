@@ -1,0 +1,140 @@
+"""From the socket to the disk: verify over raw bytes, store, answer.
+
+`accept` never parses and never decides more than "is it really them". What it answers is chosen for what
+the sender does next: our own trouble is always 503, because many senders take a 4xx for delivered or
+switch the hook off. An unverified message waits in a rate-limited quarantine; an admin who mistyped the
+secret replays it. A flood of a public form is kept too, marked, and opens no leads by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from connectors.contract import Polled, Raw, Reply, Source, digest
+from connectors.errors import Unverified
+from hub.clock import Clock, millis
+from hub.config import Config
+from hub.intake.connections import Live
+from hub.store.groupcommit import DifferentBody, Inbox, Stored
+
+HEADERS_KEPT = 16 * 1024
+FORBIDDEN = ("authorization", "cookie", "proxy-authorization")
+"""Headers that are needed to verify but never stored."""
+
+
+class Refused(Exception):
+    """Not stored. `status` is the HTTP status, `code` a stable word, `str()` says what to do."""
+
+    def __init__(self, status: int, code: str, message: str, **extra: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.extra = status, code, extra
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A durable message and what to answer. `verdict` as in the event table."""
+
+    receipt: str
+    first: bool
+    verdict: str
+    reply: Reply
+
+
+class Intake:
+    """The accepting end of one process."""
+
+    def __init__(self, inbox: Inbox, clock: Clock, config: Config) -> None:
+        self._inbox, self._clock, self._config = inbox, clock, config
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    def accept(self, live: Live, raw: Raw, sender: str = "") -> Accepted | Reply:
+        """Store one pushed message; a `Reply` alone is a handshake that was answered and not stored.
+
+        `sender` is the network address, for limits only. Raises `Refused` or `NotStored`.
+        """
+        source = live.source
+        shaken = source.reply(raw)
+        if shaken is not None:
+            return shaken
+        verdict, why = self._verdict(live, raw, sender)
+        row = self._row(live.id, raw, self._delivery(source, raw), verdict, why)
+        try:
+            stored = self._inbox.add([row])[0]
+        except DifferentBody:
+            raise Refused(422, "idempotency_conflict", "This Idempotency-Key came with another body before") from None
+        if verdict == "unverified":
+            raise Refused(401, "unverified", why, receipt=stored.id)
+        return Accepted(stored.id, stored.first, verdict, source.accepted(raw, stored.id))
+
+    def store_polled(self, live: Live, polled: Polled) -> list[Stored]:
+        """Store what a pull channel gave us, together with its cursor, in one commit."""
+        rows = [self._row(live.id, raw, self._delivery(live.source, raw), "ok", "") for raw in polled.messages]
+        cursor = {"connection_id": live.id, "cursor": polled.cursor, "updated_at": self._clock.now()}
+        return self._inbox.add(rows, cursor)
+
+    def _verdict(self, live: Live, raw: Raw, sender: str) -> tuple[str, str]:
+        source = live.source
+        try:
+            source.verify(raw)
+        except Unverified as error:
+            self._allow("unverified", live.id, self._config.quarantine_per_minute)
+            return "unverified", str(error)
+        if live.row.state == "off":
+            return "disabled", "This form is switched off"
+        if source.unsigned and (code := source.refuse(raw)):
+            raise Refused(400, code, "The body cannot be read: " + code.replace("_", " "))
+        if source.browser and not self._within_limits(live, sender):
+            return "flood", "More posts a minute than this form allows"
+        return "ok", ""
+
+    def _within_limits(self, live: Live, sender: str) -> bool:
+        limit = int(live.row.config.get("per_minute", self._config.form_per_minute))
+        per_sender = max(10, limit // 10)
+        return self._hit("form", live.id, limit) and self._hit("sender", live.id + sender, per_sender)
+
+    def _allow(self, what: str, whose: str, per_minute: int) -> None:
+        if not self._hit(what, whose, per_minute):
+            raise Refused(429, "too_many", "Too many unverified messages; not stored")
+
+    def _hit(self, what: str, whose: str, per_minute: int) -> bool:
+        return self._limiter.hit(RateLimitItemPerMinute(per_minute), what, whose)
+
+    def _delivery(self, source: Source, raw: Raw) -> str:
+        given = raw.header("idempotency-key")
+        if given:
+            if len(given) > 255:
+                raise Refused(400, "key_too_long", "Idempotency-Key may have 255 characters")
+            return "key:" + given
+        try:
+            own = source.delivery(raw)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+            return ""  # its form will be complained about when it is parsed, in a worker
+        # The same id with another body is another message (a sender's edit), which amends later.
+        return f"id:{own}:{digest(raw.body)}" if own else ""
+
+    def _row(self, connection_id: str, raw: Raw, delivery: str, verdict: str, why: str) -> dict[str, Any]:
+        receipt = self._clock.new_id()
+        return {
+            "id": receipt,
+            "connection_id": connection_id,
+            "delivery": delivery or receipt,
+            "digest": digest(raw.body, raw.query) if delivery else "",
+            "received_at": millis(raw.received_at),
+            "verdict": verdict,
+            "why": why,
+            "method": raw.method,
+            "path": raw.path,
+            "query": raw.query,
+            "headers": _kept(raw.headers),
+            "body": raw.body,
+        }
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in FORBIDDEN}

@@ -1,0 +1,22 @@
+"""The hub's tables, one file per area.
+
+Two sets: `inbox` (raw messages and poll cursors, written the moment something arrives) and `hub`
+(everything that is derived or decided). On SQLite each set is a file of its own, because two processes
+that write one file starve each other; on PostgreSQL they share a database. No transaction spans both:
+the hub reads the inbox as a log, in order of `seq`, and may read it again.
+"""
+
+from hub.model.base import hub, inbox
+from hub.model.access import member, setting
+from hub.model.connection import connection
+from hub.model.funnel import conversion, deal, direction, lead, rotation, rule, stage
+from hub.model.intake import event, event_work, inbox_reader, inquiry, poll_cursor, thread
+from hub.model.journal import journal
+from hub.model.links import link, look_again, provision_run, pull_state
+from hub.model.people import company, contact, contact_point, match_key, shared_key
+
+__all__ = [
+    "company", "connection", "contact", "contact_point", "conversion", "deal", "direction", "event", "event_work",
+    "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "link", "look_again", "match_key", "member",
+    "poll_cursor", "provision_run", "pull_state", "rotation", "rule", "setting", "shared_key", "stage", "thread",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Where rows live: engines and transactions, the durable inbox, secrets at rest, migrations."""

@@ -1,0 +1,102 @@
+"""Opens SQLite or PostgreSQL and gives out transactions.
+
+SQLite runs in WAL mode with `synchronous=FULL`: a commit that returned is on the disk. Every writing
+transaction begins IMMEDIATE, so two writers queue instead of failing half-way. SQLite builds from 3.7.0
+to 3.51.2 can corrupt a WAL file that two connections reset at once; we refuse to run on those.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+FIXED_SQLITE = (3, 51, 3)
+BUSY_MS = 10_000
+
+
+class StoreUnfit(RuntimeError):
+    """The database library on this machine cannot keep our promises; says which and what to install."""
+
+
+def sqlite_library() -> Any:
+    """The SQLite module to use: the standard one when it is new enough, else pysqlite3."""
+    if sqlite3.sqlite_version_info >= FIXED_SQLITE:
+        return sqlite3
+    try:
+        import pysqlite3
+    except ImportError:
+        raise StoreUnfit(
+            f"SQLite {sqlite3.sqlite_version} can corrupt its journal (fixed in 3.51.3): install pysqlite3"
+        ) from None
+    return pysqlite3
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None  # we say BEGIN ourselves
+        raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for a SQLAlchemy address such as `sqlite:////data/hub.db` or `postgresql+psycopg://...`."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        engine = create_engine(address, module=sqlite_library(), pool_size=8, max_overflow=64)
+        _tune_sqlite(engine)
+        return engine
+    return create_engine(address, pool_size=8, max_overflow=32, pool_pre_ping=True)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The two databases of one hub. They may be one and the same on PostgreSQL."""
+
+    hub: Engine
+    inbox: Engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.hub.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A writing transaction of the hub: commits at the end, rolls back on any error."""
+        with self.hub.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A reading transaction of the hub: one consistent view, blocks nobody."""
+        with self.hub.connect().execution_options(reading=True) as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def read_inbox(self) -> Iterator[Connection]:
+        """A reading transaction of the inbox."""
+        with self.inbox.connect().execution_options(reading=True) as conn, conn.begin():
+            yield conn
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.hub.dispose()
+        self.inbox.dispose()
+
+
+def open_store(database_url: str, inbox_url: str) -> Store:
+    """Open both databases (no tables are made here, see hub.store.migrate)."""
+    hub = open_engine(database_url)
+    return Store(hub, hub if inbox_url == database_url else open_engine(inbox_url))

@@ -1,0 +1,140 @@
+"""The durable inbox: everybody who waits for the disk at the same moment shares one fsync.
+
+`Inbox.add` returns only after the commit that holds the event is on the disk. One thread writes; while
+it waits for the disk, the next group gathers. On PostgreSQL several processes may do so: an advisory
+lock, taken in each commit, keeps `seq` in commit order, which readers of the log rely on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from hub.model import event, poll_cursor
+
+LOG_LOCK = 0x1EAD  # any number that all our processes agree on
+PATIENCE_S = 25.0
+
+
+class NotStored(Exception):
+    """The event is certainly or possibly not on the disk: tell the sender to come again."""
+
+
+class DifferentBody(Exception):
+    """The sender used one delivery id for two different messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Receipt of a durable event. `first` is False when it had been here before."""
+
+    id: str
+    first: bool
+
+
+@dataclass
+class _Group:
+    """Everything that shares the next commit."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    cursors: list[dict[str, Any]] = field(default_factory=list)
+    done: threading.Event = field(default_factory=threading.Event)
+    known: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    error: Exception | None = None
+
+
+class Inbox:
+    """The writing end of the event log. Start it once per process, close it at the end."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._lock = threading.Lock()
+        self._wake = threading.Semaphore(0)
+        self._group = _Group()
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_groups, name="inbox-writer", daemon=True)
+        self._thread.start()
+
+    def add(self, rows: Sequence[dict[str, Any]], cursor: dict[str, Any] | None = None) -> list[Stored]:
+        """Make event rows (and a poll cursor) durable in one commit; answers one receipt per row.
+
+        Raises `NotStored` when the disk said no or did not answer in time, `DifferentBody` when a
+        delivery id came back with another message.
+        """
+        with self._lock:
+            group = self._group
+            ring = not (group.rows or group.cursors)
+            group.rows.extend(rows)
+            if cursor:
+                group.cursors.append(cursor)
+        if ring:
+            self._wake.release()
+        if not group.done.wait(PATIENCE_S):
+            raise NotStored("the disk did not answer in time")
+        if group.error:
+            raise NotStored(str(group.error)) from group.error
+        return [self._receipt(group, row) for row in rows]
+
+    def close(self) -> None:
+        """Finish the open group and stop."""
+        self._closed = True
+        self._wake.release()
+        self._thread.join()
+
+    def _receipt(self, group: _Group, row: dict[str, Any]) -> Stored:
+        held = group.known.get((row["connection_id"], row["delivery"]))
+        if held is None or held[0] == row["id"]:
+            return Stored(row["id"], True)
+        if held[1] != row["digest"]:
+            raise DifferentBody(held[0])
+        return Stored(held[0], False)
+
+    def _write_groups(self) -> None:
+        while True:
+            self._wake.acquire()
+            with self._lock:
+                group, self._group = self._group, _Group()
+            if group.rows or group.cursors:
+                self._write(group)
+            elif self._closed:
+                return
+
+    def _write(self, group: _Group) -> None:
+        try:
+            with self._engine.begin() as conn:
+                group.known = self._insert(conn, group.rows)
+                self._move_cursors(conn, group.cursors)
+        except DBAPIError as error:
+            group.error = error.orig if isinstance(error.orig, Exception) else error
+        finally:
+            group.done.set()
+
+    def _insert(self, conn: Connection, rows: list[dict[str, Any]]) -> Mapping[tuple[str, str], tuple[str, str]]:
+        if not rows:
+            return {}
+        if conn.dialect.name == "postgresql":
+            conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOG_LOCK})")
+        conn.execute(self._dialect.insert(event).on_conflict_do_nothing(), rows)
+        wanted = [(row["connection_id"], row["delivery"]) for row in rows if row["delivery"] != row["id"]]
+        if not wanted:
+            return {}
+        place = tuple_(event.c.connection_id, event.c.delivery)
+        found = conn.execute(
+            select(event.c.connection_id, event.c.delivery, event.c.id, event.c.digest).where(place.in_(wanted))
+        )
+        return {(r.connection_id, r.delivery): (r.id, r.digest) for r in found}
+
+    def _move_cursors(self, conn: Connection, cursors: list[dict[str, Any]]) -> None:
+        for row in cursors:
+            changed = conn.execute(
+                poll_cursor.update().where(poll_cursor.c.connection_id == row["connection_id"]).values(row)
+            )
+            if not changed.rowcount:
+                conn.execute(insert(poll_cursor).values(row))
