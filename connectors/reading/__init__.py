@@ -29,6 +29,7 @@ __all__ = [
     "link",
     "loads",
     "read",
+    "refusal",
     "require",
     "same",
     "sign",
@@ -38,6 +39,10 @@ __all__ = [
     "touch",
 ]
 
+# Codes after which an anonymous body holds nothing to keep: a bot's noise, or a post that a browser never makes.
+_WORTHLESS = frozenset(
+    {"empty", "truncated_json", "bad_json", "too_many_keys", "too_many_parts", "no_boundary", "bad_multipart"}
+)
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -59,6 +64,15 @@ def read(raw: Raw, charset: str = "") -> Body:
     if kind == "application/json" or kind.endswith("+json"):
         return as_json(raw.body, charset)
     return _sniff(raw.body, kind, charset)
+
+
+def refusal(raw: Raw) -> str:
+    """The code to refuse an anonymous message with at the door (`Source.refuse`), "" for everything worth keeping."""
+    try:
+        read(raw)
+    except BadBody as error:
+        return error.code if error.code in _WORTHLESS else ""
+    return ""
 
 
 def _sniff(body: bytes, kind: str, charset: str) -> Body:
