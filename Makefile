@@ -29,7 +29,7 @@ bench: .venv/dev.stamp ## measure, and write the numbers into the README
 	$(BIN)/leadhub bench --all --readme
 
 campaign: .venv/dev.stamp ## the long property, fault and load runs at full size
-	LEADHUB_CAMPAIGN=full $(BIN)/pytest -m campaign
+	LEADHUB_CAMPAIGN=full $(BIN)/pytest -m campaign --timeout 7200
 
 constraints: ## take the newest version of every dependency and pin it
 	rm -rf build/pins && $(PYTHON) -m venv build/pins

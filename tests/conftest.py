@@ -2,6 +2,7 @@
 
 `LEADHUB_NO_SKIP=1` (CI) turns a run with skipped tests into a failure and lists them. Only the tests over
 captured messages are let off: those messages are other people's and stay outside the repository.
+CI also tries the same examples of every property each time; `LEADHUB_CAMPAIGN=full` tries many new ones.
 """
 
 from __future__ import annotations
@@ -12,12 +13,20 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests.servers import Stack, fresh_database, postgres_server, redis_server
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLES = REPOSITORY.parent / "shared" / "facts"
 OUTSIDE = "captured samples (../shared/facts) are not in the repository"
+
+NO_SKIP = os.environ.get("LEADHUB_NO_SKIP") == "1"
+
+# A deadline per example measures the neighbours on a shared machine, not the code.
+settings.register_profile("small", deadline=None, derandomize=NO_SKIP)
+settings.register_profile("full", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("LEADHUB_CAMPAIGN", "small"))
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +69,7 @@ def samples() -> Path:
 
 def unwanted_skips(config: pytest.Config) -> list[str]:
     """One line `where: why` per skipped test that this run was told not to skip."""
-    if os.environ.get("LEADHUB_NO_SKIP") != "1":
+    if not NO_SKIP:
         return []
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     reports = terminal.stats.get("skipped", []) if terminal else []

@@ -1,0 +1,47 @@
+"""CI does not pass by skipping: `LEADHUB_NO_SKIP=1` fails the run, names the test, and ends with pytest's line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REASONS = {
+    "browser": "no browser here",
+    "samples": "captured samples (../shared/facts) are not in the repository",
+}
+
+
+def run(folder: Path, reason: str, no_skip: str) -> subprocess.CompletedProcess[str]:
+    code = f"import pytest\ndef test_one(): pass\n@pytest.mark.skip(reason={reason!r})\ndef test_two(): pass\n"
+    (folder / "test_it.py").write_text(code, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        folder,
+        folder,
+    ]
+    environment = {**os.environ, "LEADHUB_NO_SKIP": no_skip}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "no_skip", "code"), [("browser", "1", 1), ("browser", "", 0), ("samples", "1", 0)], ids=str
+)
+def test_a_skip_fails_the_run_only_where_nothing_may_be_skipped(
+    reason: str, no_skip: str, code: int, tmp_path: Path
+) -> None:
+    done = run(tmp_path, REASONS[reason], no_skip)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("test_two: Skipped: no browser here" in done.stdout) == bool(code)
+    assert "1 passed, 1 skipped" in done.stdout.splitlines()[-1]
