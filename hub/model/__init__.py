@@ -6,8 +6,8 @@ that write one file starve each other; on PostgreSQL they share a database. No t
 the hub reads the inbox as a log, in order of `seq`, and may read it again.
 """
 
-from hub.model.base import hub, inbox
 from hub.model.access import member, setting
+from hub.model.base import hub, inbox
 from hub.model.connection import connection
 from hub.model.funnel import conversion, deal, direction, lead, rotation, rule, stage
 from hub.model.intake import event, event_work, inbox_reader, inquiry, poll_cursor, thread

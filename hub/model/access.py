@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Table, text as sql
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Table
+from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, text
 

@@ -14,6 +14,8 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+)
+from sqlalchemy import (
     text as sql,
 )
 

@@ -65,7 +65,9 @@ def read_rule(row: Mapping[str, object]) -> Rule:
     for raw in row["conditions"]:  # type: ignore[attr-defined]
         condition = Condition(str(raw.get("field", "")), str(raw.get("op", "")), str(raw.get("value", "")))
         if condition.field not in FIELDS:
-            raise UnusableRule(f"Rule “{row['name']}”: there is no field “{condition.field}”; known: {', '.join(FIELDS)}")
+            raise UnusableRule(
+                f"Rule “{row['name']}”: there is no field “{condition.field}”; known: {', '.join(FIELDS)}"
+            )
         if condition.op not in OPERATIONS:
             raise UnusableRule(f"Rule “{row['name']}”: “{condition.op}” is none of {', '.join(OPERATIONS)}")
         conditions.append(condition)
@@ -79,7 +81,9 @@ def choose(rules: Sequence[Rule], facts: Mapping[str, str], fallback_direction: 
         if all(condition.holds(facts) for condition in rule.conditions):
             matched = [[c.field, c.op, c.value] for c in rule.conditions]
             return Route(
-                rule.direction_id, rule.pool, {"rule": rule.name, "rule_id": rule.id, "matched": matched, "passed": passed}
+                rule.direction_id,
+                rule.pool,
+                {"rule": rule.name, "rule_id": rule.id, "matched": matched, "passed": passed},
             )
         passed.append(rule.name)
     return Route(fallback_direction, "", {"rule": "", "passed": passed})

@@ -1,0 +1,212 @@
+"""What people (and CRMs on their behalf) do with leads: take, move, reject, reopen, convert.
+
+Each move is one transaction of the caller, locks the lead first, leaves a line in the journal and marks
+the links, so that the CRM follows. A move that changes nothing writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from hub.clock import DAY, HOUR, Clock
+from hub.model import conversion, deal, lead, link, member, stage
+from hub.store.notes import PERSON, mark_dirty, note
+
+NEXT_STEP = {"first_touch": 0, "call_back": 4 * HOUR, "qualify": DAY, "follow_up": 2 * DAY}
+"""Next steps by name and how long one has by default."""
+
+
+class NotPossible(Exception):
+    """This move cannot be made now; the text says why. `code` is stable for pages and tests."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def lock_lead(conn: Connection, lead_id: str) -> Any:
+    """The lead's row, ours until the end of the transaction."""
+    row = conn.execute(select(lead).where(lead.c.id == lead_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotPossible("missing", "There is no such lead")
+    return row
+
+
+def open_lead(conn: Connection, lead_id: str) -> Any:
+    """The same, but it must be open."""
+    row = lock_lead(conn, lead_id)
+    if row.state != "open":
+        raise NotPossible("closed", f"This lead is already {row.state}")
+    return row
+
+
+def _save(conn: Connection, clock: Clock, row: Any, **values: Any) -> None:
+    conn.execute(
+        update(lead).where(lead.c.id == row.id).values(version=lead.c.version + 1, active_at=clock.now(), **values)
+    )
+    mark_dirty(conn, clock, [row.id], PERSON)
+
+
+def take_lead(conn: Connection, clock: Clock, lead_id: str, member_id: str) -> None:
+    """The member works on this lead from now on. The first one wins; taking one's own again changes nothing."""
+    row = open_lead(conn, lead_id)
+    if row.taken_by == member_id:
+        return
+    if row.taken_by:
+        name = conn.execute(select(member.c.name).where(member.c.id == row.taken_by)).scalar()
+        raise NotPossible("taken", f"{name} has taken this lead already")
+    now = clock.now()
+    _save(
+        conn, clock, row, taken_by=member_id, taken_at=now, owner_id=member_id,
+        next_step="qualify", next_step_at=now + NEXT_STEP["qualify"],
+    )  # fmt: skip
+    note(conn, clock, "lead", row.id, "taken", f"member:{member_id}", {"from": row.owner_id, "owner": member_id})
+
+
+def give_lead(conn: Connection, clock: Clock, lead_id: str, owner_id: str, actor: str) -> None:
+    """Change the responsible."""
+    row = open_lead(conn, lead_id)
+    if row.owner_id == owner_id:
+        return
+    _save(conn, clock, row, owner_id=owner_id, taken_by=None, taken_at=None)
+    note(conn, clock, "lead", row.id, "given", actor, {"from": row.owner_id, "owner": owner_id})
+
+
+def move_lead(conn: Connection, clock: Clock, lead_id: str, stage_key: str, actor: str) -> None:
+    """Put an open lead on another stage of the lead block."""
+    row = open_lead(conn, lead_id)
+    if row.stage == stage_key:
+        return
+    target = _stage(conn, row.direction_id, "lead", stage_key)
+    if target.final == "rejected":
+        raise NotPossible("needs_reason", "Rejecting needs a reason")
+    _save(conn, clock, row, stage=stage_key)
+    note(conn, clock, "lead", row.id, "moved", actor, {"from": row.stage, "to": stage_key})
+
+
+def reject_lead(conn: Connection, clock: Clock, lead_id: str, reason: str, actor: str) -> None:
+    """Close a lead without a deal; the reason is part of it."""
+    reason = reason.strip()
+    if not reason:
+        raise NotPossible("needs_reason", "Say why this lead is rejected")
+    row = open_lead(conn, lead_id)
+    final = _final_stage(conn, row.direction_id, "lead", "rejected")
+    _save(conn, clock, row, state="rejected", stage=final or row.stage, reason=reason, closed_at=clock.now())
+    note(conn, clock, "lead", row.id, "rejected", actor, {"reason": reason, "from": row.stage})
+
+
+def reopen_lead(conn: Connection, clock: Clock, lead_id: str, stage_key: str, actor: str) -> None:
+    """A rejected lead is wanted again; refused while the person has another open lead in this direction."""
+    row = lock_lead(conn, lead_id)
+    if row.state != "rejected":
+        raise NotPossible("not_rejected", "Only a rejected lead can be reopened")
+    other = select(lead.c.id).where(
+        lead.c.contact_id == row.contact_id, lead.c.direction_id == row.direction_id, lead.c.state == "open"
+    )
+    if conn.execute(other).first():
+        raise NotPossible("has_open_lead", "This person has another open lead in this direction")
+    now = clock.now()
+    _save(
+        conn, clock, row, state="open", stage=stage_key, reason="", closed_at=None,
+        next_step="call_back", next_step_at=now + NEXT_STEP["call_back"],
+    )  # fmt: skip
+    note(conn, clock, "lead", row.id, "reopened", actor, {"stage": stage_key})
+
+
+def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_stage: str = "") -> str:
+    """Make the lead a deal; answers the deal's id. Converting twice gives the same deal.
+
+    In one transaction: the deal, the conversion row, the closed lead, and the CRM card's new role. The
+    card keeps its id; the next push carries it over the border if it is not there already.
+    """
+    row = lock_lead(conn, lead_id)
+    if row.state == "converted":
+        found = conn.execute(select(deal.c.id).where(deal.c.lead_id == lead_id)).scalar()
+        if found:
+            return str(found)
+    if row.state == "rejected":
+        raise NotPossible("closed", "A rejected lead has to be reopened before it can become a deal")
+    now = clock.now()
+    deal_id = clock.new_id()
+    conn.execute(
+        deal.insert().values(
+            id=deal_id, lead_id=row.id, contact_id=row.contact_id, direction_id=row.direction_id,
+            stage=deal_stage or _first_stage(conn, row.direction_id, "deal"), state="open", owner_id=row.owner_id,
+            title=row.title, amount="", currency="", reason="", version=1, opened_at=now, active_at=now,
+        )
+    )  # fmt: skip
+    n = conn.execute(select(func.count()).where(conversion.c.lead_id == row.id)).scalar() or 0
+    conn.execute(
+        conversion.insert().values(
+            id=clock.new_id(), lead_id=row.id, n=n + 1, deal_id=deal_id, state="done", by=actor, at=now
+        )
+    )
+    _save(conn, clock, row, state="converted", closed_at=now, qualified_at=now)
+    _hand_links_over(conn, clock, row.id, deal_id)
+    note(conn, clock, "lead", row.id, "converted", actor, {"deal": deal_id})
+    note(conn, clock, "deal", deal_id, "opened", actor, {"lead": row.id})
+    return deal_id
+
+
+def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str) -> None:
+    """The card in the CRM is the deal's from now on; the lead's link stays as history.
+
+    A card that is still on its way there simply changes its passenger.
+    """
+    for row in conn.execute(select(link).where(link.c.record_id == lead_id, link.c.role == "lead")):
+        if row.state in ("linked", "held", "parked"):
+            heir = {name: getattr(row, name) for name in link.c.keys()}
+            heir.update(
+                id=clock.new_id(), role="deal", record_id=deal_id, state="linked", dirty=1, lane=PERSON,
+                due_at=clock.now(), lease="", lease_until=None, attempts=0, code="", why="", since=clock.now(),
+            )  # fmt: skip
+            conn.execute(link.insert().values(heir))
+            conn.execute(update(link).where(link.c.id == row.id).values(state="history", dirty=0))
+        elif row.state in ("new", "sending", "uncertain"):
+            conn.execute(
+                update(link).where(link.c.id == row.id).values(role="deal", record_id=deal_id, dirty=link.c.dirty + 1)
+            )
+
+
+def move_deal(conn: Connection, clock: Clock, deal_id: str, stage_key: str, actor: str, reason: str = "") -> None:
+    """Put a deal on another stage; a final stage closes it, another opens it again."""
+    row = conn.execute(select(deal).where(deal.c.id == deal_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotPossible("missing", "There is no such deal")
+    if row.stage == stage_key:
+        return
+    target = _stage(conn, row.direction_id, "deal", stage_key)
+    now = clock.now()
+    conn.execute(
+        update(deal)
+        .where(deal.c.id == deal_id)
+        .values(
+            stage=stage_key, state=target.final or "open", closed_at=now if target.final else None, reason=reason,
+            active_at=now, version=deal.c.version + 1,
+        )
+    )  # fmt: skip
+    mark_dirty(conn, clock, [deal_id], PERSON)
+    note(conn, clock, "deal", deal_id, "moved", actor, {"from": row.stage, "to": stage_key})
+
+
+def _stage(conn: Connection, direction_id: str, block: str, key: str) -> Any:
+    place = (stage.c.direction_id == direction_id) & (stage.c.block == block) & (stage.c.key == key)
+    row = conn.execute(select(stage).where(place)).one_or_none()
+    if row is None:
+        raise NotPossible("no_stage", f"There is no {block} stage “{key}” in this direction")
+    return row
+
+
+def _first_stage(conn: Connection, direction_id: str, block: str) -> str:
+    place = (stage.c.direction_id == direction_id) & (stage.c.block == block)
+    key = conn.execute(select(stage.c.key).where(place).order_by(stage.c.position).limit(1)).scalar()
+    if key is None:
+        raise NotPossible("no_stage", f"This direction has no {block} stages")
+    return str(key)
+
+
+def _final_stage(conn: Connection, direction_id: str, block: str, final: str) -> str:
+    place = (stage.c.direction_id == direction_id) & (stage.c.block == block) & (stage.c.final == final)
+    return str(conn.execute(select(stage.c.key).where(place).limit(1)).scalar() or "")

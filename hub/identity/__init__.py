@@ -1,0 +1,1 @@
+"""Who wrote: people normalised once on arrival, and the keys by which they are found again."""

@@ -1,0 +1,261 @@
+"""What a batch of inquiries needs to know, read in few queries, and what it decided, written in few more.
+
+The book answers questions from memory, including about rows of its own batch that are not written yet,
+so that ten inquiries of one new person in one batch open one lead. `write` says it all to the database
+at the end of the transaction; a unique key taken by another worker meanwhile raises `Collision`, and the
+batch is read and decided anew.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.funnel.policy import Decision
+from hub.identity.names import Name, name_of_parts
+from hub.identity.resolve import Place, lookups
+from hub.intake.drafts import Understood
+from hub.model import (
+    connection,
+    contact,
+    contact_point,
+    deal,
+    direction,
+    inquiry,
+    journal,
+    lead,
+    link,
+    match_key,
+    member,
+    rotation,
+    rule,
+    shared_key,
+    stage,
+    thread,
+)
+from hub.routing.rotation import Turn
+from hub.routing.rules import Rule, read_rule
+
+Row = dict[str, Any]
+
+
+class Collision(Exception):
+    """Another worker wrote one of our unique keys first."""
+
+
+class Book:
+    """One batch's view of the hub."""
+
+    def __init__(self, conn: Connection, batch: Sequence[Understood]) -> None:
+        self._conn = conn
+        self._insert = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert
+        self._new: dict[str, list[Row]] = defaultdict(list)
+        self._new_ids: set[str] = set()
+        self._changed: dict[str, dict[str, Row]] = defaultdict(dict)
+        self._dropped: list[str] = []
+        self.touched_contacts: set[str] = set()
+        self._read_setup()
+        self._read_people(batch)
+        self._read_work(batch)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    def _read_setup(self) -> None:
+        conn = self._conn
+        self.rules: tuple[Rule, ...] = tuple(
+            read_rule(row._mapping) for row in conn.execute(select(rule).where(rule.c.active).order_by(rule.c.position))
+        )
+        self.directions = {
+            row.id: row
+            for row in conn.execute(select(direction).order_by(direction.c.main.desc(), direction.c.position))
+        }
+        self.first_stage = {
+            row.direction_id: row.key
+            for row in conn.execute(select(stage).where(stage.c.block == "lead").order_by(stage.c.position.desc()))
+        }
+        self.crms = [row.id for row in conn.execute(select(connection.c.id).where(connection.c.kind == "crm"))]
+        self.fallback_owner = self._fallback_owner()
+        self._turns: dict[str, list[Turn]] = {}
+        self._turned: set[str] = set()
+
+    def _fallback_owner(self) -> str:
+        """Somebody always has the lead: the first active admin, else anybody who is active."""
+        by_role = select(member.c.id).where(member.c.active).order_by(member.c.role, member.c.created_at).limit(1)
+        owner = self._conn.execute(by_role).scalar()
+        return str(owner or "")
+
+    def _read_people(self, batch: Sequence[Understood]) -> None:
+        places = sorted({place for one in batch for place in lookups(one.known)})
+        self.owners: dict[Place, str] = {}
+        for row in self._where(match_key, tuple_(match_key.c.kind, match_key.c.value), places):
+            self.owners[row.kind, row.value] = row.contact_id
+        plain = sorted({(key.kind, key.value) for one in batch for key in one.known.keys})
+        self.shared = {
+            (row.kind, row.value)
+            for row in self._where(shared_key, tuple_(shared_key.c.kind, shared_key.c.value), plain)
+        }
+        self.threads: dict[str, Row] = {
+            row.id: dict(row._mapping)
+            for row in self._where(thread, thread.c.id, sorted({t for one in batch for t in one.threads}))
+        }
+        people = set(self.owners.values()) | {row["contact_id"] for row in self.threads.values()}
+        self.contacts: dict[str, Row] = {}
+        self.names: dict[str, Name] = {}
+        for row in self._where(contact, contact.c.id, sorted(people)):
+            self.contacts[row.id] = dict(row._mapping)
+            self.names[row.id] = name_of_parts(row.first_name, row.last_name, row.middle_name, row.name)
+
+    def _read_work(self, batch: Sequence[Understood]) -> None:
+        keys = sorted({(one.live.id, key) for one in batch for key in (one.key, one.previous_key) if key})
+        self.inquiries: dict[tuple[str, str], Row] = {
+            (row.connection_id, row.key): dict(row._mapping)
+            for row in self._where(inquiry, tuple_(inquiry.c.connection_id, inquiry.c.key), keys)
+        }
+        self.open_leads: dict[tuple[str, str], str] = {}
+        self.leads: dict[str, Row] = {}
+        contacts = sorted(self.contacts)
+        for row in self._where(lead, lead.c.contact_id, contacts, lead.c.state == "open"):
+            self.leads[row.id] = dict(row._mapping)
+            self.open_leads[row.contact_id, row.direction_id] = row.id
+        self.open_deals: dict[tuple[str, str], str] = {
+            (row.contact_id, row.direction_id): row.id
+            for row in self._where(deal, deal.c.contact_id, contacts, deal.c.state == "open")
+        }
+
+    def _where(self, table: Table, place: Any, values: Sequence[Any], *also: Any) -> Iterable[Any]:
+        """Rows whose `place` is one of the values, asked for in portions that every database takes."""
+        for start in range(0, len(values), 400):
+            yield from self._conn.execute(select(table).where(place.in_(values[start : start + 400]), *also))
+
+    # ── asking and changing ──────────────────────────────────────────────────────────────────────
+
+    def known_inquiry(self, one: Understood) -> Row | None:
+        """The inquiry this one repeats or amends."""
+        found = self.inquiries.get((one.live.id, one.key))
+        if found is None and one.previous_key:
+            found = self.inquiries.get((one.live.id, one.previous_key))
+            window = int(one.live.row.config.get("window_ms", 600_000))
+            if found is not None and one.received_at - found["received_at"] > window:
+                return None
+        return found
+
+    def thread_of(self, one: Understood) -> Row | None:
+        """The conversation this inquiry continues."""
+        return next((self.threads[t] for t in one.threads if t in self.threads), None)
+
+    def turns(self, pool: str) -> list[Turn]:
+        """The rotation of a pool; the rows are locked until the end of the transaction."""
+        if pool not in self._turns:
+            rows = self._conn.execute(
+                select(rotation)
+                .join(member, member.c.id == rotation.c.member_id)
+                .where(rotation.c.pool == pool, member.c.active)
+                .order_by(rotation.c.member_id)
+                .with_for_update(of=rotation)
+            )
+            self._turns[pool] = [Turn(row.member_id, row.weight, row.credit, row.given) for row in rows]
+        self._turned.add(pool)
+        return self._turns[pool]
+
+    def add(self, table: Table, row: Row) -> None:
+        """A new row."""
+        self._new[table.name].append(row)
+        if "id" in row:
+            self._new_ids.add(row["id"])
+
+    def change(self, table: Table, row_id: str, **values: Any) -> None:
+        """New values of an existing row; several changes of one row add up."""
+        self._changed[table.name].setdefault(row_id, {}).update(values)
+
+    def is_new(self, row_id: str) -> bool:
+        """Whether the row was made by this batch and can still be changed in place."""
+        return row_id in self._new_ids
+
+    def drop_inquiry(self, row: Row) -> None:
+        """Forget an inquiry that is decided anew (its event was replayed)."""
+        self._dropped.append(row["id"])
+        del self.inquiries[row["connection_id"], row["key"]]
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────
+
+    def write(self) -> None:
+        """Everything this batch decided. Raises `Collision` when another worker was faster."""
+        if self._dropped:
+            self._conn.execute(inquiry.delete().where(inquiry.c.id.in_(self._dropped)))
+        self._add_all(contact)
+        self._claim_keys()
+        for table in (lead, inquiry, link, journal):
+            self._add_all(table)
+        self._add_known(contact_point)
+        self._keep_threads()
+        self._change_all(contact)
+        self._change_all(lead)
+        self._change_all(inquiry)
+        self._write_turns()
+        self._mark_contacts()
+
+    def _mark_contacts(self) -> None:
+        """Contacts that learnt something have to travel again."""
+        ids = sorted(self.touched_contacts)
+        if ids:
+            mine = (link.c.role == "contact") & link.c.record_id.in_(ids) & (link.c.state != "tombstoned")
+            self._conn.execute(update(link).where(mine).values(dirty=link.c.dirty + 1))
+
+    def _add_all(self, table: Table) -> None:
+        if rows := self._new[table.name]:
+            self._conn.execute(table.insert(), rows)
+
+    def _add_known(self, table: Table) -> None:
+        if rows := self._new[table.name]:
+            self._conn.execute(self._insert(table).on_conflict_do_nothing(), rows)
+
+    def _claim_keys(self) -> None:
+        """Keys in one order everywhere, so that two workers wait for each other and never in a ring."""
+        rows = sorted(self._new[match_key.name], key=lambda row: (row["kind"], row["value"]))
+        if not rows:
+            return
+        self._conn.execute(self._insert(match_key).on_conflict_do_nothing(), rows)
+        if self._conn.dialect.name == "sqlite":
+            return  # we hold the only writing transaction: what we read is still true
+        wanted = {(row["kind"], row["value"]): row["contact_id"] for row in rows}
+        for row in self._where(match_key, tuple_(match_key.c.kind, match_key.c.value), list(wanted)):
+            if wanted[row.kind, row.value] != row.contact_id:
+                raise Collision(row.kind)
+
+    def _keep_threads(self) -> None:
+        if rows := self._new[thread.name]:
+            statement = self._insert(thread)
+            self._conn.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["id"],
+                    set_={"lead_id": statement.excluded.lead_id, "seen_at": statement.excluded.seen_at},
+                ),
+                rows,
+            )
+
+    def _change_all(self, table: Table) -> None:
+        """Rows with the same set of changed columns go in one statement."""
+        groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row_id, values in sorted(self._changed[table.name].items()):
+            groups[tuple(sorted(values))].append({"b_id": row_id, **values})
+        for rows in groups.values():
+            self._conn.execute(update(table).where(table.c.id == bindparam("b_id")), rows)
+
+    def _write_turns(self) -> None:
+        rows = [
+            {"b_pool": pool, "b_member": turn.member_id, "credit": turn.credit, "given": turn.given}
+            for pool in sorted(self._turned)
+            for turn in self._turns[pool]
+        ]
+        if rows:
+            place = (rotation.c.pool == bindparam("b_pool")) & (rotation.c.member_id == bindparam("b_member"))
+            self._conn.execute(update(rotation).where(place), rows)
+
+
+def counts(decisions: Mapping[Decision, int]) -> str:
+    """For one log line: "new_lead 12, joined 3"."""
+    return ", ".join(f"{decision} {number}" for decision, number in sorted(decisions.items()))

@@ -1,0 +1,336 @@
+"""One understood inquiry against the book: recognise, decide, route, record. No I/O of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from hub.clock import MINUTE, Clock
+from hub.funnel.policy import Decision, Ruling, Standing, rule_on
+from hub.identity.resolve import Match, resolve
+from hub.intake.book import Book
+from hub.intake.drafts import Understood, occurred, routing_facts, touch_json
+from hub.model import contact, contact_point, inquiry, journal, lead, link, match_key, thread
+from hub.routing.rotation import take
+from hub.routing.rules import Route, choose
+
+FIRST_TOUCH = 15 * MINUTE
+TITLE = 80
+LANE_FRESH = 0
+
+
+class NobodyToOwn(Exception):
+    """There is no active member at all: leads wait until somebody is added."""
+
+
+def decide(book: Book, one: Understood, clock: Clock) -> Decision:
+    """Record what this inquiry means; answers what it was."""
+    known = book.known_inquiry(one)
+    if known is not None and known["decision"] == Decision.QUARANTINED and known["event_id"] == one.event_id:
+        book.drop_inquiry(known)
+    elif known is not None:
+        return _again(book, one, known, clock)
+    running = book.thread_of(one)
+    match = resolve(one.known, book.owners, book.names, book.shared, str(running["contact_id"]) if running else "")
+    route = choose(book.rules, routing_facts(one), next(iter(book.directions), ""))
+    ruling = rule_on(
+        one.draft.kind, one.draft.why, _reachable(one), bool(one.draft.text or one.draft.files),
+        _standing(book, match, route, running),
+    )  # fmt: skip
+    contact_id, lead_id = "", ""
+    if ruling.decision in (Decision.NEW_LEAD, Decision.JOINED, Decision.JOINED_DEAL, Decision.NOTE):
+        contact_id = _contact(book, one, match, ruling, clock)
+        lead_id = _lead(book, one, contact_id, route, match, ruling, clock)
+        _keep_conversation(book, one, contact_id, lead_id)
+    _record(book, one, ruling, contact_id, lead_id, match, clock)
+    return ruling.decision
+
+
+def _reachable(one: Understood) -> bool:
+    person = one.draft.person
+    return bool(
+        one.known.name.full or one.known.phones or one.known.emails or person.phones or person.emails or person.handles
+    )
+
+
+def _standing(book: Book, match: Match, route: Route, running: Mapping[str, Any] | None) -> Standing:
+    place = (match.contact_id, route.direction_id)
+    in_thread = str(running["lead_id"] or "") if running else ""
+    return Standing(
+        open_lead=book.open_leads.get(place, ""),
+        open_deal=book.open_deals.get(place, ""),
+        thread_lead=in_thread if in_thread in book.leads else "",
+    )
+
+
+def _again(book: Book, one: Understood, known: dict[str, Any], clock: Clock) -> Decision:
+    """The same inquiry once more: a redelivery is nothing, an edit amends, a double click is a note."""
+    same = known["event_id"] == one.event_id or (
+        known["text"] == one.draft.text and known["fields"] == dict(one.draft.fields)
+    )
+    if one.keyed and same:
+        return Decision.REPEATED
+    what = "amended" if one.keyed else "sent_again"
+    if one.keyed:
+        values = {"text": one.draft.text, "fields": dict(one.draft.fields), "event_id": one.event_id}
+        if book.is_new(known["id"]):
+            known.update(values)
+        else:
+            book.change(inquiry, known["id"], **values)
+    if known["lead_id"]:
+        _note(book, "lead", known["lead_id"], what, one, {"inquiry": known["id"]}, clock)
+    return Decision.AMENDED if one.keyed else Decision.REPEATED
+
+
+# ── people ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: Clock) -> str:
+    contact_id = match.contact_id or (
+        str(book.leads[ruling.target]["contact_id"]) if ruling.target in book.leads else ""
+    )
+    if not contact_id:
+        contact_id = _new_contact(book, one, clock)
+    else:
+        _fill_blanks(book, one, contact_id)
+    _add_points(book, one, contact_id)
+    if match.owns and not book.is_new(contact_id):
+        book.touched_contacts.add(contact_id)
+    for kind, value in match.owns:
+        book.owners[kind, value] = contact_id
+        book.add(match_key, {"kind": kind, "value": value, "contact_id": contact_id, "seen_at": one.received_at})
+    return contact_id
+
+
+def _new_contact(book: Book, one: Understood, clock: Clock) -> str:
+    name, person = one.known.name, one.draft.person
+    row = {
+        "id": clock.new_id(),
+        "name": name.full or person.name,
+        "first_name": name.first,
+        "last_name": name.last,
+        "middle_name": name.middle,
+        "name_key": name.key,
+        "company": person.company,
+        "position": person.position,
+        "language": person.language,
+        "merged_into": None,
+        "version": 1,
+        "created_at": one.received_at,
+        "updated_at": one.received_at,
+    }
+    book.add(contact, row)
+    book.contacts[row["id"]] = row
+    book.names[row["id"]] = name
+    for crm in book.crms:
+        _link(book, crm, "contact", row["id"], one, clock)
+    return str(row["id"])
+
+
+def _fill_blanks(book: Book, one: Understood, contact_id: str) -> None:
+    """A later inquiry completes what we did not know; it never overwrites."""
+    held = book.contacts.get(contact_id)
+    if held is None:
+        return
+    name, person = one.known.name, one.draft.person
+    offered = {
+        "company": person.company,
+        "position": person.position,
+        "language": person.language,
+    }
+    if not held["first_name"] and not held["last_name"]:
+        offered.update(
+            name=name.full, first_name=name.first, last_name=name.last, middle_name=name.middle, name_key=name.key
+        )
+    news = {field: value for field, value in offered.items() if value and not held[field]}
+    if not news:
+        return
+    held.update(news, version=held["version"] + 1, updated_at=one.received_at)
+    if not book.is_new(contact_id):
+        book.change(contact, contact_id, **news, version=held["version"], updated_at=one.received_at)
+        book.touched_contacts.add(contact_id)
+
+
+def _add_points(book: Book, one: Understood, contact_id: str) -> None:
+    def add(kind: str, value: str, raw: str, ext: str, flags: tuple[str, ...], attested: bool) -> None:
+        book.add(
+            contact_point,
+            {
+                "contact_id": contact_id, "kind": kind, "value": value, "raw": raw, "ext": ext,
+                "flags": list(flags), "attested": attested, "first_seen_at": one.received_at,
+            },
+        )  # fmt: skip
+
+    attested = set(one.draft.person.attested_phones)
+    for phone in one.known.phones:
+        add("phone", phone.e164 or phone.raw, phone.raw, phone.ext, phone.flags, phone.raw in attested)
+    for email in one.known.emails:
+        add("email", email.address, email.address, "", email.flags, False)
+    for handle in one.draft.person.handles:
+        add(handle.kind, handle.id, handle.username, "", (), handle.attested)
+
+
+# ── leads ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _lead(
+    book: Book, one: Understood, contact_id: str, route: Route, match: Match, ruling: Ruling, clock: Clock
+) -> str:
+    if ruling.decision is Decision.NEW_LEAD:
+        return _open_lead(book, one, contact_id, route, match, clock)
+    if ruling.decision is Decision.JOINED and ruling.target in book.leads:
+        _join(book, one, ruling.target)
+        _note(book, "lead", ruling.target, "joined", one, {"why": ruling.why, "recognised": match.why}, clock)
+    elif ruling.decision is Decision.JOINED_DEAL:
+        _note(book, "deal", ruling.target, "joined", one, {"why": ruling.why, "recognised": match.why}, clock)
+        return ""
+    elif ruling.decision is Decision.NOTE and ruling.target:
+        _note(book, "lead", ruling.target, "noted", one, {"text": one.draft.text}, clock)
+    return ruling.target
+
+
+def _open_lead(book: Book, one: Understood, contact_id: str, route: Route, match: Match, clock: Clock) -> str:
+    owner, how = _owner(book, route)
+    draft = one.draft
+    row = {
+        "id": clock.new_id(),
+        "contact_id": contact_id,
+        "direction_id": route.direction_id,
+        "stage": book.first_stage[route.direction_id],
+        "state": "open",
+        "owner_id": owner,
+        "next_step": "first_touch",
+        "next_step_at": one.received_at + FIRST_TOUCH,
+        "title": _title(one),
+        "text": draft.text,
+        "source": one.live.row.connector,
+        "connection_id": one.live.id,
+        "form": draft.form,
+        "touch": touch_json(draft.touch),
+        "first_touch": touch_json(draft.first_touch),
+        "temperature": "",
+        "inquiries": 1,
+        "reason": "",
+        "version": 1,
+        "opened_at": one.received_at,
+        "active_at": one.received_at,
+    }
+    book.add(lead, row)
+    book.leads[row["id"]] = row
+    book.open_leads[contact_id, route.direction_id] = row["id"]
+    facts = {"recognised": match.why, "route": {**route.why, **how, "owner": owner}}
+    _note(book, "lead", row["id"], "opened", one, facts, clock)
+    for crm in book.crms:
+        _link(book, crm, "lead", row["id"], one, clock)
+    return str(row["id"])
+
+
+def _owner(book: Book, route: Route) -> tuple[str, Mapping[str, Any]]:
+    turn = take(book.turns(route.pool)) if route.pool else None
+    if turn is not None:
+        return turn.member_id, {"pool": route.pool, "by": "rotation", "turn": turn.given}
+    if not book.fallback_owner:
+        raise NobodyToOwn("No active member can own leads: add one under Team")
+    return book.fallback_owner, {"pool": route.pool, "by": "fallback"}
+
+
+def _title(one: Understood) -> str:
+    who = one.known.name.full or one.draft.person.name or one.draft.person.company
+    what = one.draft.subject or one.draft.form
+    reach = [p.e164 or p.raw for p in one.known.phones] + [e.address for e in one.known.emails]
+    return (" · ".join(filter(None, (who or next(iter(reach), ""), what))) or one.live.row.name)[:TITLE]
+
+
+def _join(book: Book, one: Understood, lead_id: str) -> None:
+    row = book.leads[lead_id]
+    row["inquiries"] += 1
+    row["active_at"] = max(row["active_at"], one.received_at)
+    if not book.is_new(lead_id):
+        book.change(lead, lead_id, inquiries=row["inquiries"], active_at=row["active_at"])
+
+
+def _keep_conversation(book: Book, one: Understood, contact_id: str, lead_id: str) -> None:
+    for name in one.threads:
+        held = book.threads.get(name)
+        row = {
+            "id": name,
+            "contact_id": held["contact_id"] if held else contact_id,
+            "lead_id": lead_id or (held["lead_id"] if held else None),
+            "seen_at": one.received_at,
+        }
+        book.threads[name] = row
+        book.add(thread, row)
+
+
+# ── the record ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _record(
+    book: Book, one: Understood, ruling: Ruling, contact_id: str, lead_id: str, match: Match, clock: Clock
+) -> None:
+    draft = one.draft
+    row = {
+        "id": clock.new_id(),
+        "event_id": one.event_id,
+        "position": one.position,
+        "connection_id": one.live.id,
+        "key": one.key,
+        "kind": draft.kind.value,
+        "decision": ruling.decision.value,
+        "contact_id": contact_id or None,
+        "lead_id": lead_id or None,
+        "received_at": one.received_at,
+        "occurred_at": occurred(draft, one.received_at),
+        "form": draft.form,
+        "subject": draft.subject,
+        "text": draft.text,
+        "person": asdict(draft.person),
+        "touch": touch_json(draft.touch),
+        "first_touch": touch_json(draft.first_touch),
+        "consent": asdict(draft.consent) if draft.consent else {},
+        "files": [asdict(file) for file in draft.files],
+        "fields": dict(draft.fields),
+        "flags": list(dict.fromkeys((*draft.flags, *one.known.flags))),
+        "why": [ruling.why, *match.why],
+    }
+    book.add(inquiry, row)
+    book.inquiries[one.live.id, one.key] = row
+
+
+def _note(
+    book: Book, subject: str, subject_id: str, what: str, one: Understood, facts: Mapping[str, Any], clock: Clock
+) -> None:
+    book.add(
+        journal,
+        {
+            "id": clock.new_id(),
+            "at": one.received_at,
+            "subject": subject,
+            "subject_id": subject_id,
+            "what": what,
+            "actor": f"source:{one.live.id}",
+            "facts": {"event": one.event_id, "source": one.live.row.connector, **facts},
+        },
+    )
+
+
+def _link(book: Book, crm: str, role: str, record_id: str, one: Understood, clock: Clock) -> None:
+    book.add(
+        link,
+        {
+            "id": clock.new_id(),
+            "connection_id": crm,
+            "role": role,
+            "record_id": record_id,
+            "remote_kind": "",
+            "remote_id": None,
+            "state": "new",
+            "base": {}, "raw": {}, "sent": {}, "remote_version": "", "mapping_version": "",
+            "dirty": 1,
+            "lane": LANE_FRESH,
+            "due_at": one.received_at,
+            "lease": "", "attempts": 0, "lookups": 0, "code": "", "why": "",
+            "since": one.received_at,
+        },
+    )  # fmt: skip

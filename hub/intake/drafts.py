@@ -1,0 +1,139 @@
+"""One event understood: drafts with their people normalised and their unknown fields mapped. Pure.
+
+Everything slow or fallible that needs no database happens here, before the transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from connectors.contract import Draft, DraftKind, Raw, Touch, digest
+from hub.clock import DAY, MINUTE, instant, millis
+from hub.identity.normalize import Known, dig, normalise
+from hub.intake.connections import Live
+from mappings import InboundMapping, apply_inbound
+
+WINDOW = 10 * MINUTE
+FUTURE = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A draft ready to be decided on. `key` is never empty; `keyed` says that the sender gave it."""
+
+    event_id: str
+    position: int
+    draft: Draft
+    known: Known
+    key: str
+    keyed: bool
+    previous_key: str
+    received_at: int
+    live: Live
+
+    @property
+    def threads(self) -> tuple[str, ...]:
+        return self.draft.thread
+
+
+def raw_of(row: Any) -> Raw:
+    """The message as it came, from its event row."""
+    return Raw(
+        body=bytes(row.body),
+        received_at=instant(row.received_at),
+        headers=row.headers,
+        method=row.method,
+        path=row.path,
+        query=row.query,
+    )
+
+
+def understand(row: Any, raw: Raw, live: Live, mapping: InboundMapping) -> Sequence[Understood]:
+    """Parse, map and normalise one event. Raises ConnectorError of the source."""
+    found = []
+    for position, parsed in enumerate(live.source.parse(raw)):
+        draft = apply_inbound(mapping, parsed)
+        known = _known(draft, live.row.region)
+        key, previous = _keys(draft, row.received_at, live)
+        found.append(
+            Understood(row.id, position, draft, known, key, draft.key is not None, previous, row.received_at, live)
+        )
+    return found
+
+
+def _known(draft: Draft, region: str) -> Known:
+    """People leave their number in the message when the form has no field for it."""
+    known = normalise(draft.person, region)
+    if known.phones or known.emails or not draft.text or draft.kind is not DraftKind.INQUIRY:
+        return known
+    phones, emails = dig(draft.text, region)
+    if not phones and not emails:
+        return known
+    person = replace(
+        draft.person,
+        phones=draft.person.phones + tuple(p.raw for p in phones),
+        emails=draft.person.emails + tuple(e.address for e in emails),
+    )
+    return normalise(person, region)
+
+
+def _keys(draft: Draft, received_at: int, live: Live) -> tuple[str, str]:
+    """The inquiry's key and, for senders without ids, the key it would have had in the window before."""
+    if draft.key is not None:
+        return draft.key, ""
+    window = int(live.row.config.get("window_ms", WINDOW))
+    own = digest(json.dumps(draft_json(draft), sort_keys=True, ensure_ascii=False))
+    slot = received_at // window
+    return f"digest:{own}:{slot}", f"digest:{own}:{slot - 1}"
+
+
+def draft_json(draft: Draft) -> dict[str, Any]:
+    """What was said, without times: the same words give the same value."""
+    return {
+        "person": asdict(draft.person),
+        "subject": draft.subject,
+        "text": draft.text,
+        "form": draft.form,
+        "fields": dict(draft.fields),
+        "thread": draft.thread,
+    }
+
+
+def touch_json(touch: Touch | None) -> dict[str, Any]:
+    """A touch as stored; {} when nothing is known."""
+    if touch is None:
+        return {}
+    flat: dict[str, Any] = {"page": touch.page, "referrer": touch.referrer, "at": touch.at and millis(touch.at)}
+    for group, values in (("utm", touch.utm), ("click_ids", touch.click_ids)):
+        flat[group] = dict(values)
+    return {name: value for name, value in flat.items() if value}
+
+
+def occurred(draft: Draft, received_at: int) -> int:
+    """When it happened at the sender, in milliseconds; a date far in the future is a wrong clock."""
+    if draft.occurred_at is None:
+        return received_at
+    at = millis(draft.occurred_at)
+    return at if at <= received_at + FUTURE else received_at
+
+
+def routing_facts(one: Understood) -> Mapping[str, str]:
+    """What routing rules may look at."""
+    draft = one.draft
+    facts = {
+        "source": one.live.row.connector,
+        "connection": one.live.row.name,
+        "form": draft.form,
+        "region": one.known.phones[0].region if one.known.phones else "",
+        "language": draft.person.language,
+        "page": draft.touch.page,
+        "referrer": draft.touch.referrer,
+        "text": draft.text,
+        "subject": draft.subject,
+        "company": draft.person.company,
+    }
+    facts.update({f"utm.{name}": value for name, value in draft.touch.utm.items()})
+    return facts

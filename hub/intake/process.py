@@ -1,0 +1,296 @@
+"""Events become inquiries and leads, in small batches, each batch one transaction.
+
+Taking events out of the log and deciding on them are two commits: first the event is leased (a row in
+event_work), then it is understood outside any transaction, then everything it means is written together
+with its verdict, if the lease is still ours. A kill anywhere leaves either nothing or an expired lease,
+and the next worker does the same again with the same result.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from connectors.contract import DraftKind, Source
+from connectors.errors import ConnectorError, Retry, Unreadable, Unverified
+from hub.clock import MINUTE, SECOND, Clock
+from hub.funnel.policy import Decision
+from hub.intake.book import Book, Collision
+from hub.intake.connections import Connections, Live
+from hub.intake.decide import NobodyToOwn, decide
+from hub.intake.drafts import Understood, raw_of, understand
+from hub.model import event, event_work, inbox_reader
+from hub.store.engine import Store
+from mappings import InboundMapping, load_inbound
+
+log = logging.getLogger("leadhub.intake")
+
+BATCH = 128
+LEASE = 60 * SECOND
+TRIES = 8
+COLLISIONS = 6
+BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 120 * MINUTE, 300 * MINUTE)
+
+
+class LeaseLost(Exception):
+    """Somebody else took these events over: our decisions are void."""
+
+
+@dataclass
+class _Verdict:
+    """What becomes of one event."""
+
+    row: Any
+    state: str = "done"
+    code: str = ""
+    why: str = ""
+    due_at: int | None = None
+    understood: Sequence[Understood] = ()
+
+
+@dataclass
+class Outcome:
+    """What one batch did."""
+
+    events: int = 0
+    decisions: Counter[Decision] = field(default_factory=Counter)
+
+
+class Flow:
+    """The way of events through the hub. Any number of them may run, in any number of processes."""
+
+    def __init__(
+        self, store: Store, clock: Clock, connections: Connections, ring: Callable[[str], None] = lambda _name: None
+    ) -> None:
+        self._store, self._clock, self._connections, self._ring = store, clock, connections, ring
+        self._mappings: dict[tuple[str, str], InboundMapping] = {}
+
+    def drain(self, most: int = 1_000_000) -> Outcome:
+        """Process until nothing is due (or `most` events are done)."""
+        total = Outcome()
+        while total.events < most:
+            done = self.step()
+            if not done.events:
+                break
+            total.events += done.events
+            total.decisions += done.decisions
+        return total
+
+    def step(self, size: int = BATCH) -> Outcome:
+        """One batch: lease, understand, decide, write."""
+        lease = self._clock.new_id()
+        rows = self._take(lease, size)
+        if not rows:
+            return Outcome()
+        outcome = self.handle(rows, lease)
+        if outcome.decisions[Decision.NEW_LEAD] or outcome.decisions[Decision.JOINED]:
+            self._ring("push")
+        return outcome
+
+    def handle(self, rows: Sequence[Any], lease: str) -> Outcome:
+        """Understand and write leased events. A fault in one of many is looked for by halves."""
+        verdicts = [self._understand(row) for row in rows]
+        try:
+            return self._write(verdicts, lease)
+        except LeaseLost:
+            log.warning("lease lost events=%d", len(rows))
+            return Outcome()
+        except NobodyToOwn as error:
+            return self._write(
+                [_waiting(v, "no_owner", str(error), self._clock.now() + MINUTE) for v in verdicts], lease
+            )
+        except (IntegrityError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+            return self._halve(rows, lease, error)
+
+    def _halve(self, rows: Sequence[Any], lease: str, error: Exception) -> Outcome:
+        if len(rows) == 1:
+            log.exception("event parked event=%s", rows[0].id)
+            parked = _Verdict(
+                rows[0], "parked", "fault", f"{type(error).__name__} while deciding: report this, then replay"
+            )
+            return self._write([parked], lease)
+        half = len(rows) // 2
+        first, second = self.handle(rows[:half], lease), self.handle(rows[half:], lease)
+        return Outcome(first.events + second.events, first.decisions + second.decisions)
+
+    # ── taking ───────────────────────────────────────────────────────────────────────────────────
+
+    def _take(self, lease: str, size: int) -> list[Any]:
+        """Lease due events: first those that were left behind, then new ones from the log."""
+        now = self._clock.now()
+        if not self._anything_due(now):
+            return []
+        with self._store.write() as conn:
+            rows = self._left_behind(conn, now, lease, size)
+            if len(rows) < size:
+                rows += self._fresh(conn, now, lease, size - len(rows))
+        return rows
+
+    def _anything_due(self, now: int) -> bool:
+        """A look without a writing transaction, so that an idle hub does not touch the disk."""
+        with self._store.read() as conn:
+            seq = conn.execute(select(inbox_reader.c.seq)).scalar() or 0
+            waiting = conn.execute(select(event_work.c.event_id).where(_due(now)).limit(1)).first()
+        if waiting:
+            return True
+        with self._store.read_inbox() as conn:
+            return conn.execute(select(event.c.seq).where(event.c.seq > seq).limit(1)).first() is not None
+
+    def _left_behind(self, conn: Connection, now: int, lease: str, size: int) -> list[Any]:
+        due = select(event_work.c.event_id).where(_due(now)).limit(size).with_for_update(skip_locked=True)
+        ids = [row.event_id for row in conn.execute(due)]
+        if not ids:
+            return []
+        conn.execute(
+            update(event_work)
+            .where(event_work.c.event_id.in_(ids))
+            .values(state="taken", lease=lease, lease_until=now + LEASE, attempts=event_work.c.attempts + 1)
+        )
+        with self._store.read_inbox() as inbox:
+            return list(inbox.execute(select(event).where(event.c.id.in_(ids)).order_by(event.c.seq)))
+
+    def _fresh(self, conn: Connection, now: int, lease: str, size: int) -> list[Any]:
+        reader = conn.execute(
+            select(inbox_reader.c.seq).where(inbox_reader.c.name == "flow").with_for_update()
+        ).one_or_none()
+        if reader is None:
+            conn.execute(inbox_reader.insert().values(name="flow", seq=0))
+        seq = reader.seq if reader else 0
+        with self._store.read_inbox() as inbox:
+            rows = list(inbox.execute(select(event).where(event.c.seq > seq).order_by(event.c.seq).limit(size)))
+        if rows:
+            conn.execute(event_work.insert(), [_taken(row, now, lease) for row in rows])
+            conn.execute(update(inbox_reader).where(inbox_reader.c.name == "flow").values(seq=rows[-1].seq))
+        return rows
+
+    # ── understanding ────────────────────────────────────────────────────────────────────────────
+
+    def _understand(self, row: Any) -> _Verdict:
+        """Parse one event; every way it can fail has its own future."""
+        verdict = _Verdict(row)
+        live = self._connections.by_id(row.connection_id)
+        if live is None:
+            return _set(verdict, "quarantined", "no_connection", "Its connection was deleted")
+        raw = raw_of(row)
+        try:
+            if row.verdict == "unverified":
+                live.source.verify(raw)
+            elif row.verdict != "ok":
+                return _set(verdict, "quarantined", row.verdict, row.why)
+            if type(live.source).resolve is not _NO_RESOLVE:
+                raw = live.source.resolve(raw)
+            verdict.understood = understand(row, raw, live, self._mapping(live))
+        except Unverified as error:
+            _set(verdict, "quarantined", "unverified", str(error))
+        except Unreadable as error:
+            _set(verdict, "parked", "unreadable", str(error))
+        except Retry as error:
+            after = max(error.after or 0, BACKOFF[0] / SECOND)
+            _waiting(verdict, "retry", str(error), self._clock.now() + round(after * SECOND))
+        except ConnectorError as error:
+            _set(verdict, "parked", error.code, str(error))
+        return verdict
+
+    def _mapping(self, live: Live) -> InboundMapping:
+        place = (live.id, live.row.mapping)
+        if place not in self._mappings:
+            self._mappings[place] = load_inbound(live.row.mapping)
+        return self._mappings[place]
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────
+
+    def _write(self, verdicts: Sequence[_Verdict], lease: str) -> Outcome:
+        """All verdicts in one transaction; decided anew when another worker wrote a key we wanted."""
+        for _attempt in range(COLLISIONS - 1):
+            try:
+                return self._decide_and_write(verdicts, lease)
+            except (Collision, IntegrityError) as error:
+                log.info("collision, deciding anew: %s", type(error).__name__)
+            except OperationalError as error:
+                if not _deadlock(error):
+                    raise
+        return self._decide_and_write(verdicts, lease)
+
+    def _decide_and_write(self, verdicts: Sequence[_Verdict], lease: str) -> Outcome:
+        outcome = Outcome(events=len(verdicts))
+        batch = [one for verdict in verdicts for one in verdict.understood]
+        with self._store.write() as conn:
+            self._hold_lease(conn, verdicts, lease)
+            if batch:
+                book = Book(conn, batch)
+                for verdict in verdicts:
+                    decided = [decide(book, one, self._clock) for one in verdict.understood]
+                    outcome.decisions.update(decided)
+                    _judge(verdict, decided)
+                book.write()
+            self._record(conn, verdicts)
+        return outcome
+
+    def _hold_lease(self, conn: Connection, verdicts: Sequence[_Verdict], lease: str) -> None:
+        """Fencing: who took too long finds another lease here and gives up."""
+        ids = [verdict.row.id for verdict in verdicts]
+        held = conn.execute(
+            select(func.count())
+            .select_from(event_work)
+            .where(event_work.c.event_id.in_(ids), event_work.c.lease == lease)
+        ).scalar()
+        if held != len(ids):
+            raise LeaseLost
+
+    def _record(self, conn: Connection, verdicts: Sequence[_Verdict]) -> None:
+        now = self._clock.now()
+        rows = [
+            {"b_id": v.row.id, "state": v.state, "code": v.code, "why": v.why, "due_at": v.due_at, "at": now}
+            for v in verdicts
+        ]
+        conn.execute(
+            update(event_work).where(event_work.c.event_id == bindparam("b_id")).values(lease="", lease_until=None),
+            rows,
+        )
+
+
+def _judge(verdict: _Verdict, decided: Sequence[Decision]) -> None:
+    """An event whose inquiries were all set apart needs attention itself."""
+    if verdict.state == "done" and decided and all(d is Decision.QUARANTINED for d in decided):
+        draft = verdict.understood[0].draft
+        code = "set_apart" if draft.kind is DraftKind.QUARANTINE else "nothing_understood"
+        _set(
+            verdict, "quarantined", code, draft.why or "No name, contact data or message was understood: map its fields"
+        )
+
+
+def _due(now: int) -> Any:
+    expired = and_(event_work.c.state == "taken", event_work.c.lease_until <= now)
+    waiting = and_(event_work.c.state == "waiting", event_work.c.due_at <= now)
+    return or_(expired, waiting)
+
+
+def _taken(row: Any, now: int, lease: str) -> Mapping[str, Any]:
+    return {
+        "event_id": row.id, "seq": row.seq, "connection_id": row.connection_id, "state": "taken", "lease": lease,
+        "lease_until": now + LEASE, "attempts": 1, "due_at": now, "code": "", "why": "", "at": now,
+    }  # fmt: skip
+
+
+def _set(verdict: _Verdict, state: str, code: str, why: str) -> _Verdict:
+    verdict.state, verdict.code, verdict.why = state, code, why
+    return verdict
+
+
+def _waiting(verdict: _Verdict, code: str, why: str, due_at: int) -> _Verdict:
+    verdict.due_at, verdict.understood = due_at, ()
+    return _set(verdict, "waiting", code, why)
+
+
+def _deadlock(error: OperationalError) -> bool:
+    """PostgreSQL broke a ring of waiting transactions and chose ours."""
+    return getattr(error.orig, "sqlstate", "") in ("40P01", "40001")
+
+
+_NO_RESOLVE = Source.resolve
