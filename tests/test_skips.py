@@ -32,7 +32,14 @@ def run(folder: Path, reason: str, no_skip: str) -> subprocess.CompletedProcess[
         folder,
     ]
     environment = {**os.environ, "LEADHUB_NO_SKIP": no_skip}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
