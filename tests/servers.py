@@ -63,6 +63,7 @@ def free_port() -> int:
 # Runs in a fresh interpreter and becomes the server. A preexec_fn would do the same, but is unsafe in a
 # process with threads. The order matters: a change of user clears the death signal (prctl(2),
 # PR_SET_PDEATHSIG), and a parent that died before the call is seen only by looking for it afterwards.
+# "Parent" is the thread that started the process: start servers from one that lives as long as they shall.
 _GUARD = """
 import ctypes, os, sys
 parent, death_signal, uid, gid = map(int, sys.argv[1:5])
