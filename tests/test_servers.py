@@ -147,6 +147,8 @@ def test_no_server_outlives_a_killed_test_process(server: str) -> None:
             wait_until(lambda: not _alive(children[0]), 10)
             assert not list(folder.glob("*.sock")) + list(folder.glob(".s.PGSQL.5432"))
         finally:
+            if _alive(children[0]):
+                os.kill(children[0], signal.SIGKILL)
             shutil.rmtree(folder)
 
 
