@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 from connectors.contract import Touch, Value
 
@@ -18,10 +19,13 @@ _CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*:)?//[^/?#]*@", re.IGNORECASE)
 
 
 def touch(fields: Mapping[str, Value], page: str = "", referrer: str = "", at: datetime | None = None) -> Touch:
-    """Campaign marks and click ids among `fields` (`utm_source`, `GCLID` ...); the first non-empty wins."""
+    """Campaign marks and click ids among `fields` (`utm_source`, `GCLID` ...); the first non-empty wins.
+
+    What the fields do not say is taken from the query of `page`.
+    """
     utm: dict[str, str] = {}
     clicks: dict[str, str] = {}
-    for name, value in fields.items():
+    for name, value in [*fields.items(), *parse_qsl(page.partition("?")[2].partition("#")[0])]:
         name = name.strip().lower()
         if name.startswith("utm_"):
             _keep(utm, name.removeprefix("utm_"), value)
@@ -72,7 +76,7 @@ def instant(value: Value) -> datetime | None:
 def flatten(value: Value) -> dict[str, Value]:
     """Nested objects as `a.b.c`; a list of plain values stays one value, a list of objects becomes `a.0.b`."""
     flat: dict[str, Value] = {}
-    for name, leaf in _leaves(value, ""):
+    for name, leaf in _leaves(value, "") if value else ():
         while name in flat:
             name += "_"
         flat[name] = leaf
