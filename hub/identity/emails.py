@@ -42,7 +42,7 @@ class Email:
 LONG = 1000
 """A field longer than this is a message: only what looks like an address is taken from it."""
 
-INJECTION = re.compile(r"(?:[\r\n]|%0[ad]|\\[rn])\s*[A-Za-z-]{2,20}\s*:(?!\S*@\S*$)|%0[ad]", re.I)
+INJECTION = re.compile(r"(?:[\r\n]|%0[ad]|\\[rn])\s*(?!mailto)[A-Za-z-]{2,20}\s*:|%0[ad]", re.I)
 SPELT_AT = re.compile(r"\s*[\[({]\s*(?:at|собака)\s*[\])}]\s*", re.I)
 SPELT_DOT = re.compile(r"\s*[\[({]\s*(?:dot|точка)\s*[\])}]\s*", re.I)
 LOOSE_AT = re.compile(r"\s*@\s*")
@@ -75,7 +75,7 @@ def _emails(field: str) -> tuple[Email, ...]:
 def _tokens(text: str) -> list[str]:
     angled = ANGLE.findall(text)
     if angled:
-        return [t.strip() for t in angled]
+        return [t.strip() for t in angled] + _tokens(ANGLE.sub(" ", text))
     if QUOTED.fullmatch(text) or LITERAL.search(text):
         return [text]
     tokens = (token.split("?", 1)[0].strip(EDGES) for token in SEPARATORS.split(text))
@@ -95,7 +95,7 @@ def _read(token: str) -> Email:
     email = _plain(checked, token)
     if plain != token:
         email = replace(email, flags=(*email.flags, "lookalike"))
-    return _meant(email, checked.local_part, email.domain)
+    return _meant(email, checked.local_part, checked.domain)
 
 
 def _check(address: str) -> ValidatedEmail | None:
@@ -177,7 +177,8 @@ def _meant(email: Email, local: str, domain: str) -> Email:
     if not hint or hint == email.domain or _check(f"{local}@{hint}") is None:
         return email
     fake = ("fake",) if _fake(_untagged(local)[0].casefold(), hint, True) and "fake" not in email.flags else ()
-    return replace(email, flags=(*email.flags, "typo", *fake), hint=hint, repaired=canonical(local, hint))
+    kept = (f for f in email.flags if f != "disposable")  # traps are set up at misspelt domains
+    return replace(email, flags=(*kept, "typo", *fake), hint=hint, repaired=canonical(local, hint))
 
 
 @lru_cache(maxsize=1 << 13)

@@ -60,7 +60,7 @@ LONG = 300
 
 PLAIN = re.compile(r"[+(]*\d[\d\s().\-]*")
 SPLIT = re.compile(
-    r";(?!ext)|\||(?<!,),(?!,)|\s/\s|(?<=\d[\d\s\-]{5})/|\b(?:или|либо|также|or|oder|ou)\b",
+    r";(?!ext)|\||(?<!,),(?!,)|\s/\s|(?<=[\d\s\-]{6})/|\b(?:или|либо|также|or|oder|ou)\b",
     re.I,
 )
 RUN = re.compile(r"[+(]{0,2}\d(?:[\s().\-/]{0,3}\d){3,20}")
@@ -120,7 +120,7 @@ def _tidy(field: str) -> str:
 
 
 def _merged(found: list[Phone]) -> tuple[Phone, ...]:
-    """Numbers first; pieces of text only if there is nothing else, an extension in a piece of its own joins its number."""
+    """Numbers first; pieces of text only if there is nothing else."""
     numbers = [p for p in found if "text" not in p.flags]
     return tuple(dict.fromkeys(numbers or found))
 

@@ -34,6 +34,7 @@ FOLDS = {
     "yo": "e", "jo": "e", "ae": "a", "oe": "o", "ue": "u",
 }  # fmt: skip
 FOLD = re.compile("|".join(sorted(FOLDS, key=len, reverse=True)))
+INITIAL = re.compile("[ijy][aou]")
 DOUBLE = re.compile(r"([a-z])\1+")
 NOT_KEY = re.compile(r"[^a-z0-9]+")
 
@@ -102,6 +103,13 @@ def skeleton(text: str) -> str:
     Letters and digits only; the skeleton of a skeleton is itself.
     """
     word = NOT_KEY.sub("", latin(text))
+    start = INITIAL.match(word)
+    if start:  # Яна is not Анна, Юля is not Уля
+        return "i" + word[1] + _folded(word[2:])
+    return _folded(word)
+
+
+def _folded(word: str) -> str:
     while (folded := DOUBLE.sub(r"\1", FOLD.sub(lambda m: FOLDS[m[0]], word))) != word:
         word = folded
     return word

@@ -114,7 +114,7 @@ RUSSIAN = """
 екатерина катя катюша катерина catherine kate katerina kateryna ekaterina catalina
 елена лена ленка helen олена elena helena леночка алена olena лёля
 елизавета лиза лизавета elizabeth єлизавета liza
-жанна жанночка janna zhanna jeanne
+жанна жанночка zhanna jeanne
 зинаида зина
 зоя зойка zoe
 инна инночка

@@ -1,5 +1,7 @@
 """Mail providers: who gives mailboxes to anybody, which names lead to the same mailbox, what is typed by mistake."""
 
+from collections.abc import Mapping
+
 from hub.identity.data import words
 
 FREE = words(
@@ -28,7 +30,10 @@ SAME = {
 }
 """Domains under which the same local part is the same mailbox. mail.ru, bk.ru, list.ru are different mailboxes."""
 
-FOLD = {"gmail.com": str.maketrans("", "", "."), "yandex.ru": str.maketrans(".", "-")}
+FOLD: Mapping[str, Mapping[int, int | None]] = {
+    "gmail.com": str.maketrans("", "", "."),
+    "yandex.ru": str.maketrans(".", "-"),
+}
 """Characters of the local part that a provider does not tell apart: Gmail ignores dots, at Yandex "." is "-"."""
 
 LEADING = ("gmail.com", "yandex.ru", "mail.ru", "icloud.com", "hotmail.com", "outlook.com", "yahoo.com", "rambler.ru")
