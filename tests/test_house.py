@@ -161,11 +161,10 @@ def packages() -> list[Path]:
     return [ROOT / room for room in ROOMS] + sorted(init.parent for init in inits)
 
 
-@pytest.mark.parametrize("folder", packages(), ids=lambda folder: str(folder.relative_to(ROOT)))
-def test_every_room_has_its_readme(folder: Path) -> None:
-    readme = folder / "README.md"
-    assert readme.is_file(), f"{folder.relative_to(ROOT)}/README.md is missing"
-    assert readme.read_text(encoding="utf-8").startswith("# ")
+def test_every_room_has_its_readme() -> None:
+    readmes = [folder / "README.md" for folder in packages()]
+    titled = [path for path in readmes if path.is_file() and path.read_text(encoding="utf-8").startswith("# ")]
+    assert [str(path.relative_to(ROOT)) for path in readmes if path not in titled] == []
 
 
 # ── what we depend on ────────────────────────────────────────────────────────────────────────────
