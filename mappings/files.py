@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tomlkit.exceptions import TOMLKitError
 from connectors.contract import Field, Value, digest
 from mappings import engine, laws
 from mappings.engine import Line
+from mappings.inbound import Inbound, compile_inbound
 from mappings.problems import BadMapping, Problem, Stale, placed
 from mappings.schema import Table, compile_lines, fit
 
@@ -99,6 +101,18 @@ def load(data: bytes | str, tables: Mapping[str, Table] | None = None) -> engine
     return engine.Mapping(parsed["crm"], _version(parsed, tables), lines)
 
 
+def load_inbound(data: bytes | str, base: Inbound | None = None) -> Inbound:
+    """The compiled inbound mapping of a connection; its lines win over those of `base`. Raises `BadMapping`."""
+    text = decode(data)
+    return compile_inbound(parse(text), text, base)
+
+
+@cache
+def default_inbound() -> Inbound:
+    """The synonyms every connection starts with (mappings/inbound.toml)."""
+    return load_inbound(shipped("inbound"))
+
+
 def _version(parsed: Mapping[str, Any], tables: Mapping[str, Table] | None) -> str:
     return digest(json.dumps([parsed, tables or {}], sort_keys=True, ensure_ascii=False, default=str))
 
@@ -174,6 +188,8 @@ def _change(document: tomlkit.TOMLDocument, path: str, value: Value) -> None:
             place = place[section]
         if value is None:
             place.pop(name, None)
+        elif isinstance(value, list) and (held := place.get(name, ())) and value[: len(held)] == list(held):
+            held.extend(value[len(held) :])
         else:
             place[name] = _inline(value)
     except (TOMLKitError, TypeError, ValueError, AttributeError) as error:

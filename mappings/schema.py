@@ -17,7 +17,7 @@ from zoneinfo import available_timezones
 
 import phonenumbers
 from babel.numbers import is_currency
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, fields, validate
 
 from connectors.contract import Field, Value
 from mappings.codecs import CODECS, Codec
@@ -295,16 +295,3 @@ def _option_problems(path: str, codec: Codec, there: Field) -> Iterator[Problem]
     for written in getattr(codec, "reads", {}) if options else ():
         if written not in options:
             yield Problem(f"{path}.table", f"{there.name} has no option {written!r}.", nearest(written, options))
-
-
-__all__ = [
-    "FORMAT",
-    "KINDS",
-    "LineSchema",
-    "ValidationError",
-    "arguments",
-    "check_head",
-    "compile_lines",
-    "fit",
-    "line_schema",
-]

@@ -55,6 +55,7 @@ def _doubt(raw: Value) -> str:
     return f"may use {mark[0]!r} for thousands or for decimals: declare `decimal`" if mark else "is no number"
 
 
+@lru_cache(maxsize=65536)
 def _spelled(text: str, decimal: str) -> str:
     """The same number as Python writes it, "" when that is not certain."""
     if len(text) > 2 * _LONGEST:
@@ -79,6 +80,7 @@ def read_currency(sign: str) -> str:
     return _SIGNS.get(word) or (word.upper() if is_currency(word.upper()) else "")
 
 
+@lru_cache(maxsize=65536)
 def read_money(text: str, decimal: str = "") -> tuple[Decimal, str] | Kept:
     """Amount and ISO 4217 code ("" when none is written) of "1 234,56 ₽"; `Kept` when either is in doubt."""
     found = _MONEY.fullmatch(text.strip().replace("−", "-")) if len(text) < 2 * _LONGEST else None
