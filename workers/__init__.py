@@ -1,0 +1,1 @@
+"""Where work runs: the tasks, the embedded runner, the RQ runner, the schedule."""
