@@ -71,6 +71,7 @@ EXTENSION = re.compile(
 )
 PREFIX = re.compile(r"^\s*(?:tel|phone|callto|sms|whatsapp|тел(?:ефон)?|моб)\s*[.:]+\s*(?:/{2})?", re.I)
 SPREADSHEET = re.compile(r"(\d)[.,](\d+)e\+?(\d{1,2})", re.I)
+WHOLE_FLOAT = re.compile(r"(?<=\d{7})\.0$")
 LOOKALIKES = re.compile(r"(?<=[\d+(\s-])[OОoоlIЗ](?=[\d)\s-])|(?<=\d)[OОoоlIЗ]\b")
 LOOKS = str.maketrans("OОoоlIЗ", "0000113")
 DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−˗", "-"))
@@ -115,7 +116,7 @@ def _phones(field: str, region: str) -> tuple[Phone, ...]:
 
 def _tidy(field: str) -> str:
     lines = field if "\n" not in field else field.replace("\r", "\n").replace("\n", ";")
-    text = PREFIX.sub("", digits_ascii(bare(lines)).translate(DASHES))
+    text = WHOLE_FLOAT.sub("", PREFIX.sub("", digits_ascii(bare(lines)).translate(DASHES)))
     return LOOKALIKES.sub(lambda m: m[0].translate(LOOKS), text)
 
 
