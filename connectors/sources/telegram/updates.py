@@ -134,7 +134,8 @@ def _person(message: Message) -> Person:
     """
     who, card = _dict(message, "from"), _dict(message, "contact")
     own = card.get("user_id") is not None and card.get("user_id") == who.get("id")
-    phones = (str(card["phone_number"]),) if own and card.get("phone_number") else ()
+    # An account's own number is always international, and comes with or without its plus.
+    phones = (f"+{str(card['phone_number']).lstrip('+')}",) if own and card.get("phone_number") else ()
     handle = Handle("telegram", str(who.get("id", "")), str(who.get("username", "")), attested=True)
     return Person(
         first_name=str(who.get("first_name", "")),
