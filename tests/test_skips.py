@@ -14,11 +14,18 @@ REASONS = {
     "browser": "no browser here",
     "samples": "captured samples (../shared/facts) are not in the repository",
 }
+CODE = """
+import pytest
+def test_one(): pass
+@pytest.mark.skip(reason="{reason}")
+def test_two(): pass
+@pytest.mark.parametrize("case", [])
+def test_none(case): pass
+"""
 
 
 def run(folder: Path, reason: str, no_skip: str) -> subprocess.CompletedProcess[str]:
-    code = f"import pytest\ndef test_one(): pass\n@pytest.mark.skip(reason={reason!r})\ndef test_two(): pass\n"
-    (folder / "test_it.py").write_text(code, encoding="utf-8")
+    (folder / "test_it.py").write_text(CODE.format(reason=reason), encoding="utf-8")
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
     environment = {**os.environ, "LEADHUB_NO_SKIP": no_skip}
     command = [sys.executable, "-m", "pytest", *options]
@@ -34,4 +41,4 @@ def test_a_skip_fails_the_run_only_where_nothing_may_be_skipped(
     done = run(tmp_path, REASONS[reason], no_skip)
     assert done.returncode == code, done.stdout + done.stderr
     assert ("test_two: Skipped: no browser here" in done.stdout) == bool(code)
-    assert "1 passed, 1 skipped" in done.stdout.splitlines()[-1]
+    assert "1 passed, 1 skipped, 1 deselected" in done.stdout.splitlines()[-1]
