@@ -102,10 +102,7 @@ def reopen_lead(conn: Connection, clock: Clock, lead_id: str, stage_key: str, ac
     row = lock_lead(conn, lead_id)
     if row.state != "rejected":
         raise NotPossible("not_rejected", "Only a rejected lead can be reopened")
-    other = select(lead.c.id).where(
-        lead.c.contact_id == row.contact_id, lead.c.direction_id == row.direction_id, lead.c.state == "open"
-    )
-    if conn.execute(other).first():
+    if _other_open_lead(conn, row):
         raise NotPossible("has_open_lead", "This person has another open lead in this direction")
     now = clock.now()
     _save(
@@ -123,7 +120,7 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
     """
     row = lock_lead(conn, lead_id)
     if row.state == "converted":
-        found = conn.execute(select(deal.c.id).where(deal.c.lead_id == lead_id)).scalar()
+        found = conn.execute(select(deal.c.id).where(deal.c.lead_id == lead_id, deal.c.state != "reverted")).scalar()
         if found:
             return str(found)
     if row.state == "rejected":
@@ -157,7 +154,7 @@ def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
     """
     for row in conn.execute(select(link).where(link.c.record_id == lead_id, link.c.role == "lead")):
         if row.state in ("linked", "held", "parked"):
-            heir = {name: getattr(row, name) for name in link.c.keys()}
+            heir = {name: getattr(row, name) for name in link.columns.keys()}  # noqa: SIM118 - no dict
             heir.update(
                 id=clock.new_id(), role="deal", record_id=deal_id, state="linked", dirty=1, lane=PERSON,
                 due_at=clock.now(), lease="", lease_until=None, attempts=0, code="", why="", since=clock.now(),
@@ -168,6 +165,46 @@ def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
             conn.execute(
                 update(link).where(link.c.id == row.id).values(role="deal", record_id=deal_id, dirty=link.c.dirty + 1)
             )
+
+
+def revert_conversion(conn: Connection, clock: Clock, deal_id: str, stage_key: str, actor: str) -> str:
+    """The deal was none: the lead is open again on that stage, the deal stays as `reverted`; answers the lead's id."""
+    row = conn.execute(select(deal).where(deal.c.id == deal_id).with_for_update()).one()
+    if not row.lead_id:
+        raise NotPossible("no_lead", "This deal was never a lead")
+    was = lock_lead(conn, row.lead_id)
+    if _other_open_lead(conn, was):
+        raise NotPossible("has_open_lead", "This person has another open lead in this direction")
+    now = clock.now()
+    conn.execute(update(deal).where(deal.c.id == deal_id).values(state="reverted", closed_at=now))
+    conn.execute(update(conversion).where(conversion.c.deal_id == deal_id).values(state="reverted"))
+    _save(
+        conn, clock, was, state="open", stage=stage_key, closed_at=None, qualified_at=None,
+        next_step="call_back", next_step_at=now + NEXT_STEP["call_back"],
+    )  # fmt: skip
+    for old in conn.execute(select(link).where(link.c.record_id == deal_id, link.c.role == "deal")):
+        conn.execute(link.delete().where(link.c.id == old.id))
+        mine = (link.c.record_id == was.id) & (link.c.connection_id == old.connection_id)
+        conn.execute(update(link).where(mine).values(state="linked", dirty=1, due_at=now, since=now))
+    note(conn, clock, "lead", was.id, "reverted", actor, {"deal": deal_id, "stage": stage_key})
+    return str(was.id)
+
+
+def final_of(conn: Connection, lead_id: str, block: str, key: str) -> str:
+    """What a stage of this lead's direction closes: "", rejected, won or lost."""
+    place = (stage.c.direction_id == lead.c.direction_id) & (stage.c.block == block) & (stage.c.key == key)
+    return str(
+        conn.execute(select(stage.c.final).select_from(lead.join(stage, place)).where(lead.c.id == lead_id)).scalar()
+        or ""
+    )
+
+
+def _other_open_lead(conn: Connection, row: Any) -> bool:
+    """Whether the person has another open lead in the same direction."""
+    other = select(lead.c.id).where(
+        lead.c.contact_id == row.contact_id, lead.c.direction_id == row.direction_id, lead.c.state == "open"
+    )
+    return conn.execute(other).first() is not None
 
 
 def move_deal(conn: Connection, clock: Clock, deal_id: str, stage_key: str, actor: str, reason: str = "") -> None:

@@ -35,7 +35,7 @@ class Key:
 
 RANK = {Strength.PERSONAL: 2, Strength.SHARED: 1, Strength.WEAK: 0}
 OF_FIRMS = frozenset([Line.FIXED, Line.TOLL_FREE, Line.VOIP])
-NO_ID = frozenset("0 - null none nil undefined unknown anonymous nan false".split()) | {""}
+NO_ID = frozenset(["0", "-", "null", "none", "nil", "undefined", "unknown", "anonymous", "nan", "false"]) | {""}
 OURS = frozenset(["phone", "email"])
 
 

@@ -72,7 +72,8 @@ def _name(full: str, first: str, last: str, middle: str) -> Name:
 
 
 def _one_field(text: str) -> Name:
-    full, plain = shown(text), one_script(bare(text))
+    full = shown(text)
+    plain = one_script(bare(full))
     if plain.casefold().strip(" .") in company_forms.NOBODY or plain.casefold() in company_forms.NOBODY:
         return Name(full=full, flags=("placeholder",))
     contact = CONTACT.search(plain)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, bindparam, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.funnel.policy import Decision
-from hub.identity.names import Name, name_of_parts
+from hub.identity.names import Name, name
 from hub.identity.resolve import Place, lookups
 from hub.intake.drafts import Understood
 from hub.model import (
@@ -107,7 +107,7 @@ class Book:
         self.names: dict[str, Name] = {}
         for row in self._where(contact, contact.c.id, sorted(people)):
             self.contacts[row.id] = dict(row._mapping)
-            self.names[row.id] = name_of_parts(row.first_name, row.last_name, row.middle_name, row.name)
+            self.names[row.id] = name(row.name, row.first_name, row.last_name, row.middle_name)
 
     def _read_work(self, batch: Sequence[Understood]) -> None:
         keys = sorted({(one.live.id, key) for one in batch for key in (one.key, one.previous_key) if key})

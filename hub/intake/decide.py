@@ -162,11 +162,11 @@ def _add_points(book: Book, one: Understood, contact_id: str) -> None:
             },
         )  # fmt: skip
 
-    attested = set(one.draft.person.attested_phones)
+    attested = {key.value for key in one.known.keys if key.attested}
     for phone in one.known.phones:
-        add("phone", phone.e164 or phone.raw, phone.raw, phone.ext, phone.flags, phone.raw in attested)
+        add("phone", phone.e164 or phone.raw, phone.raw, phone.ext, phone.flags, phone.e164 in attested)
     for email in one.known.emails:
-        add("email", email.address, email.address, "", email.flags, False)
+        add("email", email.address or email.raw, email.raw, "", email.flags, False)
     for handle in one.draft.person.handles:
         add(handle.kind, handle.id, handle.username, "", (), handle.attested)
 

@@ -75,7 +75,7 @@ def _known(draft: Draft, region: str) -> Known:
     person = replace(
         draft.person,
         phones=draft.person.phones + tuple(p.raw for p in phones),
-        emails=draft.person.emails + tuple(e.address for e in emails),
+        emails=draft.person.emails + tuple(e.raw for e in emails),
     )
     return normalise(person, region)
 

@@ -83,11 +83,11 @@ deal = Table(
     "deal",
     hub,
     key(),
-    ref("lead_id", ForeignKey("lead.id"), unique=True),
+    ref("lead_id", ForeignKey("lead.id"), index=True),
     ref("contact_id", ForeignKey("contact.id"), nullable=False, index=True),
     ref("direction_id", ForeignKey("direction.id"), nullable=False),
     text("stage"),
-    text("state", default="open"),  # open | won | lost
+    text("state", default="open"),  # open | won | lost | reverted
     ref("owner_id", ForeignKey("member.id"), nullable=False),
     text("title"),
     text("amount"),  # decimal as text, "" = not said
@@ -97,7 +97,7 @@ deal = Table(
     at("opened_at", nullable=False),
     at("active_at", nullable=False),
     at("closed_at"),
-    CheckConstraint("state IN ('open','won','lost')", name="state"),
+    CheckConstraint("state IN ('open','won','lost','reverted')", name="state"),
 )
 
 conversion = Table(

@@ -1,0 +1,173 @@
+"""Reconcile one record, field by field, from three views of it. Pure: no database, no clock, no network.
+
+Per field there is the hub's value, what the CRM shows now, and what both agreed on last (`base`, with the
+CRM's own spelling of it in `raw`). A side has changed when its value differs from that memory; time stamps
+play no part. What we wrote and nobody confirmed (`sent`) is recognised as our own when it comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Values = Mapping[str, Any]
+ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One mapped field. `into` reads the CRM's value, `same` compares hub values as exactly as the CRM can tell.
+
+    `into` answers `ABSENT` for a value that cannot be understood: it stays as it is on both sides.
+    """
+
+    hub: str
+    crm: str
+    into: Callable[[Any], Any]
+    same: Callable[[Any, Any], bool]
+    direction: str = "both"  # both | out | in
+    policy: str = "crm"  # hub | crm | latest | union | max | min | ask
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a link remembers: hub values both sides agreed on, the CRM's spelling, and unconfirmed writes."""
+
+    base: Values
+    raw: Values
+    sent: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both sides changed a field to different values. `winner` is "hub", "crm", "union" or "ask"."""
+
+    field: str
+    hub: Any
+    crm: Any
+    winner: str
+
+
+@dataclass(slots=True)
+class Agreed:
+    """The outcome: what changes in the hub, what the CRM still has to be told (hub values), the new memory."""
+
+    hub: dict[str, Any] = field(default_factory=dict)
+    push: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, Any] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+
+def reconcile(slots: Sequence[Slot], memory: Memory, hub: Values, seen: Values | None) -> Agreed:
+    """Compare and decide. `seen` is the CRM's record now, under its own names; None when it was not read
+    (then only the hub's own changes since `base` are found). A field missing from `seen` says nothing."""
+    agreed = Agreed(base=dict(memory.base), raw=dict(memory.raw))
+    for slot in slots:
+        _field(slot, memory, hub, seen or {}, agreed)
+    return agreed
+
+
+def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed) -> None:
+    base = memory.base.get(slot.hub)
+    ours = hub.get(slot.hub, base)
+    shown = seen.get(slot.crm, ABSENT)
+    changed_there = shown is not ABSENT and slot.direction != "out" and shown != memory.raw.get(slot.crm, ABSENT)
+    if shown is not ABSENT:
+        agreed.raw[slot.crm] = shown
+    theirs = slot.into(shown) if changed_there else ABSENT
+    if changed_there and theirs is ABSENT:
+        agreed.unread.append(slot.hub)
+        return
+    if theirs is not ABSENT and slot.crm in memory.sent and _own(slot, theirs, memory.sent[slot.crm]):
+        base, theirs = theirs, ABSENT  # the write nobody had confirmed
+        agreed.base[slot.hub] = base
+    changed_here = slot.direction != "in" and not slot.same(ours, base)
+    if theirs is ABSENT:
+        if changed_here and not (slot.once and _filled(base)):
+            agreed.push[slot.hub] = ours
+    elif slot.same(ours, theirs):
+        agreed.base[slot.hub] = ours
+    elif not changed_here or slot.same(theirs, base):
+        _settle(slot, ours, theirs, base, changed_here, agreed)
+    else:
+        _conflict(slot, ours, theirs, base, agreed)
+
+
+def _settle(slot: Slot, ours: Any, theirs: Any, base: Any, changed_here: bool, agreed: Agreed) -> None:
+    """Only one side changed in meaning (the other may have changed its spelling)."""
+    if changed_here:
+        agreed.push[slot.hub] = ours
+    elif not slot.same(theirs, base):
+        agreed.hub[slot.hub] = agreed.base[slot.hub] = theirs
+    else:
+        agreed.base[slot.hub] = theirs
+
+
+def _conflict(slot: Slot, ours: Any, theirs: Any, base: Any, agreed: Agreed) -> None:
+    winner = WINNERS.get(slot.policy, _crm)(ours, theirs, base)
+    if winner[0] != "ask":
+        value = winner[1]
+        agreed.base[slot.hub] = theirs
+        if not slot.same(value, ours):
+            agreed.hub[slot.hub] = value
+        if not slot.same(value, theirs):
+            agreed.push[slot.hub] = value
+    agreed.conflicts.append(Conflict(slot.hub, ours, theirs, winner[0]))
+
+
+def _own(slot: Slot, theirs: Any, sent: Any) -> bool:
+    written = slot.into(sent)
+    return written is not ABSENT and slot.same(theirs, written)
+
+
+def _filled(value: Any) -> bool:
+    return value not in (None, "", [], {})
+
+
+# ── policies: (who won, the value) ───────────────────────────────────────────────────────────────
+
+
+def _crm(ours: Any, theirs: Any, base: Any) -> tuple[str, Any]:
+    """The CRM wins, unless it merely has nothing where it never had anything."""
+    if not _filled(theirs) and not _filled(base):
+        return "hub", ours
+    return "crm", theirs
+
+
+def _hub(ours: Any, theirs: Any, base: Any) -> tuple[str, Any]:
+    if not _filled(ours) and not _filled(base):
+        return "crm", theirs
+    return "hub", ours
+
+
+def _union(ours: Any, theirs: Any, base: Any) -> tuple[str, Any]:
+    """Three-way set merge: what either side added stays, what either side removed goes."""
+    before, here, there = list(base or ()), list(ours or ()), list(theirs or ())
+    gone = [value for value in before if value not in here or value not in there]
+    merged = [value for value in dict.fromkeys((*there, *here)) if value not in gone]
+    return "union", merged
+
+
+def _most(pick: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], tuple[str, Any]]:
+    def choose(ours: Any, theirs: Any, base: Any) -> tuple[str, Any]:
+        if not _filled(ours) or not _filled(theirs):
+            return _crm(ours, theirs, base) if _filled(theirs) else ("hub", ours)
+        value = pick(ours, theirs)
+        return ("hub", ours) if value == ours else ("crm", theirs)
+
+    return choose
+
+
+WINNERS: Mapping[str, Callable[[Any, Any, Any], tuple[str, Any]]] = {
+    "crm": _crm,
+    "hub": _hub,
+    "latest": _crm,  # without trustworthy clocks on both sides the CRM's person decides
+    "union": _union,
+    "max": _most(max),
+    "min": _most(min),
+    "ask": lambda ours, theirs, base: ("ask", None),
+}
