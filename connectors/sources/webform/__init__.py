@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.contract import Draft, DraftKind, Evidence, Raw, Reply, Setting, Source
+from connectors.contract import Draft, DraftKind, Evidence, Raw, Reply, Setting, Source, Value
 from connectors.errors import Unreadable
 from connectors.reading import flatten, is_mark, read, refusal, text, touch
 from connectors.sources.webform.names import AROUND, FILLED, consent, first_touch, opened, person
@@ -41,8 +41,10 @@ class WebForm(Source):
         why = self._robot(
             text(sent.pop(self.settings.get("honeypot") or "lh_confirm", "")), text(sent.get("elapsed_ms"))
         )
-        rest = {name: value for name, value in sent.items() if name not in FILLED | AROUND and not is_mark(name)}
-        if not any(text(sent[name]).strip() for name in sent if name in FILLED or name in rest):
+        rest = {name: value for name, value in sent.items() if not _is_ours(name, value)}
+        sent = {name: value for name, value in sent.items() if name not in rest}
+        typed = [*rest.values(), *(value for name, value in sent.items() if name in FILLED)]
+        if not any(text(value).strip() for value in typed):
             raise Unreadable("the form came without a single filled field")
         draft = Draft(
             key=text(sent.get("submission_id")) or None,
@@ -67,3 +69,9 @@ class WebForm(Source):
         least = self.settings.get("least_ms") or "1000"
         fast = elapsed.isdecimal() and len(elapsed) < 10 and int(elapsed) < int(least)
         return f"the form was filled in within {elapsed} ms" if fast else ""
+
+
+def _is_ours(name: str, value: Value) -> bool:
+    """An object under one of our names is somebody else's idea of it: kept as it is, not half understood."""
+    known = name in FILLED or name in AROUND or is_mark(name)
+    return known and (name == "first_touch" or not isinstance(value, dict))
