@@ -9,7 +9,7 @@ from hub.identity.text import skeleton
 def _read_groups() -> dict[str, tuple[str, ...]]:
     """Skeleton of every spelling → the names it may stand for; a group is called by its head."""
     groups: dict[str, set[str]] = {}
-    for block in (given_names.RUSSIAN, given_names.ENGLISH):
+    for block in (given_names.RUSSIAN, given_names.ENGLISH, given_names.EUROPEAN):
         for line in block.strip().splitlines():
             head, *others = line.split()
             for spelling in (head, *others):

@@ -74,13 +74,18 @@ def _name(full: str, first: str, last: str, middle: str) -> Name:
 def _one_field(text: str) -> Name:
     full = shown(text)
     plain = one_script(bare(full))
-    if plain.casefold().strip(" .") in company_forms.NOBODY or plain.casefold() in company_forms.NOBODY:
+    if _nobody(plain.casefold()):
         return Name(full=full, flags=("placeholder",))
     contact = CONTACT.search(plain)
     flags = () if not contact else ("email",) if "@" in contact[0] else ("phone",)
-    person, company = _without_company(CONTACT.sub(" ", plain))
+    person, company = _without_company(CONTACT.sub(" ", plain.split("|")[0]))
     parts = from_text(person)
     return _finished(replace(parts, flags=(*flags, *(("company",) if company else ()), *parts.flags)), full, company)
+
+
+def _nobody(text: str) -> bool:
+    words = text.split()
+    return text in company_forms.NOBODY or (bool(words) and all(w.strip(".") in company_forms.NOBODY for w in words))
 
 
 def _without_company(text: str) -> tuple[str, str]:
@@ -138,6 +143,21 @@ def compatible(a: Name, b: Name) -> bool | None:
 
     A last name alone may change (marriage): then the answer is None as long as the given names agree.
     """
+    verdict = _agree(a, b)
+    for x, y in ((a, b), (b, a)):
+        if verdict is not True and "guessed" in x.flags:
+            turned = _agree(_turned(x), y)
+            verdict = turned if verdict is False or turned else verdict
+    return verdict
+
+
+def _turned(guess: Name) -> Name:
+    """The other reading of a name whose order was a guess."""
+    given, surname = groups(guess.last), fold_surname(guess.first)
+    return replace(guess, first=guess.last, last=guess.first, given=given, surname=surname)
+
+
+def _agree(a: Name, b: Name) -> bool | None:
     given, surname = _given(a, b), _surname(a, b)
     if given is False or (surname is False and given is None):
         return False
@@ -155,7 +175,10 @@ def _given(a: Name, b: Name) -> bool | None:
         return None if {g[0] for g in a.given} & {g[0] for g in b.given} else False
     if known(a.first) and known(b.first):
         return False  # Марина and Карина are one letter and two people
-    return any(_near(x, y) for x in a.given for y in b.given)
+    if any(_near(x, y) for x in a.given for y in b.given):
+        return True
+    short, long = sorted((skeleton(a.first), skeleton(b.first)), key=len)
+    return None if len(short) >= 3 and long.startswith(short) else False  # Max may be a Maximilian
 
 
 def _initial(name: Name) -> bool:

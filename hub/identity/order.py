@@ -63,7 +63,14 @@ def from_text(text: str) -> Parts:
     last, comma, rest = text.partition(",")
     if comma and len(_tokens(last)) == 1 and _tokens(rest):
         return Parts(_tokens(rest)[0], _tokens(last)[0], " ".join(_tokens(rest)[1:]), "last_first")
+    if len(tokens) == 1 and not known(tokens[0]) and _titled(text):
+        return Parts(last=tokens[0], order="single")
     return _ordered(tokens)
+
+
+def _titled(text: str) -> bool:
+    """Mrs Langstead: what follows a title alone is a last name."""
+    return any(t.rstrip(".").casefold() in company_forms.TITLES for t in TOKEN.findall(text))
 
 
 def _tokens(text: str) -> list[str]:
@@ -107,7 +114,7 @@ def _around(tokens: Sequence[str], at: int) -> Parts:
 
 def _with_initials(tokens: Sequence[str], short: Sequence[str]) -> Parts:
     last = next(t for t in tokens if len(t) > 1 or t is tokens[-1])
-    if known(last) and not SURNAME.fullmatch(last) and tokens[0] == last:
+    if known(last) and tokens[0] == last:
         return Parts(last, short[-1], " ".join(short[:-1]), "first_last")
     order = "last_first" if tokens[0] == last else "first_last"
     return Parts(short[0], last, " ".join(short[1:]), order)
@@ -115,10 +122,12 @@ def _with_initials(tokens: Sequence[str], short: Sequence[str]) -> Parts:
 
 def _pair(tokens: Sequence[str]) -> Parts:
     a, b = tokens
-    votes = (known(a) - known(b)) or bool(SURNAME.fullmatch(b)) - bool(SURNAME.fullmatch(a))
-    if votes < 0:
-        return Parts(b, a, "", "last_first")
-    return Parts(a, b, "", "first_last", () if votes else ("guessed",))
+    by_name = known(a) - known(b)
+    by_ending = bool(SURNAME.fullmatch(b)) - bool(SURNAME.fullmatch(a))
+    flags = () if by_name and by_name * by_ending >= 0 and (by_name > 0 or by_ending) else ("guessed",)
+    if by_name < 0 or (not by_name and by_ending < 0):
+        return Parts(b, a, "", "last_first", flags if by_name or not by_ending else ())
+    return Parts(a, b, "", "first_last", flags if by_name or not by_ending else ())
 
 
 def _several(tokens: Sequence[str]) -> Parts:

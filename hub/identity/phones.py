@@ -76,6 +76,9 @@ LOOKALIKES = re.compile(r"(?<=[\d+(\s-])[OОoоlIЗ](?=[\d)\s-])|(?<=\d)[OОoоl
 LOOKS = str.maketrans("OОoоlIЗ", "0000113")
 DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−˗", "-"))
 RUNNING = "01234567890123456789"
+EIGHT = frozenset(["RU", "KZ", "BY"])
+"""Where a leading 8 is the long-distance prefix and never the start of a country code."""
+
 NEIGHBOURS = {
     "RU": ("KZ", "BY", "UA"), "KZ": ("RU",), "BY": ("RU", "UA"), "UA": ("RU",),
     "DE": ("AT", "CH"), "AT": ("DE",), "CH": ("DE",),
@@ -207,10 +210,11 @@ def _readings(text: str, digits: str, region: str) -> Iterator[tuple[str, str | 
         yield "+" + digits[2:], None, ()
     if digits.startswith("011") and len(digits) > 12:
         yield "+" + digits[3:], None, ()
-    if len(digits) >= 11:
-        yield "+" + digits, None, guessed
-    if len(digits) == 11 and digits[0] == "8" and (region or text.startswith("+")):
+    eight = len(digits) == 11 and digits[0] == "8" and (region or text.startswith("+"))
+    if eight:
         yield "+7" + digits[1:], None, ("guessed",)
+    if len(digits) >= 11 and not (eight and region in EIGHT):
+        yield "+" + digits, None, guessed
     # WhatsApp ids of Brazil and Mexico keep the national form of before the ninth digit and the dropped 1:
     # https://faq.whatsapp.com/1294841057948784
     if len(digits) == 12 and digits.startswith("55"):
@@ -255,13 +259,13 @@ def _fake(digits: str) -> bool:
 # ── numbers inside a message ─────────────────────────────────────────────────────────────────────
 
 ENOUGH = re.compile(r"\d(?:\D{0,3}\d){8}")
-STANDING_OUT = re.compile(r"(?<![\w@./=+-])(?:\+\s?)?\(?\d(?:[\s().\-]{0,3}\d){8,14}(?![\w@=]|[.,-]\d)")
+STANDING_OUT = re.compile(r"(?<![\w@./=+-])(?:\+ ?)?\(?\d(?:[ \t().\-/]{0,3}\d){8,14}(?![\w@=]|[.,-]\d)")
 CALLED_OTHERWISE = re.compile(
     r"(?:инн|огрн|огрнип|кпп|снилс|бик|р/с|сч[её]т\w*|заказ\w*|договор\w*|артикул\w*|трек\w*|order|invoice|account|card|карт\w*"
     r"|tracking|ticket|sku|vin|iban|id|№|#|no\.)[\s:№#.]*$",
     re.I,
 )
-DATE = re.compile(r"^\d{1,4}[.\-]\d{1,2}[.\-]\d{2,4}\b")
+DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:19|20)\d\d(?!\d)|(?:19|20)\d\d[.-]\d\d[.-]\d\d(?!\d)")
 
 
 def in_text(text: str, region: str = "") -> Iterator[Phone]:
@@ -283,6 +287,11 @@ def _foreign_digits(text: str) -> bool:
 
 def _standing(run: str, region: str, ext: str) -> Iterator[Phone]:
     phone = _read(run, region, ext)
-    sure = run.startswith(("+", "(", "0", "8", "7")) or phone.line in (Line.MOBILE, Line.TOLL_FREE) or " " in run
-    if phone.e164 and sure and not {"invalid", "fake"} & set(phone.flags):
+    if phone.e164 and not {"invalid", "fake"} & set(phone.flags) and _sure(phone, run, region):
         yield phone
+
+
+def _sure(phone: Phone, run: str, region: str) -> bool:
+    """Written as a number: with prefix or separators; ten bare digits only if they are a mobile of this country."""
+    prefixed = "".join(c for c in run if c.isdigit()) != phone.national
+    return prefixed or not run.isdigit() or (phone.line is Line.MOBILE and phone.region == region)

@@ -19,22 +19,7 @@ ANY = st.text(st.characters(), max_size=60)  # with lone surrogates and NUL
 REGIONS = st.sampled_from(["", "RU", "US", "DE", "AR", "BR", "XX"])
 PHONELIKE = st.text(st.sampled_from("0123456789+()-./,; xXdобEe٣８#"), max_size=40)
 MAILLIKE = st.text(st.sampled_from('abЖжаёй.@+-_<>" \n:;,%0[]1A\u200bßİ'), max_size=40)
-WORDS = [
-    "Иван",
-    "Петров",
-    "Ивановна",
-    "Саша",
-    "ООО",
-    "«Ромашка»",
-    "Mr",
-    "Smith",
-    "van",
-    "I.",
-    "/",
-    ",",
-    "+79991234567",
-    "Bdfy",
-]
+WORDS = ["Иван", "Петров", "Ивановна", "Саша", "ООО", "«Ромашка»", "Smith", "van", "I.", "/", ",", "|", "Bdfy", "Mrs"]
 NAMELIKE = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 HANDLES = st.builds(Handle, st.sampled_from(["whatsapp", "visitor", "vk"]), ANY | PHONELIKE)
 PERSONS = st.builds(

@@ -152,7 +152,7 @@ RUSSIAN = """
 эвелина эля ева
 эльвира эля
 эмма emma
-юлия юля юлька юлиана julia юлія yuliia julie julija
+юлия юля ulia юлька юлиана julia юлія yuliia julie julija
 яна яночка jana
 гульнара гуля
 гузель
@@ -242,7 +242,7 @@ lauren laurie
 lawrence larry laurence
 leonard leo len lenny
 leslie les
-linda lindy
+linda lindy lin
 lisa liza
 louis lou louie lewis luis
 lucy lucille lucie
@@ -294,6 +294,16 @@ theresa terry teresa tess
 thomas tom tommy tomas
 timothy tim timmy
 tyler ty
+gary gaz
+karen kaz
+shirley shirl
+rachel rach rachael
+kelly kel
+scott scotty
+wayne
+keith
+ralph
+shannon
 veronica ronnie
 victor vic
 vincent vince vinny
@@ -301,4 +311,122 @@ virginia ginny
 walter walt wally
 william will bill billy liam willy guillermo wilhelm
 zachary zach zack
+"""
+
+EUROPEAN = """
+andrea
+alain
+alban
+alberto beto
+alessandro alex sandro
+alfonso
+alvaro
+andreas andi
+anja
+annette
+antoine toine
+antonio toni antonio
+astrid
+beate
+bernard bernd bernhard
+birgit
+carmen
+céline
+charles charly
+christian chris christiaan cristian
+christoph chris christophe
+claire
+claudia claude
+cristina cris
+dieter
+dirk
+dominik dominique
+elena
+elisabeth lisa elisa liesel elise sissi betti isabelle isabel
+emmanuel manu
+enrique quique
+esteban
+fabian fabien
+fernando nando
+florian flo
+franziska franzi
+françois
+friedrich fritz
+gabriele gabi gabriela
+georg schorsch jörg
+gerhard gerd
+guillaume
+günter günther
+hans johannes johann hannes
+heike
+heinz heinrich
+helmut
+holger
+horst
+ignacio nacho
+ingrid
+jan
+javier javi
+jens
+joachim jochen achim
+jorge
+josé pepe jose
+juan juanito
+jürgen
+julien jules
+karin
+katharina kathi katrin kathrin käthe katja
+katja
+klaus nikolaus claus
+laurent
+lucas lukas
+luis lucho
+lutz ludwig
+luca
+manfred manni
+manuel manolo
+marcel
+margarethe gretel grete margarita margit
+maría mari maria marie
+martin martín martina
+matthias mathias matze
+maximilian max maxi
+michael michi micha michel michèle
+miguel
+monika moni monica monique
+nadine
+olivier
+paul paulo pablo
+petra
+philippe
+pierre
+rafael rafa raphael
+rainer reiner
+ramón
+raúl
+renate
+robert röbi
+rolf rudolf rudi
+sabine
+santiago santi
+sébastien seb sebastian basti sebastián
+sergio
+silke
+stefan steffen stephan stéphane
+susanne susi sanne suse
+sylvie sylvia
+tobias tobi
+torsten thorsten
+ulrich uli ulli
+ursula uschi ulla
+ute
+uwe
+véronique
+vicente
+volker
+walter
+werner
+wolfgang wolf
+xavier xavi
+yves
 """
