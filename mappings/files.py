@@ -75,7 +75,8 @@ def _syntax(text: str, message: str) -> Problem:
     line, column = (int(place[1]), int(place[2])) if place and place[1] else (text.count("\n") + 1, 1)
     said = _PLACE.sub("", message)
     if "overwrite" in said or "uplicate" in said or "twice" in said:
-        return Problem("", "this key or section stands twice.", "Keep one of them.", line, column)
+        key = text.splitlines()[line - 1].partition("=")[0].strip(" []\t")
+        return Problem(key, "this key or section stands twice.", "Keep one of them.", line, 1)
     return Problem("", f"is not TOML: {said}.", "Texts stand in quotes, a line is name = value.", line, column)
 
 

@@ -36,9 +36,8 @@ _LOOKS_LIKE_PHONE = re.compile(r"\s*(?:tel:)?\+?(?:[\s().-]*\d){7,15}[\s.]*")
 
 
 def normal(name: str) -> str:
-    """A field's name without what does not matter: case, spaces, - _ . : *, digits at the end, ё."""
-    text = fold(unicodedata.normalize("NFKC", name))
-    return re.sub(r"[\W_]+", "", re.sub(r"[\W_\d]+$", "", text))
+    """A field's name without what never matters: case, spaces, - _ . : *, ё."""
+    return re.sub(r"[\W_]+", "", fold(unicodedata.normalize("NFKC", name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +47,18 @@ class Inbound:
     names: Mapping[str, tuple[str, str]]
 
     def target(self, field: str) -> tuple[str, str] | None:
-        """Draft field for a form's field, None when no line names it."""
-        found = self.names.get(normal(field))
+        """Draft field for a form's field, None when no line names it.
+
+        The name itself goes first, then without digits at its end, then what stands in its last brackets.
+        """
+        found = self._named(field)
         if found is None and (inner := re.search(r"\[([^\[\]]+)\]\s*$", field)):
-            found = self.names.get(normal(inner[1]))
+            found = self._named(inner[1])
         return found
+
+    def _named(self, field: str) -> tuple[str, str] | None:
+        name = normal(field)
+        return self.names.get(name) or self.names.get(name.rstrip("0123456789"))
 
 
 # ── filling a draft ──────────────────────────────────────────────────────────────────────────────
@@ -211,7 +217,7 @@ def _claimed(names: dict[str, tuple[str, str]], target: str, written: list[str])
         key = normal(name)
         held = names.setdefault(key, (target, name))
         if not key:
-            problems.append(Problem(f"inbound.{target}.from", f"{name!r} has no letters."))
+            problems.append(Problem(f"inbound.{target}.from", f"{name!r} has no letters or digits."))
         elif held[0] != target:
             problems.append(Problem(f"inbound.{target}.from", f"{name!r} is a name of {held[0]} already."))
     return problems

@@ -75,7 +75,9 @@ def _places(lines: Sequence[str]) -> dict[tuple[str, ...], tuple[int, int]]:
             table = _parts(header[1])
             places.setdefault(table, (number, header.start(1) + 1))
         elif key := _KEY.match(line):
-            places.setdefault(table + _parts(key[1]), (number, key.start(1) + 1))
+            parts = _parts(key[1])
+            for length in range(1, len(parts) + 1):
+                places.setdefault(table + parts[:length], (number, key.start(1) + 1))
     return places
 
 

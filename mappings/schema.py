@@ -17,7 +17,7 @@ from zoneinfo import available_timezones
 
 import phonenumbers
 from babel.numbers import is_currency
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from connectors.contract import Field, Value
 from mappings.codecs import CODECS, Codec
@@ -29,6 +29,7 @@ FORMAT = 1
 OWN = "x_"  # hub fields an admin adds have this prefix and any type
 KINDS = tuple(HUB_FIELDS)
 _TOP = ("format", "crm", "table", *KINDS)
+_MOST = 500  # problems told at once; nobody reads more, and each costs a search for the nearest name
 _COMPILED = ("reads", "writes")
 
 Parsed = Mapping[str, Any]
@@ -103,7 +104,7 @@ def compile_lines(data: Parsed, extra: Mapping[str, Table]) -> tuple[tuple[Line,
         line
         for kind, section in _sections(data, problems)
         for hub, written in section.items()
-        if (line := _line(kind, hub, written, tables, problems))
+        if len(problems) < _MOST and (line := _line(kind, hub, written, tables, problems))
     ]
     problems += _doubles(lines)
     return tuple(lines), problems
@@ -150,31 +151,36 @@ def _table_problems(name: str, table: Table) -> Iterator[Problem]:
 
 
 def _line(kind: str, hub: str, written: Any, tables: Mapping[str, Table], problems: list[Problem]) -> Line | None:
-    path = f"{kind}.{hub}"
-    found = [Problem(path, "unknown hub field.", nearest(hub, HUB_FIELDS[kind]))] if not _known(kind, hub) else []
-    found += _shape_problems(path, written)
-    if not found:
-        codec, values = CODECS[written["codec"]], dict(line_schema(written["codec"]).load(written))
-        found += _sense_problems(path, HUB_FIELDS[kind].get(hub, ""), codec, values, tables)
-    problems += found
-    return None if found else _compiled(kind, hub, codec, values, tables)
+    path, before = f"{kind}.{hub}", len(problems)
+    if not _known(kind, hub):
+        problems.append(Problem(path, "unknown hub field.", nearest(hub, HUB_FIELDS[kind])))
+    values = _shaped(path, written, problems)
+    if len(problems) == before:
+        problems += _sense_problems(path, HUB_FIELDS[kind].get(hub, ""), CODECS[values["codec"]], values, tables)
+    return _compiled(kind, hub, CODECS[values["codec"]], values, tables) if len(problems) == before else None
 
 
 def _known(kind: str, hub: str) -> bool:
     return hub in HUB_FIELDS[kind] or hub.startswith(OWN)
 
 
-def _shape_problems(path: str, written: Any) -> list[Problem]:
+def _shaped(path: str, written: Any, problems: list[Problem]) -> dict[str, Any]:
+    """The line with its defaults; what is wrong with its shape goes to `problems`."""
     if not isinstance(written, dict):
-        return [Problem(path, 'a line looks like { crm = "NAME", codec = "text" }.')]
+        problems.append(Problem(path, 'a line looks like { crm = "NAME", codec = "text" }.'))
+        return {}
     name = written.get("codec")
-    if not isinstance(name, str):
-        return [Problem(f"{path}.codec", "name the codec as text.", nearest("", CODECS))]
-    if name not in CODECS:
-        return [Problem(f"{path}.codec", f"unknown codec {name!r}.", nearest(name, CODECS))]
+    if not isinstance(name, str) or name not in CODECS:
+        said = f"unknown codec {name!r}." if isinstance(name, str) else "name the codec as text."
+        problems.append(Problem(f"{path}.codec", said, nearest(str(name or ""), CODECS)))
+        return {}
     schema = line_schema(name)
-    errors = schema.validate(written)
-    return [_worded(path, key, messages, schema) for key, messages in errors.items()]
+    try:
+        return dict(schema.load(written))
+    except ValidationError as wrong:
+        messages: Mapping[str, Any] = wrong.normalized_messages()
+        problems += [_worded(path, key, said, schema) for key, said in messages.items()]
+        return {}
 
 
 def _worded(path: str, key: str, messages: Any, schema: Schema) -> Problem:

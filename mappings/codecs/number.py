@@ -83,7 +83,7 @@ def read_currency(sign: str) -> str:
 @lru_cache(maxsize=65536)
 def read_money(text: str, decimal: str = "") -> tuple[Decimal, str] | Kept:
     """Amount and ISO 4217 code ("" when none is written) of "1 234,56 ₽"; `Kept` when either is in doubt."""
-    found = _MONEY.fullmatch(text.strip().replace("−", "-")) if len(text) < 2 * _LONGEST else None
+    found = _MONEY.fullmatch(" ".join(text.split()).replace("−", "-")) if len(text) < 2 * _LONGEST else None
     if not found:
         return Kept(text, "is no amount of money")
     signs = [sign.strip() for sign in (found["before"] or "", found["after"]) if sign.strip()]

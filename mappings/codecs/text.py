@@ -141,7 +141,9 @@ def read_email(text: str) -> str | None:
     text = text.strip().rstrip(".").removeprefix("mailto:")
     found = re.fullmatch(r"[^<>\n]*<([^<>\s]+)>", text)
     try:
-        seen = validate_email(found[1] if found else text, check_deliverability=False, globally_deliverable=False)
+        seen = validate_email(
+            found[1] if found else text, check_deliverability=False, globally_deliverable=False, strict=True
+        )
     except EmailNotValidError:
         return None
     return seen.normalized.lower() if "." in seen.domain else None

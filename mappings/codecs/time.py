@@ -202,6 +202,8 @@ class Instant(Codec):
         if moment is None:
             return Kept(hub, "is no moment in time")
         there = moment.astimezone(ZoneInfo(self.zone) if self.zone else UTC).replace(microsecond=0)
+        if there.strftime("%z")[5:]:  # local mean time of old days has seconds, which ISO 8601 cannot write
+            there = there.astimezone(UTC)
         offset = there.isoformat()[19:]
         return f"{_written(there.date(), self.order)}{' ' if self.order else 'T'}{there:%H:%M:%S}{offset}"
 
