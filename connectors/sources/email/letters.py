@@ -114,9 +114,9 @@ def _judged(read: _Read, desk: Desk, inside: Mail | None) -> Judged:
 
 def _forwarded(sender: tuple[str, str], origin: tuple[str, str], desk: Desk) -> Judged:
     """A colleague passes a lead on: the person is the first sender. Anybody else forwards in his own name."""
-    shown = f"{origin[0]} <{origin[1]}>".strip()
+    shown = f"{origin[0]} <{origin[1]}>".strip() if origin[1] else ""
     if not desk.is_colleague(sender[1]):
-        return DraftKind.INQUIRY, "", _person(sender), {"forwarded_from": shown}
+        return DraftKind.INQUIRY, "", _person(sender), {"forwarded_from": shown} if origin[1] else {}
     by = {"forwarded_by": sender[1], "forwarded_from": shown}
     if not origin[1]:
         why = "forwarded by a colleague, and the mail does not say who wrote first"

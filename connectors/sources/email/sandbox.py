@@ -173,6 +173,7 @@ default_internal_group = {internal}
 default_login_user = {login}
 first_valid_uid = 1
 first_valid_gid = 0
+auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 100
 namespace inbox {{
