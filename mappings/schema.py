@@ -178,8 +178,7 @@ def _shaped(path: str, written: Any, problems: list[Problem]) -> dict[str, Any]:
     try:
         return dict(schema.load(written))
     except ValidationError as wrong:
-        messages: Mapping[str, Any] = wrong.normalized_messages()
-        problems += [_worded(path, key, said, schema) for key, said in messages.items()]
+        problems += [_worded(path, key, said, schema) for key, said in wrong.messages_dict.items()]
         return {}
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from math import floor
 from random import Random
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -209,7 +210,7 @@ class Instant(Codec):
 
     def key(self, hub: Value) -> Hashable:
         moment = hub_instant(hub)
-        return int(moment.timestamp()) if moment else repr(hub)
+        return floor(moment.timestamp()) if moment else repr(hub)
 
     def hub_example(self, chance: Random) -> Value:
         moment = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(seconds=chance.randint(0, 10**9))
@@ -239,7 +240,7 @@ class Unix(Instant):
         moment = hub_instant(hub)
         if moment is None:
             return Kept(hub, "is no moment in time")
-        return int(moment.timestamp()) * (1000 if self.unit == "ms" else 1)
+        return floor(moment.timestamp()) * (1000 if self.unit == "ms" else 1)
 
     def raw_example(self, chance: Random) -> Value:
         return chance.choice((1779868801, "1779868801", 1779868801123, 0, -1, 10**18, "now", True, 1.5))
