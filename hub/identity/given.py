@@ -18,6 +18,10 @@ def _read_groups() -> dict[str, tuple[str, ...]]:
 
 
 GROUPS = _read_groups()
+INITIALS: dict[str, frozenset[str]] = {}
+for _spelling, _heads in GROUPS.items():
+    for _head in _heads:
+        INITIALS[_head] = INITIALS.get(_head, frozenset()) | {_spelling[0]}
 
 
 def known(word: str) -> bool:
@@ -29,3 +33,8 @@ def groups(first: str) -> tuple[str, ...]:
     """Names a first name may stand for: Саша → aleksandr, aleksandra; an unknown one stands for itself."""
     word = skeleton(first)
     return GROUPS.get(word) or ((word,) if word else ())
+
+
+def initials(names: tuple[str, ...]) -> set[str]:
+    """First letters under which the names may be abbreviated: Tina signs as T. or, being Christina, as C."""
+    return {letter for name in names for letter in INITIALS.get(name, name[:1])}

@@ -14,7 +14,7 @@ from functools import lru_cache
 from rapidfuzz.distance import OSA
 
 from hub.identity.data import company_forms
-from hub.identity.given import groups, known
+from hub.identity.given import groups, initials, known
 from hub.identity.order import Parts, from_fields, from_text
 from hub.identity.text import bare, latin, one_script, shown, skeleton
 
@@ -85,6 +85,8 @@ def _one_field(text: str) -> Name:
 
 def _nobody(text: str) -> bool:
     words = text.split()
+    if len(text) <= 3 and len(set(text)) == 1:  # x, аа, ...
+        return True
     return text in company_forms.NOBODY or (bool(words) and all(w.strip(".") in company_forms.NOBODY for w in words))
 
 
@@ -172,13 +174,19 @@ def _given(a: Name, b: Name) -> bool | None:
     if set(a.given) & set(b.given):
         return None if _initial(a) or _initial(b) else True
     if _initial(a) or _initial(b):
-        return None if {g[0] for g in a.given} & {g[0] for g in b.given} else False
+        return None if initials(a.given) & initials(b.given) else False
+    if _begins(a, b):
+        return None
     if known(a.first) and known(b.first):
         return False  # Марина and Карина are one letter and two people
-    if any(_near(x, y) for x in a.given for y in b.given):
-        return True
+    return any(_near(x, y) for x in a.given for y in b.given)
+
+
+def _begins(a: Name, b: Name) -> bool:
+    """Max may be a Maximilian; a name that is complete in itself (Мария, Марина) is not the beginning of another."""
     short, long = sorted((skeleton(a.first), skeleton(b.first)), key=len)
-    return None if len(short) >= 3 and long.startswith(short) else False  # Max may be a Maximilian
+    whole = known(short) and short in groups(short)
+    return len(short) >= 3 and long.startswith(short) and not whole
 
 
 def _initial(name: Name) -> bool:

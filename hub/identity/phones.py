@@ -265,6 +265,11 @@ CALLED_OTHERWISE = re.compile(
     r"|tracking|ticket|sku|vin|iban|id|№|#|no\.)[\s:№#.]*$",
     re.I,
 )
+CALLED_PHONE = re.compile(
+    r"(?:тел\w*|моб\w*|номер\w*|звон\w*|whats ?app|вотсап|phone|mobile|cell|number is|call(?: me)?|reach me at"
+    r"|t[ée]l\w*|handy|m[óo]vil)[\s:.,=-]*(?:\bat\b\s*|\bпо\b\s*)?$|(?:^|\n)\s*$",
+    re.I,
+)
 DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:19|20)\d\d(?!\d)|(?:19|20)\d\d[.-]\d\d[.-]\d\d(?!\d)")
 
 
@@ -278,16 +283,17 @@ def in_text(text: str, region: str = "") -> Iterator[Phone]:
         if CALLED_OTHERWISE.search(before) or DATE.match(match[0]):
             continue
         ext = EXTENSION.match(plain[match.end() : match.end() + 20].strip(" ,("))
-        yield from _standing(match[0].strip(), region.strip().upper(), ext[1] if ext else "")
+        called = bool(CALLED_PHONE.search(before))
+        yield from _standing(match[0].strip(), region.strip().upper(), ext[1] if ext else "", called)
 
 
 def _foreign_digits(text: str) -> bool:
     return not text.isascii() and bool(ENOUGH.search(digits_ascii(text)))
 
 
-def _standing(run: str, region: str, ext: str) -> Iterator[Phone]:
+def _standing(run: str, region: str, ext: str, called: bool) -> Iterator[Phone]:
     phone = _read(run, region, ext)
-    if phone.e164 and not {"invalid", "fake"} & set(phone.flags) and _sure(phone, run, region):
+    if phone.e164 and not {"invalid", "fake"} & set(phone.flags) and (called or _sure(phone, run, region)):
         yield phone
 
 

@@ -34,7 +34,7 @@ FOLDS = {
     "yo": "e", "jo": "e", "ae": "a", "oe": "o", "ue": "u",
 }  # fmt: skip
 FOLD = re.compile("|".join(sorted(FOLDS, key=len, reverse=True)))
-INITIAL = re.compile("[ijy][aou]")
+INITIAL = re.compile("[ijy][aou]e*")
 DOUBLE = re.compile(r"([a-z])\1+")
 NOT_KEY = re.compile(r"[^a-z0-9]+")
 
@@ -105,7 +105,7 @@ def skeleton(text: str) -> str:
     word = NOT_KEY.sub("", latin(text))
     start = INITIAL.match(word)
     if start:  # Яна is not Анна, Юля is not Уля
-        return "i" + word[1] + _folded(word[2:])
+        return "i" + word[1] + _folded(word[start.end() :]).lstrip("e")
     return _folded(word)
 
 
