@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -13,7 +13,8 @@ class Config:
     """Settings of a process. `folder` holds data that is not in a database server.
 
     `public_url` is how the outside reaches us; hook addresses and forms are built from it alone.
-    `allowed_hosts` are `host:port` pairs on private networks that connectors may call (self-hosted CRMs).
+    `proxies` is how many reverse
+    proxies stand in front of us (0: the sender's address is the peer's). `allowed_hosts` are `host:port` pairs on private networks that connectors may call (self-hosted CRMs).
     """
 
     folder: Path
@@ -30,9 +31,9 @@ class Config:
     allowed_hosts: tuple[str, ...] = ()
     form_limit: int = 1024 * 1024
     file_limit: int = 10 * 1024 * 1024
+    proxies: int = 0
     quarantine_per_minute: int = 60
     form_per_minute: int = 600
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def sqlite_url(file: Path) -> str:
@@ -54,6 +55,7 @@ def load_config(folder: Path, env: Mapping[str, str] = os.environ, **overrides: 
         "locale": env.get("LEADHUB_LOCALE", "en"),
         "region": env.get("LEADHUB_REGION", ""),
         "public_url": env.get("LEADHUB_PUBLIC_URL", "").rstrip("/"),
+        "proxies": int(env.get("LEADHUB_PROXIES", "0")),
         "allowed_hosts": tuple(filter(None, env.get("LEADHUB_ALLOWED_HOSTS", "").split(","))),
     }
     values.update({name: value for name, value in overrides.items() if value is not None})

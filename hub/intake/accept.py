@@ -58,6 +58,8 @@ class Intake:
 
         `sender` is the network address, for limits only. Raises `Refused` or `NotStored`.
         """
+        if live.row.kind == "crm":
+            return self._hook(live, raw)
         source = live.source
         shaken = source.reply(raw)
         if shaken is not None:
@@ -71,6 +73,11 @@ class Intake:
         if verdict == "unverified":
             raise Refused(401, "unverified", why, receipt=stored.id)
         return Accepted(stored.id, stored.first, verdict, source.accepted(raw, stored.id))
+
+    def _hook(self, live: Live, raw: Raw) -> Reply:
+        """A CRM's hook only says "look again"; its address is all that is asked of it."""
+        self._inbox.add([self._row(live.id, raw, "", "ok", "")])
+        return Reply()
 
     def store_polled(self, live: Live, polled: Polled) -> list[Stored]:
         """Store what a pull channel gave us, together with its cursor, in one commit."""

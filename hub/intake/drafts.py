@@ -14,7 +14,7 @@ from connectors.contract import Draft, DraftKind, Raw, Touch, digest
 from hub.clock import DAY, MINUTE, instant, millis
 from hub.identity.normalize import Known, dig, normalise
 from hub.intake.connections import Live
-from mappings import InboundMapping, apply_inbound
+from mappings import Inbound, apply_inbound
 
 WINDOW = 10 * MINUTE
 FUTURE = DAY
@@ -51,7 +51,7 @@ def raw_of(row: Any) -> Raw:
     )
 
 
-def understand(row: Any, raw: Raw, live: Live, mapping: InboundMapping) -> Sequence[Understood]:
+def understand(row: Any, raw: Raw, live: Live, mapping: Inbound) -> Sequence[Understood]:
     """Parse, map and normalise one event. Raises ConnectorError of the source."""
     found = []
     for position, parsed in enumerate(live.source.parse(raw)):

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from connectors.contract import DraftKind, Source
+from connectors.contract import DraftKind, Hint, Source
 from connectors.errors import ConnectorError, Retry, Unreadable, Unverified
 from hub.clock import MINUTE, SECOND, Clock
 from hub.funnel.policy import Decision
@@ -25,9 +25,9 @@ from hub.intake.book import Book, Collision
 from hub.intake.connections import Connections, Live
 from hub.intake.decide import NobodyToOwn, decide
 from hub.intake.drafts import Understood, raw_of, understand
-from hub.model import event, event_work, inbox_reader
+from hub.model import event, event_work, inbox_reader, look_again
 from hub.store.engine import Store
-from mappings import InboundMapping, load_inbound
+from mappings import Inbound, default_inbound, load_inbound
 
 log = logging.getLogger("leadhub.intake")
 
@@ -52,6 +52,7 @@ class _Verdict:
     why: str = ""
     due_at: int | None = None
     understood: Sequence[Understood] = ()
+    hints: Sequence[Hint] = ()
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Outcome:
     """What one batch did."""
 
     events: int = 0
+    hints: int = 0
     decisions: Counter[Decision] = field(default_factory=Counter)
 
 
@@ -69,7 +71,7 @@ class Flow:
         self, store: Store, clock: Clock, connections: Connections, ring: Callable[[str], None] = lambda _name: None
     ) -> None:
         self._store, self._clock, self._connections, self._ring = store, clock, connections, ring
-        self._mappings: dict[tuple[str, str], InboundMapping] = {}
+        self._mappings: dict[tuple[str, str], Inbound] = {}
 
     def drain(self, most: int = 1_000_000) -> Outcome:
         """Process until nothing is due (or `most` events are done)."""
@@ -89,6 +91,8 @@ class Flow:
         if not rows:
             return Outcome()
         outcome = self.handle(rows, lease)
+        if outcome.hints:
+            self._ring("pull")
         if outcome.decisions[Decision.NEW_LEAD] or outcome.decisions[Decision.JOINED]:
             self._ring("push")
         return outcome
@@ -117,7 +121,7 @@ class Flow:
             return self._write([parked], lease)
         half = len(rows) // 2
         first, second = self.handle(rows[:half], lease), self.handle(rows[half:], lease)
-        return Outcome(first.events + second.events, first.decisions + second.decisions)
+        return Outcome(first.events + second.events, first.hints + second.hints, first.decisions + second.decisions)
 
     # ── taking ───────────────────────────────────────────────────────────────────────────────────
 
@@ -178,6 +182,9 @@ class Flow:
         if live is None:
             return _set(verdict, "quarantined", "no_connection", "Its connection was deleted")
         raw = raw_of(row)
+        if live.row.kind == "crm":
+            verdict.hints = tuple(live.crm.touched(raw))
+            return verdict
         try:
             if row.verdict == "unverified":
                 live.source.verify(raw)
@@ -197,10 +204,11 @@ class Flow:
             _set(verdict, "parked", error.code, str(error))
         return verdict
 
-    def _mapping(self, live: Live) -> InboundMapping:
+    def _mapping(self, live: Live) -> Inbound:
         place = (live.id, live.row.mapping)
         if place not in self._mappings:
-            self._mappings[place] = load_inbound(live.row.mapping)
+            own = live.row.mapping
+            self._mappings[place] = load_inbound(own, default_inbound()) if own else default_inbound()
         return self._mappings[place]
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
@@ -218,7 +226,7 @@ class Flow:
         return self._decide_and_write(verdicts, lease)
 
     def _decide_and_write(self, verdicts: Sequence[_Verdict], lease: str) -> Outcome:
-        outcome = Outcome(events=len(verdicts))
+        outcome = Outcome(events=len(verdicts), hints=sum(len(verdict.hints) for verdict in verdicts))
         batch = [one for verdict in verdicts for one in verdict.understood]
         with self._store.write() as conn:
             self._hold_lease(conn, verdicts, lease)
@@ -229,8 +237,24 @@ class Flow:
                     outcome.decisions.update(decided)
                     _judge(verdict, decided)
                 book.write()
+            self._look_again(conn, verdicts)
             self._record(conn, verdicts)
         return outcome
+
+    def _look_again(self, conn: Connection, verdicts: Sequence[_Verdict]) -> None:
+        """What hooks pointed at: one row per record, however often it was pointed at."""
+        now = self._clock.now()
+        asked = Counter((v.row.connection_id, hint.kind, hint.ref) for v in verdicts for hint in v.hints)
+        for (connection_id, kind, ref), times in sorted(asked.items()):
+            place = (
+                (look_again.c.connection_id == connection_id)
+                & (look_again.c.kind == kind)
+                & (look_again.c.remote_id == ref)
+            )
+            known = conn.execute(update(look_again).where(place).values(times=look_again.c.times + times, at=now))
+            if not known.rowcount:
+                row = {"connection_id": connection_id, "kind": kind, "remote_id": ref, "at": now, "times": times}
+                conn.execute(look_again.insert().values(row))
 
     def _hold_lease(self, conn: Connection, verdicts: Sequence[_Verdict], lease: str) -> None:
         """Fencing: who took too long finds another lease here and gives up."""

@@ -218,7 +218,7 @@ def _plan_pipeline(
         pipeline_ref = f"{NEW}{len(steps) - 1}"
     else:
         pipeline_ref = have.ref
-    finals = {s.final: s.ref for s in have.stages if s.final} if have else {"won": "142", "lost": "143"}
+    finals = {s.final: s.ref for s in have.stages if s.final} if have else dict(crm.facts.finals)
     position = 0
     for wish in wishes:
         closing = {"rejected": "lost"}.get(wish.final, wish.final)

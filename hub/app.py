@@ -1,0 +1,129 @@
+"""Puts one hub together: the parts that share a store and a clock, and the web application on top of them.
+
+Nothing is made at import. `open_hub` gives the parts to web, workers and command line alike; `create_app`
+adds the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Row
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from connectors import registry
+from connectors.contract import CRM, Http, Source
+from connectors.http import Gate, Wire
+from hub.clock import Clock
+from hub.config import Config
+from hub.intake.accept import Intake
+from hub.intake.connections import Connections
+from hub.intake.process import Flow
+from hub.store.engine import Store, open_store
+from hub.store.groupcommit import Inbox
+from hub.store.migrate import migrate
+from hub.store.secrets import Vault, load_key
+from hub.sync.account import Accounts
+from hub.sync.provision import Provision
+from hub.sync.pull import Puller
+from hub.sync.push import Pusher
+
+
+def silent(_name: str) -> None:
+    """A doorbell nobody hears: the sweeper finds the work all the same."""
+
+
+@dataclass
+class Hub:
+    """One hub in one process. Parts are made when first used, so that a process pays only for what it does."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    ring: Callable[[str], None] = silent
+    http: Callable[[Row[Any]], Http] | None = None
+    _closing: list[Callable[[], None]] = field(default_factory=list)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(load_key(self.config.folder, self.config.key))
+
+    @cached_property
+    def connections(self) -> Connections:
+        return Connections(
+            self.store, self.vault, self.clock, find_connector, self.http or partial(wire_for, self.config)
+        )
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        inbox = Inbox(self.store.inbox)
+        self._closing.append(inbox.close)
+        return inbox
+
+    @cached_property
+    def intake(self) -> Intake:
+        return Intake(self.inbox, self.clock, self.config)
+
+    @cached_property
+    def flow(self) -> Flow:
+        return Flow(self.store, self.clock, self.connections, self.ring)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.store, self.clock, self.connections)
+
+    @cached_property
+    def pusher(self) -> Pusher:
+        return Pusher(self.store, self.clock, self.accounts, self.ring)
+
+    @cached_property
+    def puller(self) -> Puller:
+        return Puller(self.store, self.clock, self.accounts, self.ring)
+
+    @cached_property
+    def provision(self) -> Provision:
+        return Provision(self.store, self.clock, self.connections, self.config.public_url)
+
+    def close(self) -> None:
+        """Finish what is being written and let go of the databases."""
+        for close in reversed(self._closing):
+            close()
+        self.store.close()
+
+
+def find_connector(kind: str, name: str) -> type[Source] | type[CRM]:
+    """The connector's class, by kind and folder name."""
+    return registry.crm(name) if kind == "crm" else registry.source(name)
+
+
+def wire_for(config: Config, row: Row[Any]) -> Http:
+    """The way out for one connection: its own budget, private addresses only where the admin allowed them."""
+    facts = find_connector(row.kind, row.connector).facts if row.kind == "crm" else None  # type: ignore[union-attr]
+    budget = facts.budget if facts and not row.config.get("unlimited") else None
+    return Wire(Gate(budget) if budget else None, allow=config.allowed_hosts)
+
+
+def open_hub(config: Config, clock: Clock | None = None, ring: Callable[[str], None] = silent) -> Hub:
+    """Open the databases, bring their tables up to date, and give the parts."""
+    store = open_store(config.database_url, config.inbox_url)
+    migrate(store)
+    return Hub(config, clock or Clock(), store, ring)
+
+
+def create_app(hub: Hub) -> Flask:
+    """The web application of one hub."""
+    from hub.web import desk, health, inbound
+
+    app = Flask("hub.web", static_url_path="/static")
+    app.extensions["hub"] = hub
+    app.config["MAX_CONTENT_LENGTH"] = hub.config.file_limit
+    app.register_blueprint(inbound.bp)
+    app.register_blueprint(health.bp)
+    desk.init_app(app, hub)
+    if hub.config.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hub.config.proxies, x_proto=hub.config.proxies)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,38 @@
+"""Is this process well, and does the database answer? For load balancers and people in a hurry."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+from werkzeug.wrappers import Response
+
+from hub.model import event, event_work, inbox_reader, link
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/health")
+def health() -> Response:
+    """200 with a few counts, 503 when the database does not answer. No names, no secrets."""
+    hub = current_app.extensions["hub"]
+    try:
+        with hub.store.read_inbox() as conn:
+            newest = conn.execute(select(func.max(event.c.seq))).scalar() or 0
+        with hub.store.read() as conn:
+            taken = conn.execute(select(inbox_reader.c.seq)).scalar() or 0
+            attention = conn.execute(
+                select(func.count()).where(event_work.c.state.in_(("parked", "quarantined")))
+            ).scalar()
+            waiting = conn.execute(
+                select(func.count()).where(
+                    link.c.dirty > 0, link.c.state.in_(("new", "sending", "uncertain", "linked"))
+                )
+            ).scalar()
+    except DBAPIError:
+        answer: Response = current_app.json.response({"ok": False, "database": "does not answer"})
+        answer.status_code = 503
+        return answer
+    return current_app.json.response(
+        {"ok": True, "backlog": max(newest - taken, 0), "attention": attention, "to_crms": waiting}
+    )
