@@ -33,12 +33,11 @@ class BadMapping(ValueError):
 
 
 class Stale(ValueError):
-    """Somebody else saved the file meanwhile; `diff` (unified) is what they changed, when that is known."""
+    """Somebody else saved the file meanwhile; nothing was changed. The caller shows both texts."""
 
-    def __init__(self, diff: str = "") -> None:
-        self.diff = diff
+    def __init__(self) -> None:
         super().__init__(
-            "The mapping was saved by somebody else meanwhile: look at the difference and repeat the change."
+            "The mapping was saved by somebody else meanwhile: look at the difference, then repeat the change."
         )
 
 

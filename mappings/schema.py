@@ -107,7 +107,20 @@ def compile_lines(data: Parsed, extra: Mapping[str, Table]) -> tuple[tuple[Line,
         if len(problems) < _MOST and (line := _line(kind, hub, written, tables, problems))
     ]
     problems += _doubles(lines)
-    return tuple(lines), problems
+    return tuple(lines), _told_once(data, problems)
+
+
+def _told_once(data: Parsed, problems: list[Problem]) -> list[Problem]:
+    """Without what a section only took over from another one, where it is told already."""
+    likes = {kind: data[kind]["like"] for kind in KINDS if isinstance(data.get(kind), dict) and "like" in data[kind]}
+    said = {(problem.path, problem.message) for problem in problems}
+    return [problem for problem in problems if (_origin(problem.path, data, likes), problem.message) not in said]
+
+
+def _origin(path: str, data: Parsed, likes: Mapping[str, Any]) -> str:
+    """Where a taken-over line is written, "" for a line of the section itself."""
+    kind, _, rest = path.partition(".")
+    return f"{likes[kind]}.{rest}" if rest and kind in likes and rest.split(".")[0] not in data[kind] else ""
 
 
 def _sections(data: Parsed, problems: list[Problem]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -161,6 +161,15 @@ def test_all_problems_come_at_once_in_file_order() -> None:
     ]
 
 
+def test_a_problem_is_told_once_where_it_is_written() -> None:
+    text = (
+        lines('titel = { crm = "T", codec = "text" }') + '[deal]\nlike = "lead"\npgae = { crm = "P", codec = "text" }\n'
+    )
+    with pytest.raises(BadMapping) as refused:
+        load(text)
+    assert [problem.path for problem in refused.value.problems] == ["lead.titel", "deal.pgae"]
+
+
 @pytest.mark.parametrize(
     "data",
     [
