@@ -15,7 +15,6 @@
   function load(name, fallback) {
     try { return JSON.parse(localStorage.getItem(name)) || fallback; } catch (blocked) { return fallback; }
   }
-
   function save(name, value) {
     try { localStorage.setItem(name, JSON.stringify(value)); } catch (blocked) { /* private mode */ }
   }
@@ -82,8 +81,7 @@
 
   function post(url, body) {
     var json = !(body instanceof FormData), text = json ? JSON.stringify(body) : body;
-    var headers = { Accept: "application/json" };
-    if (json) headers["Content-Type"] = "application/json";
+    var headers = json ? { "Content-Type": "application/json" } : {};
     var small = json && text.length < 20000; // keepalive takes 64 KiB, Cyrillic is two bytes a letter
     return fetch(url, { method: "POST", headers: headers, body: text, keepalive: small }).then(function (answer) {
       var later = answer.status >= 500 || answer.status === 408 || answer.status === 429;
@@ -120,8 +118,7 @@
 
   function finish(form, state, outcome) {
     var thanks = form.querySelector("[data-thanks]"), next = form.getAttribute("data-redirect");
-    state.id = newId();
-    state.opened = performance.now();
+    state.id = newId(); state.opened = performance.now();
     form.reset();
     if (thanks) thanks.hidden = false;
     if (outcome === "sent" && next) location.assign(next);
