@@ -5,6 +5,7 @@ Every step may run again: what is there already under the same name, code or add
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -82,18 +83,24 @@ class Api(Protocol):
 
 
 def nearest(colour: str) -> str:
-    """The colour of the palette that looks most like #rrggbb (weights by how the eye sees red, green and blue)."""
-    wish = _rgb(colour)
-    return min(
-        PALETTE, key=lambda one: sum(w * (a - b) ** 2 for w, a, b in zip((2, 4, 3), wish, _rgb(one), strict=True))
-    )
+    """The colour of the palette that reads like #rrggbb: the same hue first, then how light it is; grey stays grey."""
+    hue, light, grey = _hls(colour)
+
+    def distance(one: str) -> float:
+        other, lightness, no_hue = _hls(one)
+        turn = min(abs(hue - other), 1 - abs(hue - other))
+        return (grey != no_hue) * 10 + (0 if grey else 4 * turn**2) + (light - lightness) ** 2
+
+    return min(PALETTE, key=distance)
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    text = colour.lstrip("#")
-    if len(text) != 6:
-        raise Refuse(f"{colour!r} is not a colour like #98cbff")
-    return int(text[:2], 16), int(text[2:4], 16), int(text[4:], 16)
+def _hls(colour: str) -> tuple[float, float, bool]:
+    try:
+        red, green, blue = bytes.fromhex(colour.strip().lstrip("#"))
+    except ValueError:
+        raise Refuse(f"{colour!r} is not a colour like #98cbff") from None
+    hue, light, _ = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
+    return hue, light, max(red, green, blue) - min(red, green, blue) < 16
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
