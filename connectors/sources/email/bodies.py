@@ -22,11 +22,10 @@ QUOTES = (
 
 def read(mail: Mail) -> tuple[str, bool]:
     """The mail's text, and whether every charset and encoding was as declared."""
-    chosen = _best([part for part in mail.parts if part.type in ("text/plain", "text/html") and not part.attached])
-    chosen = chosen or [part for part in mail.parts if part.name.lower().endswith(".txt") and len(mail.parts) == 1]
-    read = [(_text(part), text_of(part)[1]) for part in chosen]
-    text = "\n\n".join(text for text, _ in read if text)
-    return text[:MAX_TEXT], all(sure for _, sure in read)
+    words = [part for part in mail.parts if part.type in ("text/plain", "text/html") and not part.attached]
+    words = words or [part for part in mail.parts if part.name.lower().endswith(".txt") and len(mail.parts) == 1]
+    chosen = _best([(part, *_text(part)) for part in words])
+    return "\n\n".join(text for _, text, _ in chosen)[:MAX_TEXT], all(sure for *_, sure in chosen)
 
 
 def contact_links(mail: Mail) -> list[str]:
@@ -35,26 +34,23 @@ def contact_links(mail: Mail) -> list[str]:
     return list(dict.fromkeys(re.findall(r"href=[\"']?((?:tel|mailto):[^\"'\s>?]{3,100})", html, re.IGNORECASE)))[:20]
 
 
-def _best(parts: list[Part]) -> list[Part]:
-    """Of alternatives the plain one, unless it is empty; of several texts all."""
-    chosen: list[Part] = []
-    for part in parts:
-        rivals = [other for other in chosen if part.branch and other.branch[:1] == part.branch[:1]]
-        if not _text(part):
-            continue
-        if any(other.type != part.type for other in rivals):
-            if part.type == "text/html":
-                continue
-            chosen = [other for other in chosen if other not in rivals]
-        chosen.append(part)
-    return chosen
+Read = tuple[Part, str, bool]
 
 
-def _text(part: Part) -> str:
-    text, _ = text_of(part)
+def _best(read: list[Read]) -> list[Read]:
+    """Of several texts all; of alternatives the plain one, unless it is empty."""
+    full = [one for one in read if one[1]]
+    plain = {part.branch[0] for part, *_ in full if part.type == "text/plain" and part.branch}
+    return [one for one in full if one[0].type == "text/plain" or not plain.intersection(one[0].branch)]
+
+
+def _text(part: Part) -> tuple[str, bool]:
+    """Text of one part as a reader sees it, and whether its charset and encoding were as declared."""
+    text, sure = text_of(part)
     if part.type == "text/html":
-        return html_to_text(text)
-    return unflow(text, part.params.get("delsp", "").lower() == "yes") if _flowed(part) else text.strip()
+        return html_to_text(text), sure
+    text = text[:MAX_TEXT]
+    return (unflow(text, part.params.get("delsp", "").lower() == "yes") if _flowed(part) else text.strip()), sure
 
 
 def _flowed(part: Part) -> bool:
@@ -92,12 +88,11 @@ def _render(tree: lxml.html.HtmlElement | None) -> str:
 
 def unflow(text: str, delete_space: bool) -> str:
     """Join the lines of format=flowed (RFC 3676): a line that ends in a space goes on in the next."""
-    out: list[str] = []
-    joined = False
+    paragraphs: list[list[str]] = [[]]
     for line in text.split("\n"):
         line = line.removeprefix(" ")
-        out = [*out[:-1], out[-1] + line] if joined else [*out, line]
-        joined = line.endswith(" ") and line != "-- " and not line.startswith(">")
-        if joined and delete_space:
-            out[-1] = out[-1][:-1]
-    return "\n".join(out).strip()
+        goes_on = line.endswith(" ") and line != "-- " and not line.startswith(">")
+        paragraphs[-1].append(line[:-1] if goes_on and delete_space else line)
+        if not goes_on:
+            paragraphs.append([])
+    return "\n".join("".join(lines) for lines in paragraphs).strip()

@@ -87,7 +87,10 @@ class _Words:
 
 def from_base64(data: bytes) -> tuple[bytes, bool]:
     """Decoded bytes, and whether it was clean. Text that only claims to be base64 is given back as it is."""
-    lines = [line.strip() for line in data.splitlines() if line.strip()]
+    try:
+        return b64decode(b"".join(data.split()), validate=True), True
+    except (binascii.Error, ValueError):
+        lines = [line.strip() for line in data.splitlines() if line.strip()]
     good = [line for line in lines if re.fullmatch(rb"[A-Za-z0-9+/]+={0,4}", line)]
     if sum(map(len, good)) * 2 < sum(map(len, lines)):
         return data, False

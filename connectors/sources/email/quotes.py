@@ -61,7 +61,7 @@ def forwarded(text: str) -> tuple[str, str] | None:
 
 def is_forward(subject: str, text: str) -> bool:
     """By its subject, or by the line mail programs put above what they forward."""
-    return bool(FORWARD.match(subject)) or bool(re.search(r"(?im)^[-*\s]{3,}(?:forwarded|пере[сн]\w+) ", text))
+    return bool(FORWARD.match(subject)) or bool(re.search(r"(?im)^[-* \t]{3,40}(?:forwarded|пере[сн]\w{1,20}) ", text))
 
 
 def _attribution(lines: list[str], at: int) -> int:
