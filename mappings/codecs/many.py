@@ -57,13 +57,13 @@ class Many(Codec):
         return Kept(odd, f"{len(odd)} of the values cannot be read", list(found)) if odd else list(found)
 
     def write(self, hub: Value) -> Value:
-        parts = [self.write_part(str(value)) for value in _unlisted(hub) if not blank(value)]
+        parts = [self.write_part(value) for value in self._wished(hub).values()]
         bad = [part for part in parts if isinstance(part, Kept)]
         return bad[0] if bad else self.whole(parts) if parts else None
 
     def put(self, hub: Value, before: Value) -> Value:
         """Parts of `before` whose values are all still wished, or that we cannot read, stay; the rest follows."""
-        wished = {self.part_key(value): str(value) for value in _unlisted(hub or []) if not blank(value)}
+        wished = self._wished(hub)
         stay: list[Value] = []
         for part in [] if blank(before) else self.parts(before):
             keys = {self.part_key(value) for value in self.read_part(part)}
@@ -79,7 +79,12 @@ class Many(Codec):
         return plain(str(value))
 
     def key(self, hub: Value) -> Hashable:
-        return frozenset(map(self.part_key, (value for value in _unlisted(hub) if not blank(value)))) or None
+        return frozenset(self._wished(hub)) or None
+
+    def _wished(self, hub: Value) -> dict[str, str]:
+        """The hub's values by their comparable form, without blanks and repeats."""
+        values = [str(value) for value in _unlisted(hub) if value is not None]
+        return {key: value for value in values if (key := self.part_key(value))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,8 @@ def read_phones(text: str, region: str = "") -> tuple[str, ...]:
 
 
 def _phone(text: str, region: str) -> str:
+    # 00 is how most of the world dials abroad (ITU-T E.164), and no national number begins with it.
+    text = "+" + text.lstrip()[2:] if text.lstrip().startswith("00") else text
     try:
         number = phonenumbers.parse(text, region or None)
     except phonenumbers.NumberParseException:

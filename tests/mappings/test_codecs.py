@@ -116,6 +116,7 @@ READ: list[tuple[str, Codec, Any, Any]] = [
     ("66-punycode", Email(), "a@xn--e1afmkfd.example", "a@пример.example"),
     ("51-national", Phone(region="RU"), "8 (999) 123-45-67", "+79991234567"),
     ("59-tel", Phone(), "tel:+7-999-123-45-67", "+79991234567"),
+    ("59-zeros", Phone(region="RU"), "00 1 212 555 0123", "+12125550123"),
     ("55-full-width", Phone(), "+７９９９１２３４５６７", "+79991234567"),
     (
         "53-two",

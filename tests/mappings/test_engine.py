@@ -97,6 +97,10 @@ def test_a_blank_clears_and_blank_over_blank_is_no_change(amocrm: Mapping) -> No
     assert amocrm.outbound("contact", {"position": "", "phones": []}, {"POSITION": None}) == {}
 
 
+def test_a_tag_of_spaces_is_none(amocrm: Mapping) -> None:
+    assert amocrm.outbound("lead", {"tags": [" ", "a", "a"]}, {}) == {"tags": ["a"]}
+
+
 def test_first_touch_is_written_once(amocrm: Mapping) -> None:
     assert amocrm.outbound("lead", {"utm_source": "mail"}, {}) == {"UTM_SOURCE": "mail"}
     assert amocrm.outbound("lead", {"utm_source": "mail"}, {"UTM_SOURCE": "edited there"}) == {}
