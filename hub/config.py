@@ -12,9 +12,9 @@ from pathlib import Path
 class Config:
     """Settings of a process. `folder` holds data that is not in a database server.
 
-    `public_url` is how the outside reaches us; hook addresses and forms are built from it alone.
-    `proxies` is how many reverse
-    proxies stand in front of us (0: the sender's address is the peer's). `allowed_hosts` are `host:port` pairs on private networks that connectors may call (self-hosted CRMs).
+    `public_url` is how the outside reaches us; hook addresses and forms are built from it alone. `proxies` is
+    how many reverse proxies stand in front of us (0: the sender's address is the peer's). `allowed_hosts` are
+    `host:port` pairs on private networks that connectors may call (self-hosted CRMs).
     """
 
     folder: Path

@@ -1,1 +1,1 @@
-"""Where work runs: the tasks, the embedded runner, the RQ runner, the schedule."""
+"""Where work runs: the same tasks on threads of one process, or on a fleet of RQ workers."""

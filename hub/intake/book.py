@@ -67,7 +67,8 @@ class Book:
     def _read_setup(self) -> None:
         conn = self._conn
         self.rules: tuple[Rule, ...] = tuple(
-            read_rule(row._mapping) for row in conn.execute(select(rule).where(rule.c.active).order_by(rule.c.position))
+            read_rule(dict(row._mapping))
+            for row in conn.execute(select(rule).where(rule.c.active).order_by(rule.c.position))
         )
         self.directions = {
             row.id: row

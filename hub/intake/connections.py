@@ -7,8 +7,9 @@ Reading a connection for every request would cost more than storing the event, s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -81,6 +82,11 @@ class Connections:
         with self._lock:
             self._by_token.clear()
             self._by_id.clear()
+
+    def trial(self, kind: str, name: str, settings: Mapping[str, str], secrets: Mapping[str, str]) -> Source | CRM:
+        """A connector made from a form that is not saved yet, to try its settings."""
+        row: Any = SimpleNamespace(id="", kind=kind, connector=name, config={})
+        return self._find(kind, name)(settings, secrets, self._http(row))
 
     def _remembered(self, shelf: dict[str, tuple[float, Live | None]], key: str, column: Any) -> Live | None:
         now = self._clock.monotonic()

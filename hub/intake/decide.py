@@ -105,8 +105,9 @@ def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: C
 
 def _new_contact(book: Book, one: Understood, clock: Clock) -> str:
     name, person = one.known.name, one.draft.person
-    row = {
-        "id": clock.new_id(),
+    contact_id = clock.new_id()
+    row: dict[str, Any] = {
+        "id": contact_id,
         "name": name.full or person.name,
         "first_name": name.first,
         "last_name": name.last,
@@ -121,11 +122,11 @@ def _new_contact(book: Book, one: Understood, clock: Clock) -> str:
         "updated_at": one.received_at,
     }
     book.add(contact, row)
-    book.contacts[row["id"]] = row
-    book.names[row["id"]] = name
+    book.contacts[contact_id] = row
+    book.names[contact_id] = name
     for crm in book.crms:
-        _link(book, crm, "contact", row["id"], one, clock)
-    return str(row["id"])
+        _link(book, crm, "contact", contact_id, one, clock)
+    return contact_id
 
 
 def _fill_blanks(book: Book, one: Understood, contact_id: str) -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from connectors.contract import DraftKind, Hint, Source
@@ -25,6 +25,7 @@ from hub.intake.book import Book, Collision
 from hub.intake.connections import Connections, Live
 from hub.intake.decide import NobodyToOwn, decide
 from hub.intake.drafts import Understood, raw_of, understand
+from hub.intake.quarantine import TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
 from hub.store.engine import Store
 from mappings import Inbound, default_inbound, load_inbound
@@ -147,8 +148,9 @@ class Flow:
             return conn.execute(select(event.c.seq).where(event.c.seq > seq).limit(1)).first() is not None
 
     def _left_behind(self, conn: Connection, now: int, lease: str, size: int) -> list[Any]:
-        due = select(event_work.c.event_id).where(_due(now)).limit(size).with_for_update(skip_locked=True)
-        ids = [row.event_id for row in conn.execute(due)]
+        columns = (event_work.c.event_id, event_work.c.code)
+        due = list(conn.execute(select(*columns).where(_due(now)).limit(size).with_for_update(skip_locked=True)))
+        ids = [row.event_id for row in due]
         if not ids:
             return []
         conn.execute(
@@ -157,7 +159,8 @@ class Flow:
             .values(state="taken", lease=lease, lease_until=now + LEASE, attempts=event_work.c.attempts + 1)
         )
         with self._store.read_inbox() as inbox:
-            return list(inbox.execute(select(event).where(event.c.id.in_(ids)).order_by(event.c.seq)))
+            read = select(*_with_trust([row.event_id for row in due if row.code == TRUSTED]))
+            return list(inbox.execute(read.where(event.c.id.in_(ids)).order_by(event.c.seq)))
 
     def _fresh(self, conn: Connection, now: int, lease: str, size: int) -> list[Any]:
         reader = conn.execute(
@@ -188,18 +191,21 @@ class Flow:
         try:
             if row.verdict == "unverified":
                 live.source.verify(raw)
-            elif row.verdict != "ok":
+            elif row.verdict not in ("ok", TRUSTED):
                 return _set(verdict, "quarantined", row.verdict, row.why)
             if type(live.source).resolve is not _NO_RESOLVE:
                 raw = live.source.resolve(raw)
             verdict.understood = understand(row, raw, live, self._mapping(live))
+            if row.verdict == TRUSTED:
+                verdict.understood = [_rescued(one) for one in verdict.understood]
         except Unverified as error:
             _set(verdict, "quarantined", "unverified", str(error))
         except Unreadable as error:
             _set(verdict, "parked", "unreadable", str(error))
         except Retry as error:
             after = max(error.after or 0, BACKOFF[0] / SECOND)
-            _waiting(verdict, "retry", str(error), self._clock.now() + round(after * SECOND))
+            code = TRUSTED if row.verdict == TRUSTED else "retry"
+            _waiting(verdict, code, str(error), self._clock.now() + round(after * SECOND))
         except ConnectorError as error:
             _set(verdict, "parked", error.code, str(error))
         return verdict
@@ -300,6 +306,18 @@ def _taken(row: Any, now: int, lease: str) -> Mapping[str, Any]:
         "event_id": row.id, "seq": row.seq, "connection_id": row.connection_id, "state": "taken", "lease": lease,
         "lease_until": now + LEASE, "attempts": 1, "due_at": now, "code": "", "why": "", "at": now,
     }  # fmt: skip
+
+
+def _with_trust(ids: Sequence[str]) -> list[Any]:
+    """The columns of an event; the verdict of those that an admin vouched for is theirs."""
+    verdict = case((event.c.id.in_(ids), TRUSTED), else_=event.c.verdict).label("verdict")
+    return [verdict if column is event.c.verdict else column for column in event.c]
+
+
+def _rescued(one: Understood) -> Understood:
+    """What its source set apart is an inquiry once an admin says so."""
+    kind = DraftKind.INQUIRY if one.draft.kind is DraftKind.QUARANTINE else one.draft.kind
+    return replace(one, draft=replace(one.draft, kind=kind))
 
 
 def _set(verdict: _Verdict, state: str, code: str, why: str) -> _Verdict:

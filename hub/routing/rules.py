@@ -76,7 +76,7 @@ def read_rule(row: Mapping[str, object]) -> Rule:
 
 def choose(rules: Sequence[Rule], facts: Mapping[str, str], fallback_direction: str) -> Route:
     """The route of the first rule that holds, or the main direction with no pool when none does."""
-    passed = []
+    passed: list[str] = []
     for rule in rules:
         if all(condition.holds(facts) for condition in rule.conditions):
             matched = [[c.field, c.op, c.value] for c in rule.conditions]

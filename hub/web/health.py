@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, current_app
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
-from werkzeug.wrappers import Response
 
 from hub.model import event, event_work, inbox_reader, link
 
@@ -30,9 +31,9 @@ def health() -> Response:
                 )
             ).scalar()
     except DBAPIError:
-        answer: Response = current_app.json.response({"ok": False, "database": "does not answer"})
-        answer.status_code = 503
-        return answer
-    return current_app.json.response(
-        {"ok": True, "backlog": max(newest - taken, 0), "attention": attention, "to_crms": waiting}
-    )
+        return _json({"ok": False, "database": "does not answer"}, 503)
+    return _json({"ok": True, "backlog": max(newest - taken, 0), "attention": attention, "to_crms": waiting})
+
+
+def _json(value: Mapping[str, object], status: int = 200) -> Response:
+    return Response(current_app.json.dumps(value), status, content_type="application/json")

@@ -42,6 +42,7 @@ def receive(token: str) -> WerkzeugResponse:
         return _with_cors(Response(status=204), live)
     if request.method in ("GET", "HEAD") and not (request.query_string and live.row.config.get("get")):
         return _greet(live)
+    answer: WerkzeugResponse
     try:
         raw = _raw(hub, live)
         taken = hub.intake.accept(live, raw, request.remote_addr or "")
@@ -163,9 +164,11 @@ def _reply(reply: Reply) -> Response:
 
 
 def _error(status: int, code: str, message: str, **extra: str) -> Response:
-    answer = current_app.json.response({"error": code, "message": message, **extra})
-    answer.status_code = status
-    return answer
+    return _json({"error": code, "message": message, **extra}, status)
+
+
+def _json(value: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(current_app.json.dumps(value), status, content_type="application/json")
 
 
 def _with_cors(answer: WerkzeugResponse, live: Live) -> WerkzeugResponse:
@@ -185,7 +188,7 @@ def _with_cors(answer: WerkzeugResponse, live: Live) -> WerkzeugResponse:
 def _state_of(receipt: str) -> WerkzeugResponse:
     """How far a message got: received, working, done, parked or quarantined. Says nothing about anybody."""
     found = receipt_state(current_app.extensions["hub"].store, receipt)
-    return current_app.json.response(found) if found else _error(404, "unknown", "There is no such receipt")
+    return _json(found) if found else _error(404, "unknown", "There is no such receipt")
 
 
 def receipt_state(store: Any, receipt: str) -> Mapping[str, Any] | None:

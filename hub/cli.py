@@ -1,0 +1,257 @@
+"""The `leadhub` command. Each command is a few lines; what it does lives in the rooms."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from connectors.errors import ConnectorError
+from hub.config import Config, load_config
+
+FOLDER = click.option(
+    "--folder", type=click.Path(path_type=Path), envvar="LEADHUB_FOLDER", default="data", show_default=True,
+    help="Where the hub keeps its files.",
+)  # fmt: skip
+
+
+@click.group()
+@click.version_option(package_name="leadhub")
+def main() -> None:
+    """Takes inquiries from every channel, opens leads, and keeps them in step with your CRM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+# ── running ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@FOLDER
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8040, show_default=True, help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, help="Threads (embedded) or processes (Redis) for the work.")
+@click.option("--web-processes", default=1, show_default=True, help="Web processes; SQLite allows one.")
+def serve(folder: Path, host: str, port: int, workers: int, web_processes: int) -> None:
+    """Run the web server and the work beside it."""
+    from workers.process import serve as run
+
+    run(load_config(folder.resolve(), host=host, port=port), workers, web_processes)
+
+
+@main.command()
+@FOLDER
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8040, show_default=True)
+@click.pass_context
+def start(context: click.Context, folder: Path, host: str, port: int) -> None:
+    """Run the hub for real use; the first time it prints the address of the guided first page."""
+    from hub.app import open_hub
+    from hub.web.admin import first_token
+
+    config = load_config(folder.resolve(), host=host, port=port)
+    hub = open_hub(config)
+    token = first_token(hub.store, hub.clock)
+    hub.close()
+    if token:
+        click.echo(
+            f"\n  First run. Open this address once, within a day:\n\n    {config.public_url}/start?token={token}\n"
+        )
+    else:
+        click.echo(f"\n  The desk is at {config.public_url}/\n")
+    context.invoke(serve, folder=folder, host=host, port=port, workers=1, web_processes=1)
+
+
+@main.command()
+@FOLDER
+@click.option("--threads", default=1, show_default=True, help="Threads for intake and for pushing.")
+def work(folder: Path, threads: int) -> None:
+    """Run the work without a web server, on threads, until stopped."""
+    from workers.process import work as run
+
+    run(load_config(folder.resolve()), threads)
+
+
+@main.command()
+@click.argument("queue", type=click.Choice(["flow", "push", "pull", "poll"]))
+@FOLDER
+def worker(queue: str, folder: Path) -> None:
+    """Be an RQ worker of one QUEUE (needs LEADHUB_REDIS_URL)."""
+    from workers.process import be_worker
+
+    config = load_config(folder.resolve())
+    if not config.redis_url:
+        raise click.ClickException("Set LEADHUB_REDIS_URL, or run `leadhub work`, which needs no Redis")
+    be_worker(config, queue)
+
+
+# ── showing and measuring ────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Send everything, tell what came of it, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--samples", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Captured messages to send."
+)
+@click.option("--port", default=8040, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path), help="Keep the data here instead of a temporary folder.")
+def demo(once: bool, as_json: bool, samples: Path | None, port: int, folder: Path | None) -> None:
+    """Show the main job: every channel's messages, a CRM without leads, the desk."""
+    from hub.demo import play
+
+    sys.exit(play(once=once, as_json=as_json, samples=samples, port=port, folder=folder))
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="Run all of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per bench.")
+@click.option("--readme", is_flag=True, help="Write the measured table into README.md.")
+def bench(name: str | None, every: bool, as_json: bool, readme: bool) -> None:
+    """Measure NAME (intake, flow, idle) against a yardstick of the same run."""
+    from hub.bench import run
+
+    sys.exit(run([name] if name else [], every=every, as_json=as_json, readme=readme))
+
+
+# ── connectors ───────────────────────────────────────────────────────────────────────────────────
+
+
+@main.group()
+def connector() -> None:
+    """Channels and CRMs the hub can speak to."""
+
+
+@connector.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def connector_list(as_json: bool) -> None:
+    """Name, kind and evidence of every connector."""
+    from connectors.registry import listing
+
+    found = listing()
+    if as_json:
+        click.echo(json.dumps([{key: one[key] for key in ("name", "kind", "evidence")} for one in found]))
+        return
+    for one in found:
+        click.echo(f"{one['name']:20} {one['kind']:8} {one['evidence']:12} {one['title']}")
+
+
+@connector.command("new")
+@click.argument("name")
+def connector_new(name: str) -> None:
+    """Write a new source folder NAME with a fixture and a guide, ready to be tried."""
+    from connectors.testing.scaffold import new
+
+    for path in new(name):
+        click.echo(path)
+
+
+@connector.command("try")
+@click.argument("name")
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def connector_try(name: str, file: Path | None) -> None:
+    """Read FILE (.http or .eml), or all fixtures of NAME, and show the drafts."""
+    from connectors.testing.scaffold import attempt
+
+    for case, outcome in attempt(name, file):
+        click.echo(f"── {case}")
+        click.echo(json.dumps(outcome, ensure_ascii=False, indent=2))
+
+
+@connector.command("accept")
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Overwrite expectations that differ.")
+def connector_accept(name: str, force: bool) -> None:
+    """Write what NAME makes of its fixtures as the expectation."""
+    from connectors.testing.scaffold import accept, folder_of
+
+    try:
+        written = accept(folder_of(name), force=force)
+    except FileExistsError as error:
+        raise click.ClickException(str(error)) from None
+    for path in written:
+        click.echo(path)
+
+
+# ── CRM set-up ───────────────────────────────────────────────────────────────────────────────────
+
+
+@main.group()
+def crm() -> None:
+    """Set a CRM account up: plan, apply, verify, undo."""
+
+
+def _provision(config: Config, action: str, connection: str) -> list[str]:
+    from hub.app import open_hub
+
+    hub = open_hub(config)
+    try:
+        if action == "plan":
+            return list(hub.provision.plan(connection).sentences)
+        if action == "apply":
+            plan = hub.provision.plan(connection)
+            hub.provision.apply(connection, plan)
+            return list(plan.sentences)
+        return list(hub.provision.verify(connection) if action == "verify" else hub.provision.undo(connection))
+    except (KeyError, ConnectorError) as error:
+        raise click.ClickException(
+            f"There is no connection {error}" if isinstance(error, KeyError) else str(error)
+        ) from None
+    finally:
+        hub.close()
+
+
+EMPTY = {
+    "plan": "Nothing to do",
+    "apply": "Nothing to do",
+    "verify": "Everything is as it should be",
+    "undo": "Nothing to undo",
+}
+
+
+@crm.command("plan")
+@click.argument("connection")
+@FOLDER
+def crm_plan(connection: str, folder: Path) -> None:
+    """What would be changed in the CRM behind CONNECTION (its id)."""
+    _tell("plan", connection, folder)
+
+
+@crm.command("apply")
+@click.argument("connection")
+@FOLDER
+def crm_apply(connection: str, folder: Path) -> None:
+    """Change it."""
+    _tell("apply", connection, folder)
+
+
+@crm.command("verify")
+@click.argument("connection")
+@FOLDER
+def crm_verify(connection: str, folder: Path) -> None:
+    """What is missing over there; exits 1 when something is."""
+    if _tell("verify", connection, folder):
+        sys.exit(1)
+
+
+@crm.command("undo")
+@click.argument("connection")
+@FOLDER
+def crm_undo(connection: str, folder: Path) -> None:
+    """Take the last set-up back."""
+    _tell("undo", connection, folder)
+
+
+def _tell(action: str, connection: str, folder: Path) -> bool:
+    sentences = _provision(load_config(folder.resolve()), action, connection)
+    for sentence in sentences or [EMPTY[action]]:
+        click.echo(sentence)
+    return bool(sentences)
+
+
+if __name__ == "__main__":
+    main()

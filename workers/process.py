@@ -1,0 +1,144 @@
+"""The processes of one hub: a web server, the work beside it, and what happens when one of them dies.
+
+`serve` stays in front: it runs the web server, starts the working processes, starts them again when they
+die, and takes all of them along when it ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hub.config import Config
+
+PR_SET_PDEATHSIG = 1
+AGAIN_S = 0.3
+QUEUES = ("flow", "push", "pull", "poll")
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it is gone (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def environment(config: Config) -> Mapping[str, str]:
+    """What a child process needs to open the same hub."""
+    return {
+        **os.environ,
+        "LEADHUB_FOLDER": str(config.folder),
+        "LEADHUB_DATABASE_URL": config.database_url,
+        "LEADHUB_REDIS_URL": config.redis_url,
+        "LEADHUB_PUBLIC_URL": config.public_url,
+        "LEADHUB_LOCALE": config.locale,
+        "LEADHUB_REGION": config.region,
+        "LEADHUB_ALLOWED_HOSTS": ",".join(config.allowed_hosts),
+    }
+
+
+class Child:
+    """A working process that is started again when it dies."""
+
+    def __init__(self, arguments: Sequence[str], config: Config) -> None:
+        self._command = [sys.executable, "-m", "hub.cli", *arguments]
+        self._environment = environment(config)
+        self._stopping = threading.Event()
+        self._process = self._start()
+        self._thread = threading.Thread(target=self._guard, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it politely, and for good."""
+        self._stopping.set()
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, env=self._environment)  # noqa: S603 - our own command
+
+    def _guard(self) -> None:
+        while True:
+            self._process.wait()
+            if self._stopping.wait(AGAIN_S):
+                return
+            self._process = self._start()
+
+
+def children(config: Config, workers: int) -> list[Child]:
+    """With Redis `workers` processes for each busy queue and one for each other; without, one with threads."""
+    if not config.redis_url:
+        return [Child(["work", "--threads", str(max(1, workers))], config)]
+    copies = {"flow": workers, "push": workers}
+    return [Child(["worker", name], config) for name in QUEUES for _copy in range(max(1, copies.get(name, 1)))]
+
+
+def serve(config: Config, workers: int = 1, web_processes: int = 1) -> None:
+    """Run the web server and the work until interrupted. SQLite allows one web process (see hub.store)."""
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+
+    os.environ.update(environment(config))
+    working = children(config, workers)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        Granian(
+            "workers.wsgi:make",
+            factory=True,
+            address=config.host,
+            port=config.port,
+            interface=Interfaces.WSGI,
+            workers=1 if config.database_url.startswith("sqlite") else web_processes,
+            blocking_threads=config.threads,
+            backpressure=config.threads * 4,
+            http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
+            websockets=False,
+            log_access=False,
+            respawn_failed_workers=True,
+            respawn_interval=0.2,
+            workers_kill_timeout=10,
+        ).serve()
+    finally:
+        for child in working:
+            child.stop()
+
+
+def work(config: Config, threads: int) -> None:
+    """Be the embedded working process until told to stop."""
+    from hub.app import open_hub
+    from workers.embedded import EmbeddedRunner
+
+    die_with_parent()
+    hub = open_hub(config)
+    runner = EmbeddedRunner(hub, threads)
+    done = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: done.set())
+    runner.start()
+    done.wait()
+    runner.stop()
+    hub.close()
+
+
+def be_worker(config: Config, queue: str) -> None:
+    """Be an RQ worker of one queue."""
+    from hub.app import open_hub
+    from workers.fleet import Doorbell, work
+
+    die_with_parent()
+    bell = Doorbell(config.redis_url)
+    work(open_hub(config, ring=bell), queue, config.redis_url)
+
+
+def folder_of(given: str) -> Path:
+    """The data folder: given, or LEADHUB_FOLDER, or ./data."""
+    return Path(given or os.environ.get("LEADHUB_FOLDER", "data")).resolve()

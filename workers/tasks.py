@@ -1,0 +1,86 @@
+"""What there is to do, by name. Every task drains what is due, may run twice at once, and may be killed anywhere.
+
+Nothing is passed to a task: what is due stands in the database. The names are also the names of doorbells
+and of RQ queues.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import select
+
+from connectors.errors import ConnectorError, Pause
+from hub.app import Hub
+from hub.clock import SECOND
+from hub.intake.polling import Poller
+from hub.model import connection
+
+log = logging.getLogger("leadhub.work")
+
+WAIT_S = 20.0
+POLLERS = 16
+
+
+def flow(hub: Hub) -> int:
+    """Events become inquiries and leads."""
+    return hub.flow.drain().events
+
+
+def push(hub: Hub) -> int:
+    """Changes travel to the CRMs."""
+    return sum(hub.pusher.drain(one) for one in connections(hub, "crm"))
+
+
+def pull(hub: Hub) -> int:
+    """Changes come back from the CRMs."""
+    return sum(hub.puller.step(one) for one in connections(hub, "crm"))
+
+
+def poll(hub: Hub) -> int:
+    """Mailboxes and bots that have to be asked; each on a thread, because asking is mostly waiting."""
+    ids = [one for one in connections(hub, "source") if is_polled(hub, one)]
+    if not ids:
+        return 0
+    with ThreadPoolExecutor(min(POLLERS, len(ids)), "poll") as pool:
+        return sum(pool.map(lambda one: poll_one(hub, one), ids))
+
+
+def poll_one(hub: Hub, connection_id: str, wait_s: float = 0.0) -> int:
+    """Everything one source has for us; then, if it can, wait there for more."""
+    poller = Poller(hub.store, hub.clock, hub.connections, hub.intake)
+    try:
+        stored = poller.drain(connection_id, wait_s)
+    except Pause as error:
+        log.warning("connection paused connection=%s code=%s", connection_id, error.code)
+        hub.accounts.pause(connection_id, error)
+        return 0
+    except ConnectorError as error:
+        log.info("poll postponed connection=%s code=%s", connection_id, error.code)
+        return 0
+    if stored:
+        hub.ring("flow")
+    return stored
+
+
+def connections(hub: Hub, kind: str) -> list[str]:
+    """Ids of the active connections of a kind."""
+    active = (connection.c.kind == kind) & (connection.c.state == "active")
+    with hub.store.read() as conn:
+        return [row.id for row in conn.execute(select(connection.c.id).where(active).order_by(connection.c.id))]
+
+
+def is_polled(hub: Hub, connection_id: str) -> bool:
+    """Whether this source has to be asked (a bot with a webhook has not)."""
+    live = hub.connections.by_id(connection_id)
+    return live is not None and live.source.pull and live.row.settings.get("mode") != "webhook"
+
+
+TASKS: Mapping[str, Callable[[Hub], int]] = {"flow": flow, "push": push, "pull": pull, "poll": poll}
+
+EVERY: Mapping[str, float] = {"flow": 5.0, "push": 5.0, "pull": 5.0, "poll": 5.0}
+"""Seconds between two looks of the sweeper, which needs no doorbell. What is not due costs one small query."""
+
+SWEEP = 10 * SECOND
