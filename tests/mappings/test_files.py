@@ -170,6 +170,13 @@ def test_a_problem_is_told_once_where_it_is_written() -> None:
     assert [problem.path for problem in refused.value.problems] == ["lead.titel", "deal.pgae"]
 
 
+def test_a_hopeless_file_is_refused_in_time() -> None:
+    text = lines(*(f'x_{n} = {{ crm = "F", codec = "datetime", zone = "Europe/Moskow{n}" }}' for n in range(5_000)))
+    with pytest.raises(BadMapping) as refused:
+        load(text)
+    assert len(refused.value.problems) == 500
+
+
 @pytest.mark.parametrize(
     "data",
     [
