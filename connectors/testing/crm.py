@@ -215,13 +215,13 @@ class CRMContract:
         found, _, _ = rig.scan("")
         assert {one.ref for one in found} == {one.ref for one in made}
 
-    @pytest.mark.parametrize("step", [0.0, 0.4, 3.0])
-    def test_a_record_that_moves_during_the_scan_hides_no_other(self, rig: Rig, step: float) -> None:
+    @pytest.mark.parametrize(("crowd", "step"), [(3, 0.0), (3, 0.4), (3, 3.0), (120, 0.4), (120, 3.0)])
+    def test_records_that_move_during_the_scan_hide_no_other(self, rig: Rig, crowd: int, step: float) -> None:
         made = [one.ref for one in rig.made(rig.page * 2 + 5)]
         rig.settle()
 
         def human(n: int) -> None:
-            for ref in made[n * 10 : n * 10 + 3]:
+            for ref in made[n * crowd : (n + 1) * crowd]:
                 rig.edit(ref, n)
             rig.tick(step)
 

@@ -326,6 +326,16 @@ def test_an_unpaid_account_pauses(crm: AmoCRM, account: Account) -> None:
         crm.check()
 
 
+def test_a_block_of_our_address_stops_the_whole_write(crm: AmoCRM, account: Account) -> None:
+    account.fail("403")
+    before = sum(account.calls.values())
+    outcomes = crm.write([Op("leads", sample(n)) for n in range(120)])
+    assert sum(account.calls.values()) == before + 1
+    errors = [one.error for one in outcomes if isinstance(one, Failed)]
+    assert len(errors) == 120
+    assert all(isinstance(error, Retry) and error.after == 60 and not error.effect for error in errors)
+
+
 def test_a_lost_half_keeps_the_certain_half(crm: AmoCRM, account: Account) -> None:
     account.fail("drop_after", path="leads/complex")
     outcomes = crm.write([with_contact(0), Op("leads", sample(1), marker="L-1")])
