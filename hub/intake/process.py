@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from connectors.contract import DraftKind, Hint, Source
+from connectors.contract import DraftKind, Hint
 from connectors.errors import ConnectorError, Retry, Unreadable, Unverified
 from hub.clock import MINUTE, SECOND, Clock
 from hub.funnel.policy import Decision
@@ -195,17 +195,15 @@ class Flow:
                 return _set(verdict, "quarantined", row.verdict, row.why)
             if type(live.source).resolve is not _NO_RESOLVE:
                 raw = live.source.resolve(raw)
-            verdict.understood = understand(row, raw, live, self._mapping(live))
-            if row.verdict == TRUSTED:
-                verdict.understood = [_rescued(one) for one in verdict.understood]
+            understood = understand(row, raw, live, self._mapping(live))
+            verdict.understood = _rescued(understood) if row.verdict == TRUSTED else understood
         except Unverified as error:
             _set(verdict, "quarantined", "unverified", str(error))
         except Unreadable as error:
             _set(verdict, "parked", "unreadable", str(error))
         except Retry as error:
             after = max(error.after or 0, BACKOFF[0] / SECOND)
-            code = TRUSTED if row.verdict == TRUSTED else "retry"
-            _waiting(verdict, code, str(error), self._clock.now() + round(after * SECOND))
+            _waiting(verdict, _retry_code(row), str(error), self._clock.now() + round(after * SECOND))
         except ConnectorError as error:
             _set(verdict, "parked", error.code, str(error))
         return verdict
@@ -314,10 +312,18 @@ def _with_trust(ids: Sequence[str]) -> list[Any]:
     return [verdict if column is event.c.verdict else column for column in event.c]
 
 
-def _rescued(one: Understood) -> Understood:
+def _retry_code(row: Any) -> str:
+    return TRUSTED if row.verdict == TRUSTED else "retry"
+
+
+def _rescued(understood: Sequence[Understood]) -> Sequence[Understood]:
     """What its source set apart is an inquiry once an admin says so."""
-    kind = DraftKind.INQUIRY if one.draft.kind is DraftKind.QUARANTINE else one.draft.kind
-    return replace(one, draft=replace(one.draft, kind=kind))
+    return [
+        replace(one, draft=replace(one.draft, kind=DraftKind.INQUIRY))
+        if one.draft.kind is DraftKind.QUARANTINE
+        else one
+        for one in understood
+    ]
 
 
 def _set(verdict: _Verdict, state: str, code: str, why: str) -> _Verdict:
@@ -334,5 +340,3 @@ def _deadlock(error: OperationalError) -> bool:
     """PostgreSQL broke a ring of waiting transactions and chose ours."""
     return getattr(error.orig, "sqlstate", "") in ("40P01", "40001")
 
-
-_NO_RESOLVE = Source.resolve

@@ -6,9 +6,10 @@ secrets and mappings of now; a dismissal only takes it off the list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from sqlalchemy import Connection, case, func, select, update
 
@@ -27,6 +28,7 @@ STUCK = ("parked", "held")
 
 HIDDEN = "••••••"
 SECRET_PARTS = ("auth", "cookie", "secret", "signature", "token", "key", "password", "hash")
+SHORTEST_SECRET = 4
 MOST_SHOWN = 64 * 1024
 
 
@@ -142,22 +144,29 @@ def stored(store: Store, event_id: str) -> Any:
         return conn.execute(select(event).where(event.c.id == event_id)).one_or_none()
 
 
-def shown(row: Any) -> Message:
-    """The message behind an event row, safe to show as plain text. Query values may hold tokens and are hidden."""
+def shown(row: Any, secrets: Collection[str] = ()) -> Message:
+    """The message behind an event row, safe to show as plain text. `secrets` of its connection are hidden wherever
+    they stand (some senders put theirs into the form), and so are query values, which may hold tokens."""
     query = "&".join(f"{part.partition('=')[0]}={HIDDEN}" for part in row.query.split("&") if part)
-    body, binary = _readable(bytes(row.body[:MOST_SHOWN]))
+    raw = bytes(row.body)
+    for secret in (one for one in secrets if len(one) >= SHORTEST_SECRET):
+        for written in (secret, quote(secret, safe=""), quote_plus(secret)):
+            raw = raw.replace(written.encode(), HIDDEN.encode())
+    body, binary = _readable(raw[:MOST_SHOWN])
+    known = [one for one in secrets if one]
     return Message(
         line=f"{row.method} /in/{HIDDEN}{'?' + query if query else ''}",
-        headers=[(name, _masked(name, value)) for name, value in sorted(row.headers.items())],
+        headers=[(name, _masked(name, value, known)) for name, value in sorted(row.headers.items())],
         body=body,
         binary=binary,
         size=len(row.body),
-        cut=len(row.body) > MOST_SHOWN,
+        cut=len(raw) > MOST_SHOWN,
     )
 
 
-def _masked(name: str, value: str) -> str:
-    return HIDDEN if any(part in name.lower() for part in SECRET_PARTS) else value
+def _masked(name: str, value: str, known: Sequence[str]) -> str:
+    tells = any(part in name.lower() for part in SECRET_PARTS) or any(one in value for one in known)
+    return HIDDEN if tells else value
 
 
 def _readable(body: bytes) -> tuple[str, bool]:
