@@ -5,24 +5,30 @@ The guided first page, the command line and the demo all use these; nothing else
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from connectors.contract import CRM, Setting, Source
 from hub.clock import Clock
 from hub.funnel.defaults import add_direction
 from hub.intake.connections import place_of_secrets
-from hub.model import connection, direction, member, rotation, rule
+from hub.model import connection, direction, member, rotation, rule, setting
 from hub.model.access import ROLES
+from hub.store.engine import Store
 from hub.store.notes import note
 from hub.store.secrets import Vault
 
 POOL = "desk"
 """The pool every lead goes to until an admin makes others."""
+
+
+FIRST_TOKEN = "first_token"  # noqa: S105 - the name of a row
 
 
 class Unusable(ValueError):
@@ -36,6 +42,30 @@ class Unusable(ValueError):
 def is_fresh(conn: Connection) -> bool:
     """Nobody can log in yet."""
     return not conn.execute(select(func.count()).select_from(member)).scalar()
+
+
+def first_token(store: Store, clock: Clock) -> str | None:
+    """A new one-time token for the first page, None once somebody can log in. Only its digest is kept; a token that
+    was given out before stops working."""
+    with store.write() as conn:
+        if not is_fresh(conn):
+            return None
+        token = secrets.token_urlsafe(18)
+        conn.execute(delete(setting).where(setting.c.name == FIRST_TOKEN))
+        conn.execute(setting.insert().values(name=FIRST_TOKEN, value={"digest": _digest(token), "at": clock.now()}))
+    return token
+
+
+def use_first_token(conn: Connection, token: str) -> bool:
+    """Whether this is the token of the first page, which it is once: the row goes, and who deletes it has won."""
+    row = conn.execute(select(setting.c.value).where(setting.c.name == FIRST_TOKEN)).one_or_none()
+    if row is None or not hmac.compare_digest(_digest(token.strip()), str(row.value["digest"])):
+        return False
+    return bool(conn.execute(delete(setting).where(setting.c.name == FIRST_TOKEN)).rowcount)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def first_setup(conn: Connection, clock: Clock, direction_name: str, locale: str) -> str:
@@ -131,6 +161,20 @@ def change_connection(
             why="",
         )
     )
+
+
+def change_state(conn: Connection, clock: Clock, actor: str, connection_id: str, state: str) -> None:
+    """`state` is active, paused or off. Off refuses what comes in; paused keeps it and sends nothing out."""
+    conn.execute(update(connection).where(connection.c.id == connection_id).values(state=state, why=""))
+    note(conn, clock, "connection", connection_id, state, actor)
+
+
+def rotate_token(conn: Connection, clock: Clock, actor: str, connection_id: str) -> str:
+    """A new inbound address; the old one stops at once. Answers the new token."""
+    token = secrets.token_urlsafe(18)
+    conn.execute(update(connection).where(connection.c.id == connection_id).values(token=token))
+    note(conn, clock, "connection", connection_id, "new_address", actor)
+    return token
 
 
 def split_form(
