@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
-from connectors.contract import Value
+from connectors.contract import Answer, Value
 from connectors.errors import ConnectorError, Pause, Refuse, Retry
 from connectors.sockets import CONNECT_SECONDS, Guard, Pools
 
@@ -52,7 +52,7 @@ class Received:
         raise Retry(f"The answer (status {self.status}) is {what}, not JSON: is the address right?", effect=True)
 
 
-def retry_after(answer: Received) -> float | None:
+def retry_after(answer: Answer) -> float | None:
     """Seconds the other side asked us to wait, None when it did not say.
 
     A date is taken relative to the answer's own Date, so a wrong clock on either side does no harm.

@@ -127,6 +127,9 @@ class Bearer:
                 )
             except Pause as refusal:
                 return self._refused(current, refusal)
+            except Retry as failure:
+                # Whatever became of the token: the call it was for has not been sent.
+                raise Retry(str(failure), after=failure.after, effect=False) from None
             self._store.save(fresh)
             return fresh
 

@@ -473,6 +473,22 @@ def test_the_third_refusal_pauses(oauth: tuple[AmoCRM, Safe], account: Account) 
     assert crm.check().name
 
 
+def test_an_unanswered_refresh_means_the_call_was_not_sent(oauth: tuple[AmoCRM, Safe], account: Account) -> None:
+    crm, safe = oauth
+    safe.tokens = Tokens("stale", "refresh-1", 0.0)
+    account.fail("html", path="/oauth2")
+    [outcome] = crm.write([Op("leads", sample(1))])
+    assert isinstance(outcome, Failed)
+    assert not account.rows["leads"]
+
+
+def test_a_path_that_is_gone_is_not_taken_for_bad_records(crm: AmoCRM, account: Account) -> None:
+    account.fail("404", times=99, path="leads/complex")
+    outcomes = crm.write([with_contact(n) for n in range(60)])
+    assert all(isinstance(one, Failed) and isinstance(one.error, Retry) for one in outcomes)
+    assert account.calls["POST leads/complex"] == 1
+
+
 # ── the board ────────────────────────────────────────────────────────────────────────────────────
 
 

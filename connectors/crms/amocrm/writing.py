@@ -70,6 +70,8 @@ class Writer:
             return self._accepted(path, chunk, answer.json())
         if answer.status >= 500:
             return self._settle(chunk, Lost(f"amoCRM answered with status {answer.status}: it may have stored them"))
+        if answer.status not in {400, 413, 422}:
+            return self._broken(chunk, Retry(f"amoCRM answered {path} with status {answer.status}"))
         named = _named(chunk, answer)
         for n, why in named.items():
             self._outcomes[n] = Failed(Refuse(f"amoCRM refuses {', '.join(why) or 'the record'}", why))
