@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread, Timer
 
 import pytest
+from imapclient.exceptions import LoginError
 
 from connectors.contract import DraftKind, Polled, Raw
 from connectors.errors import Pause, Retry
@@ -27,12 +30,14 @@ class TestEmail(SourceContract):
 
 
 @pytest.fixture(scope="module", params=["pymap", "dovecot"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
+def server(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
     if request.param == "dovecot" and shutil.which("dovecot") is None:
         pytest.skip("Dovecot is not installed (apt install dovecot-imapd)")
-    box = start_mailbox() if request.param == "pymap" else start_dovecot(tmp_path_factory.mktemp("dovecot"))
-    yield box
-    box.stop()
+    # Not pytest's own folder: every session that starts beside this one closes that to other users, and Dovecot's is one.
+    with TemporaryDirectory() as folder:
+        box = start_mailbox() if request.param == "pymap" else start_dovecot(Path(folder))
+        yield box
+        box.stop()
 
 
 @pytest.fixture
@@ -243,6 +248,46 @@ def test_a_refused_login_pauses_and_names_no_secret(box: Mailbox) -> None:
     with pytest.raises(Pause, match="password") as told:
         Email(box.settings, {"password": "not-this-one"}).poll("")
     assert "not-this-one" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "then"),
+    [("[UNAVAILABLE] Temporary authentication failure.", Retry), ("[AUTHENTICATIONFAILED] no", Pause)],
+)
+def test_a_login_refused_for_now_is_retried(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch, said: str, then: type[Exception]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise LoginError(said)
+
+    monkeypatch.setattr(mailbox.IMAPClient, "login", refuse)
+    with pytest.raises(then):
+        source(box).poll("")
+
+
+def test_a_password_imap_cannot_carry_pauses(box: Mailbox) -> None:
+    with pytest.raises(Pause, match="ASCII"):
+        Email(box.settings, {"password": "пароль"}).poll("")
+
+
+def test_a_server_without_idle_is_waited_for_by_the_clock(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox.IMAPClient, "has_capability", lambda *_: False)
+    opened = source(box)
+    cursor = caught_up(opened)
+    began = time.monotonic()
+    assert opened.wait(cursor, 0.5)
+    assert 0.4 < time.monotonic() - began < 5
+    assert "looked for" in opened.check()
+
+
+def test_a_big_mail_deleted_meanwhile_is_asked_for_again(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "WHOLE", -1)
+    opened = source(box)
+    cursor = caught_up(opened)
+    real = mailbox._after
+    monkeypatch.setattr(mailbox, "_after", lambda *given: [*real(*given), 4_000_000])
+    with pytest.raises(Retry, match="does not give it"):
+        opened.poll(cursor)
 
 
 def test_a_missing_folder_pauses(box: Mailbox) -> None:

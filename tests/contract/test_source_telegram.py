@@ -256,7 +256,7 @@ def test_kinds_we_do_not_know_are_parked(app: Flask, wire: Wire, kind: str) -> N
         source.parse(source.poll("").messages[0])
 
 
-def test_service_messages_are_notes(app: Flask, wire: Wire) -> None:
+def test_pinned_messages_are_notes(app: Flask, wire: Wire) -> None:
     source = connected(wire)
     send(app, pinned_message={"message_id": 1})
     (draft,) = source.parse(source.poll("").messages[0])

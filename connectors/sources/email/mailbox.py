@@ -138,6 +138,8 @@ def _connected(account: Account) -> IMAPClient:
 def _log_in(client: IMAPClient, account: Account) -> None:
     try:
         client.login(account.user, account.password)
+    except UnicodeEncodeError:
+        raise Pause(f"IMAP takes only ASCII letters in user and password: change those of {account.host}") from None
     except LoginError as error:
         if TEMPORARY.search(str(error)):
             raise Retry(f"{account.host} takes no login at the moment") from None
@@ -205,7 +207,9 @@ def _raw(body: bytes, told: Mapping[bytes, Any], uid: int) -> Raw:
 
 def _slim(client: IMAPClient, uid: int) -> Raw:
     """The mail with its headers and texts as they are; every other part keeps its labels and loses its bytes."""
-    told = client.fetch([uid], ["INTERNALDATE", "BODYSTRUCTURE", "BODY.PEEK[HEADER]"])[uid]
+    told = client.fetch([uid], ["INTERNALDATE", "BODYSTRUCTURE", "BODY.PEEK[HEADER]"]).get(uid, {})
+    if b"BODY[HEADER]" not in told:
+        raise Retry("The mailbox lists a mail and does not give it")
     head = re.sub(rb"(?im)^content-(?:type|transfer-encoding):.*\r?\n(?:[ \t].*\r?\n)*", b"", told[b"BODY[HEADER]"])
     mark = b"lead-hub-slim"
     lines = [head.rstrip(b"\r\n"), b'Content-Type: multipart/mixed; boundary="' + mark + b'"', b""]

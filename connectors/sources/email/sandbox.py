@@ -103,7 +103,7 @@ def start_mailbox(user: str = USER, password: str = PASSWORD, *, smtp: bool = Tr
 
 
 def start_dovecot(folder: Path, port: int = 0) -> Mailbox:
-    """Dovecot with Maildirs below `folder`, which outlive a restart."""
+    """Dovecot with Maildirs below `folder`, which outlive a restart. As root the way there must be open to all users."""
     box = Mailbox(port or _free_port())
     config = _configured(folder, box)
     return _started(box, [["dovecot", "-F", "-c", str(config)]])
@@ -150,8 +150,7 @@ def _configured(folder: Path, box: Mailbox) -> Path:
     mail.mkdir(parents=True, exist_ok=True)
     if root:
         os.chown(mail, owner.pw_uid, owner.pw_gid)
-        for above in (folder, *folder.parents[:2]):
-            above.chmod(above.stat().st_mode | 0o055)
+        folder.chmod(0o755)
     users = folder / "users"
     users.write_text(f"{box.user}:{{PLAIN}}{box.password}:{owner.pw_uid}:{owner.pw_gid}::{mail / box.user}\n")
     names = {"internal": "dovecot" if root else me, "login": "dovenull" if root else me}
@@ -189,6 +188,9 @@ userdb {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service imap-login {{
   chroot =
