@@ -33,7 +33,7 @@ class TestEmail(SourceContract):
 def server(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
     if request.param == "dovecot" and shutil.which("dovecot") is None:
         pytest.skip("Dovecot is not installed (apt install dovecot-imapd)")
-    # Not pytest's own folder: every session that starts beside this one closes that to other users, and Dovecot's is one.
+    # Not pytest's own folder: a session that starts beside this one closes that to other users, such as Dovecot's.
     with TemporaryDirectory() as folder:
         box = start_mailbox() if request.param == "pymap" else start_dovecot(Path(folder))
         yield box
@@ -50,8 +50,18 @@ def box(server: Mailbox) -> Mailbox:
     return server
 
 
+class Patient(Email):
+    """Asks again as the hub does: pymap 0.36 now and then hangs up inside a FETCH (1 of some 300 here)."""
+
+    def poll(self, cursor: str) -> Polled:
+        for _ in range(2):
+            with suppress(Retry):
+                return super().poll(cursor)
+        return super().poll(cursor)
+
+
 def source(box: Mailbox, **settings: str) -> Email:
-    return Email({**box.settings, **settings}, box.secrets)
+    return Patient({**box.settings, **settings}, box.secrets)
 
 
 def mail(subject: str, text: str = "hello", number: int | None = None) -> bytes:
@@ -317,7 +327,7 @@ def test_a_connection_that_breaks_gives_nothing_and_loses_nothing(box: Mailbox, 
         box.deliver(mail(f"mail {number}", "x" * 20_000))
     way = cut(box.port, lambda sent: after.encode() in sent, allowed=10_000)
     with way as port, pytest.raises(Retry, match="broke off"):
-        source(box, port=str(port)).poll(cursor)
+        Email({**box.settings, "port": str(port)}, box.secrets).poll(cursor)
     assert subjects(opened, opened.poll(cursor).messages) == ["mail 0", "mail 1", "mail 2"]
 
 

@@ -103,7 +103,7 @@ def start_mailbox(user: str = USER, password: str = PASSWORD, *, smtp: bool = Tr
 
 
 def start_dovecot(folder: Path, port: int = 0) -> Mailbox:
-    """Dovecot with Maildirs below `folder`, which outlive a restart. As root the way there must be open to all users."""
+    """Dovecot with Maildirs below `folder`, which outlive a restart. As root the path to it must be open to all."""
     box = Mailbox(port or _free_port())
     config = _configured(folder, box)
     return _started(box, [["dovecot", "-F", "-c", str(config)]])
