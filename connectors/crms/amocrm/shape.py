@@ -54,7 +54,7 @@ def flat(kind: str, row: Mapping[str, Any]) -> Record:
 
 def nested(kind: str, values: Mapping[str, Value], links: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
     """Body of a create or an update. A key that is no native field is a custom field's code, or `cf:<id>`."""
-    body: dict[str, Any] = {key: value for key, value in values.items() if key in WRITABLE[kind]}
+    body: dict[str, Any] = {key: _native(key, value) for key, value in values.items() if key in WRITABLE[kind]}
     cells = [_cell(key, value) for key, value in values.items() if key not in WRITABLE[kind] and key != "tags"]
     inside: dict[str, Any] = {}
     if "tags" in values:
@@ -67,6 +67,11 @@ def nested(kind: str, values: Mapping[str, Value], links: Mapping[str, Sequence[
     if inside:
         body["_embedded"] = inside
     return body
+
+
+def _native(key: str, value: Value) -> Value:
+    """Ids are numbers over there and text with us."""
+    return int(value) if key.endswith("_id") and isinstance(value, str) and value.isdecimal() else value
 
 
 def _value(cell: Mapping[str, Any]) -> Value:
