@@ -219,6 +219,13 @@ class Source:
         """What the sender wants to hear once its message is durable."""
         return Reply(b'{"receipt":"' + receipt.encode() + b'"}')
 
+    def refuse(self, raw: Raw) -> str:
+        """Why an anonymous message is not worth keeping (a code such as "truncated_json"), else "".
+
+        Asked only of unsigned sources, where a broken body is a bot's and not a customer's.
+        """
+        return ""
+
     def delivery(self, raw: Raw) -> str | None:
         """The sender's id of this delivery, the same when it sends again; None if it has none.
 
@@ -445,6 +452,7 @@ class Facts:
     merge: bool = False
     colours: str = "none"  # none | palette | any
     palette: tuple[str, ...] = ()
+    finals: Mapping[str, str] = field(default_factory=dict)  # closing stages that every pipeline has: won, lost → ref
     hooks_signed: bool = False
 
 
@@ -464,6 +472,9 @@ class CRM:
     deal_kind: ClassVar[str] = ""
     contact_kind: ClassVar[str] = ""
     company_kind: ClassVar[str] = ""
+    pipeline_field: ClassVar[str] = ""  # names in Record.values
+    stage_field: ClassVar[str] = ""
+    owner_field: ClassVar[str] = ""
 
     def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http) -> None:
         self.settings = settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from flask import Flask
@@ -54,9 +54,8 @@ class Hub:
 
     @cached_property
     def connections(self) -> Connections:
-        return Connections(
-            self.store, self.vault, self.clock, find_connector, self.http or partial(wire_for, self.config)
-        )
+        wires = self.http or Wires(self.config.allowed_hosts)
+        return Connections(self.store, self.vault, self.clock, find_connector, wires)
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -100,11 +99,20 @@ def find_connector(kind: str, name: str) -> type[Source] | type[CRM]:
     return registry.crm(name) if kind == "crm" else registry.source(name)
 
 
-def wire_for(config: Config, row: Row[Any]) -> Http:
-    """The way out for one connection: its own budget, private addresses only where the admin allowed them."""
-    facts = find_connector(row.kind, row.connector).facts if row.kind == "crm" else None  # type: ignore[union-attr]
-    budget = facts.budget if facts and not row.config.get("unlimited") else None
-    return Wire(Gate(budget) if budget else None, allow=config.allowed_hosts)
+class Wires:
+    """Ways out, one budget per connection: a connector that is made anew keeps the budget it has used up."""
+
+    def __init__(self, allowed_hosts: tuple[str, ...]) -> None:
+        self._allowed = allowed_hosts
+        self._gates: dict[str, Gate] = {}
+
+    def __call__(self, row: Row[Any]) -> Http:
+        """For this connection; private addresses only where the admin allowed them."""
+        connector = find_connector(row.kind, row.connector)
+        if row.id not in self._gates:
+            limited = issubclass(connector, CRM) and not row.config.get("unlimited")
+            self._gates[row.id] = Gate(connector.facts.budget if limited else None)  # type: ignore[union-attr]
+        return Wire(self._gates[row.id], allow=self._allowed, follow=getattr(connector, "hosts", ()))
 
 
 def open_hub(config: Config, clock: Clock | None = None, ring: Callable[[str], None] = silent) -> Hub:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import click
 
+import connectors
 from connectors.errors import ConnectorError
 from hub.config import Config, load_config
+
+SOURCES = Path(connectors.__file__).parent / "sources"
 
 FOLDER = click.option(
     "--folder", type=click.Path(path_type=Path), envvar="LEADHUB_FOLDER", default="data", show_default=True,
@@ -143,37 +146,40 @@ def connector_list(as_json: bool) -> None:
 @connector.command("new")
 @click.argument("name")
 def connector_new(name: str) -> None:
-    """Write a new source folder NAME with a fixture and a guide, ready to be tried."""
+    """Write the folder of a new source NAME with a fixture and a guide, ready to be filled in."""
     from connectors.testing.scaffold import new
 
-    for path in new(name):
+    for path in new(name, SOURCES, Path("tests/contract") if Path("tests/contract").is_dir() else None):
         click.echo(path)
 
 
 @connector.command("try")
 @click.argument("name")
-@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def connector_try(name: str, file: Path | None) -> None:
-    """Read FILE (.http or .eml), or all fixtures of NAME, and show the drafts."""
-    from connectors.testing.scaffold import attempt
+def connector_try(name: str) -> None:
+    """Show what NAME makes of each of its fixtures, and which differ from what is expected."""
+    from connectors import registry
+    from connectors.testing.fixtures import cases, outcome
 
-    for case, outcome in attempt(name, file):
-        click.echo(f"── {case}")
-        click.echo(json.dumps(outcome, ensure_ascii=False, indent=2))
+    source, differing = registry.source(name), 0
+    for case in cases(SOURCES / name / "fixtures"):
+        found = outcome(case, source)
+        same = case.expectation.is_file() and found == json.loads(case.expectation.read_text("utf-8"))
+        differing += not same
+        click.echo(f"── {case.name}: {'as expected' if same else 'DIFFERS'}")
+        if not same:
+            click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    sys.exit(1 if differing else 0)
 
 
 @connector.command("accept")
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Overwrite expectations that differ.")
 def connector_accept(name: str, force: bool) -> None:
-    """Write what NAME makes of its fixtures as the expectation."""
-    from connectors.testing.scaffold import accept, folder_of
+    """Write what NAME makes of its fixtures as the expectation; keeps those that are there."""
+    from connectors import registry
+    from connectors.testing.fixtures import accept
 
-    try:
-        written = accept(folder_of(name), force=force)
-    except FileExistsError as error:
-        raise click.ClickException(str(error)) from None
-    for path in written:
+    for path in accept(registry.source(name), SOURCES / name / "fixtures", force=force):
         click.echo(path)
 
 

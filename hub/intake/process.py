@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from connectors.contract import DraftKind, Hint
+from connectors.contract import DraftKind, Hint, Raw
 from connectors.errors import ConnectorError, Retry, Unreadable, Unverified
 from hub.clock import MINUTE, SECOND, Clock
 from hub.funnel.policy import Decision
@@ -185,18 +185,13 @@ class Flow:
         if live is None:
             return _set(verdict, "quarantined", "no_connection", "Its connection was deleted")
         raw = raw_of(row)
-        if live.row.kind == "crm":
-            verdict.hints = tuple(live.crm.touched(raw))
-            return verdict
         try:
-            if row.verdict == "unverified":
-                live.source.verify(raw)
-            elif row.verdict not in ("ok", TRUSTED):
-                return _set(verdict, "quarantined", row.verdict, row.why)
-            if type(live.source).resolve is not _NO_RESOLVE:
-                raw = live.source.resolve(raw)
-            understood = understand(row, raw, live, self._mapping(live))
-            verdict.understood = _rescued(understood) if row.verdict == TRUSTED else understood
+            if live.row.kind == "crm":
+                verdict.hints = tuple(live.crm.touched(raw))
+            elif row.verdict in ("ok", "unverified", TRUSTED):
+                verdict.understood = self._read(row, raw, live)
+            else:
+                _set(verdict, "quarantined", row.verdict, row.why)
         except Unverified as error:
             _set(verdict, "quarantined", "unverified", str(error))
         except Unreadable as error:
@@ -207,6 +202,13 @@ class Flow:
         except ConnectorError as error:
             _set(verdict, "parked", error.code, str(error))
         return verdict
+
+    def _read(self, row: Any, raw: Raw, live: Live) -> Sequence[Understood]:
+        """The inquiries of one event; what was unverified is asked again, the secret may be right by now."""
+        if row.verdict == "unverified":
+            live.source.verify(raw)
+        understood = understand(row, live.source.resolve(raw), live, self._mapping(live))
+        return _rescued(understood) if row.verdict == TRUSTED else understood
 
     def _mapping(self, live: Live) -> Inbound:
         place = (live.id, live.row.mapping)

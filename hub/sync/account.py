@@ -71,9 +71,16 @@ def _into(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return into
 
 
+def _fits(write: Callable[[Any], Any]) -> Callable[[Any], bool]:
+    return lambda value: not isinstance(write(value), Kept)
+
+
 def _slots(mapping: FieldMapping, placement: Placement, role: str) -> tuple[Slot, ...]:
     slots = [
-        Slot(line.hub, line.crm, _into(line.codec.into), line.codec.same, line.direction, line.policy, line.once)
+        Slot(
+            line.hub, line.crm, _into(line.codec.into), line.codec.same, line.direction, line.policy, line.once,
+            _fits(line.codec.out),
+        )  # fmt: skip
         for line in mapping.lines
         if line.kind == role
     ]

@@ -19,7 +19,8 @@ ABSENT = object()
 class Slot:
     """One mapped field. `into` reads the CRM's value, `same` compares hub values as exactly as the CRM can tell.
 
-    `into` answers `ABSENT` for a value that cannot be understood: it stays as it is on both sides.
+    `into` answers `ABSENT` for a value that cannot be understood: it stays as it is on both sides. `fits` says
+    whether the CRM can hold a hub value at all (an owner who is nobody there cannot travel).
     """
 
     hub: str
@@ -29,6 +30,7 @@ class Slot:
     direction: str = "both"  # both | out | in
     policy: str = "crm"  # hub | crm | latest | union | max | min | ask
     once: bool = False
+    fits: Callable[[Any], bool] = lambda _value: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed
     if theirs is not ABSENT and slot.crm in memory.sent and _own(slot, theirs, memory.sent[slot.crm]):
         base, theirs = theirs, ABSENT  # the write nobody had confirmed
         agreed.base[slot.hub] = base
-    changed_here = slot.direction != "in" and not slot.same(ours, base)
+    changed_here = slot.direction != "in" and not slot.same(ours, base) and slot.fits(ours)
     if theirs is ABSENT:
         if changed_here and not (slot.once and _filled(base)):
             agreed.push[slot.hub] = ours

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from connectors.contract import CRM, Pipeline, Schema, Stage, Step
+from connectors.errors import Refuse
 from hub.clock import Clock
 from hub.intake.connections import Connections, Live
 from hub.model import connection, direction, member, provision_run, stage
@@ -80,8 +81,9 @@ class Provision:
         rows: list[tuple[str, str, str, str, str]] = []
         for direction_row, stages in wishes:
             chosen = (pipelines or {}).get(direction_row.id, "")
-            have = _pipeline(schema, chosen, direction_row.name)
-            _plan_pipeline(live.crm, have, direction_row, stages, steps, rows)
+            own_name = f"{direction_row.name} · leads and deals"
+            have = _pipeline(schema, chosen, own_name)
+            _plan_pipeline(live.crm, have, own_name, stages, steps, rows, direction_row.id)
         steps += _plan_fields(live, schema)
         steps += self._plan_hook(live, schema)
         return Plan(tuple(steps), tuple(rows), tuple(_sentence(step) for step in steps))
@@ -122,10 +124,11 @@ class Provision:
         steps = [Step(**raw) for raw in run.steps][: len(run.refs)]
         done = []
         for number in reversed(range(len(steps))):
+            if steps[number].under.startswith(NEW):
+                continue  # goes with the pipeline it was made in
             inverse = _inverse(_resolved(steps[number], steps, run.refs), run.refs[number])
             if inverse is not None:
-                live.crm.provision([inverse])
-                done.append(_sentence(inverse))
+                done.append(_take_back(live.crm, inverse))
         self._forget(live, run.id)
         return tuple(done)
 
@@ -183,6 +186,15 @@ class Provision:
         return {(row[1], row[3]) for row in kept["rows"]}
 
 
+def _take_back(crm: CRM, inverse: Step) -> str:
+    """One inverse step; what the CRM wants to keep (a pipeline with cards in it) stays, and is said."""
+    try:
+        crm.provision([inverse])
+    except Refuse as error:
+        return f"kept: {_sentence(inverse)} ({error})"
+    return _sentence(inverse)
+
+
 def _owners(conn: Connection, users: Mapping[str, str]) -> dict[str, str]:
     """Our members and their users are the same people when they use the same e-mail address."""
     rows = conn.execute(select(member.c.id, member.c.login))
@@ -207,14 +219,15 @@ def _pipeline(schema: Schema, chosen: str, name: str) -> Pipeline | None:
 def _plan_pipeline(
     crm: CRM,
     have: Pipeline | None,
-    direction_row: Any,
+    name: str,
     wishes: Sequence[_Wish],
     steps: list[Step],
     rows: list[tuple[str, str, str, str, str]],
+    direction_id: str,
 ) -> None:
     """Lead stages first, then the border (a change of hue), then deal stages; closing stages are the CRM's own."""
     if have is None:
-        steps.append(Step("pipeline", "create", {"name": direction_row.name}))
+        steps.append(Step("pipeline", "create", {"name": name}))
         pipeline_ref = f"{NEW}{len(steps) - 1}"
     else:
         pipeline_ref = have.ref
@@ -223,7 +236,7 @@ def _plan_pipeline(
     for wish in wishes:
         closing = {"rejected": "lost"}.get(wish.final, wish.final)
         if closing and closing in finals:
-            rows.append((wish.block, direction_row.id, wish.key, pipeline_ref, finals[closing]))
+            rows.append((wish.block, direction_id, wish.key, pipeline_ref, finals[closing]))
             continue
         position += 10
         found = _stage(have, wish.name)
@@ -236,7 +249,7 @@ def _plan_pipeline(
             before = {"name": found.name, "colour": found.colour, "position": found.position}
             if values["colour"] and values["colour"] != found.colour:
                 steps.append(Step("stage", "change", {"colour": values["colour"]}, ref, pipeline_ref, before))
-        rows.append((wish.block, direction_row.id, wish.key, pipeline_ref, ref))
+        rows.append((wish.block, direction_id, wish.key, pipeline_ref, ref))
 
 
 def _stage(have: Pipeline | None, name: str) -> Stage | None:
@@ -295,6 +308,7 @@ def _inverse(step: Step, ref: str) -> Step | None:
 
 def _sentence(step: Step) -> str:
     """For the admin and for the journal."""
-    name = step.values.get("name") or step.values.get("code") or step.values.get("address") or step.ref
+    told = step.values or step.before
+    name = told.get("name") or told.get("code") or told.get("address") or step.before.get("name") or step.ref
     extra = f" in {step.values['colour']}" if step.values.get("colour") else ""
     return f"{step.action} {step.what} “{name}”{extra}"

@@ -176,9 +176,9 @@ class Pusher:
         compound = account.crm.facts.compound > 0
         carried: set[int] = set()
         for parcel in sorted(parcels, key=lambda p: p.row.role == "contact"):
-            if parcel.state == "sending":
+            if parcel.row.state == "sending":
                 self._doubt(account, parcel, "the worker that sent it stopped")
-            elif parcel.state == "new" and id(parcel) not in carried:
+            elif parcel.row.state == "new" and id(parcel) not in carried:
                 self._prepare_new(account, parcel, compound, carried, now)
 
     def _prepare_new(self, account: Account, parcel: Parcel, compound: bool, carried: set[int], now: int) -> None:
@@ -231,7 +231,7 @@ class Pusher:
         size = max(1, facts.compound if any(p.op and p.op.includes for p in parcels) else facts.batch)
         chunks = [list(parcels[start : start + size]) for start in range(0, len(parcels), size)]
         flight = int(account.live.row.config.get("parallel", PARALLEL))
-        if len(chunks) == 1 or flight == 1:
+        if len(chunks) <= 1 or flight == 1:
             for chunk in chunks:
                 yield chunk, account.crm.write([p.op for p in chunk if p.op])
             return

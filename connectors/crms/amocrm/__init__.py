@@ -37,10 +37,11 @@ from connectors.contract import (
 )
 from connectors.crms.amocrm.hooks import hints
 from connectors.crms.amocrm.scan import PAGE, Scan
-from connectors.crms.amocrm.setup import PALETTE, nearest, provision, schema
+from connectors.crms.amocrm.setup import LOST, PALETTE, WON, nearest, provision, schema
 from connectors.crms.amocrm.shape import flat
 from connectors.crms.amocrm.writing import Writer
 from connectors.errors import Pause, Retry
+from connectors.http import retry_after
 from connectors.oauth import Grant
 
 __all__ = ["PALETTE", "AmoCRM", "nearest"]
@@ -73,6 +74,7 @@ class AmoCRM(CRM):
     lead_kind = deal_kind = "leads"
     contact_kind = "contacts"
     company_kind = "companies"
+    pipeline_field, stage_field, owner_field = "pipeline_id", "status_id", "responsible_user_id"
     facts = Facts(
         kinds=("leads", "contacts", "companies"),
         batch=50,  # 250 are taken, above 50 the gateway often answers 504
@@ -86,6 +88,7 @@ class AmoCRM(CRM):
         deleted_list=True,
         colours="palette",
         palette=PALETTE,
+        finals={"won": WON, "lost": LOST},
     )
 
     def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http) -> None:
@@ -116,7 +119,7 @@ class AmoCRM(CRM):
         if answer.status in {403, 429}:
             raise Retry(
                 "amoCRM blocks us for a while: too many calls, or the user has no right to this",
-                after=60.0 if answer.status == 403 else _after(answer),
+                after=60.0 if answer.status == 403 else retry_after(answer) or 1.0,
             )
         if 300 <= answer.status < 400:
             raise Pause("The amoCRM account moved: enter its new address")
@@ -248,11 +251,6 @@ def _now(answer: Answer) -> int:
         return int(parsedate_to_datetime(answer.headers.get("date", "")).timestamp())
     except (TypeError, ValueError):
         raise Retry("amoCRM's answer has no Date header, so no safe cursor can be set") from None
-
-
-def _after(answer: Answer) -> float:
-    told = answer.headers.get("retry-after", "")
-    return float(told) if told.isdecimal() else 1.0
 
 
 def _rows(told: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

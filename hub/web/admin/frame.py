@@ -1,0 +1,100 @@
+"""What the admin pages share: the hub behind the request, who acts, answers after a change, times and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import abort, current_app, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import Connection, select
+from werkzeug.wrappers import Response
+
+from hub.model import connection
+from hub.setup import Unusable
+from hub.web.desk.access import whoami
+
+PAGE = 50
+MOST_PAGES = 2000
+
+
+def hub() -> Any:
+    """The hub behind this request."""
+    return current_app.extensions["hub"]
+
+
+def actor() -> str:
+    """Who acts, as it stands in the journal."""
+    return f"member:{whoami().id}"
+
+
+def page() -> int:
+    """The page asked for, from 1; anything that is no page is the first."""
+    asked = request.args.get("page", "")
+    return min(max(int(asked), 1), MOST_PAGES) if asked.isdecimal() and len(asked) < 7 else 1
+
+
+def done(message: str, endpoint: str, **values: Any) -> Response:
+    """Say what was done and show the page again, so that reloading it does nothing twice."""
+    flash(message, "good")
+    return redirect(url_for(f"admin.{endpoint}", **values), 303)
+
+
+def failed(message: str, endpoint: str, **values: Any) -> Response:
+    """Say why nothing was done and show the page again."""
+    flash(message, "bad")
+    return redirect(url_for(f"admin.{endpoint}", **values), 303)
+
+
+def row_of(conn: Connection, connection_id: str, kind: str = "") -> Any:
+    """A connection's row; 404 when there is none (of this kind)."""
+    row = conn.execute(select(connection).where(connection.c.id == connection_id)).one_or_none()
+    if row is None or (kind and row.kind != kind):
+        abort(404)
+    return row
+
+
+def names(conn: Connection) -> Mapping[str, str]:
+    """Names of all connections by id."""
+    return {row.id: row.name for row in conn.execute(select(connection.c.id, connection.c.name))}
+
+
+def words(error: Unusable) -> dict[str, str]:
+    """What cannot be used, by field, in the reader's language."""
+    return {name: _(why) for name, why in error.fields.items()}
+
+
+def sentence(error: Unusable) -> str:
+    """The same as one sentence."""
+    return "; ".join(f"{_(FIELDS.get(name, name))}: {_(why)}" for name, why in error.fields.items())
+
+
+def _marked(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+FIELDS = {
+    "login": _marked("Login"),
+    "password": _marked("Password"),
+    "role": _marked("Role"),
+    "weight": _marked("Share"),
+    "name": _marked("Name"),
+    "colour": _marked("Colour"),
+    "conditions": _marked("Conditions"),
+    "direction": _marked("Direction"),
+    "rule": _marked("Rule"),
+    "member": _marked("Member"),
+}
+COMPLAINTS = (
+    _marked("is missing"),
+    _marked("is taken"),
+    _marked("is the last admin: make somebody else admin first"),
+    _marked("is not here any more"),
+    _marked("needs at least 8 characters"),
+    _marked("must be between 0 and 100"),
+    _marked("are missing: the last rule already takes everything else"),
+    _marked("takes everything else and stays"),
+    _marked("looks like #98cbff"),
+)
+"""What `hub.setup` and `hub.team` complain of."""
