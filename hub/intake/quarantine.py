@@ -144,6 +144,11 @@ def stored(store: Store, event_id: str) -> Any:
         return conn.execute(select(event).where(event.c.id == event_id)).one_or_none()
 
 
+def state_of(conn: Connection, event_id: str) -> Any:
+    """How far an event got: its row of event_work, None while nobody took it."""
+    return conn.execute(select(event_work).where(event_work.c.event_id == event_id)).one_or_none()
+
+
 def shown(row: Any, secrets: Collection[str] = ()) -> Message:
     """The message behind an event row, safe to show as plain text. `secrets` of its connection are hidden wherever
     they stand (some senders put theirs into the form), and so are query values, which may hold tokens."""

@@ -11,10 +11,10 @@ from typing import Any
 from flask import Blueprint, Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
-from hub.web.admin import attention, connections, crm, first, mapping, people, routes
+from hub.web.admin import attention, connections, crm, first, mapping, people, routing
 from hub.web.desk.access import guard
 
-ROOMS = (connections, mapping, crm, attention, people, routes)
+ROOMS = (connections, mapping, crm, attention, people, routing)
 
 
 def init_app(app: Flask, hub: Any) -> None:

@@ -213,7 +213,7 @@ def _save(row: Any, connector: type[Source] | type[CRM], filled: wired.Filled) -
         "region": common["region"],
         "config": {**kept, **common["config"]},
     }
-    emptied = {one.name: "" for one in connector.form if not one.secret and not filled.values.get(one.name)}
+    emptied = {one.name: "" for one in connector.form if not (one.secret or one.default or filled.values.get(one.name))}
     with hub().store.write() as conn:
         setup.change_connection(conn, hub().vault, row, connector.form, filled.all)
         settings = conn.execute(select(connection.c.settings).where(connection.c.id == row.id)).scalar_one()
@@ -261,7 +261,9 @@ def switch(connection_id: str) -> Response:
 def new_address(connection_id: str) -> Response:
     """Another inbound address, when the old one has got into wrong hands."""
     if request.form.get("sure") != "yes":
-        return failed(_("Tick the box first: the old address stops at once."), "connection", connection_id=connection_id)
+        return failed(
+            _("Tick the box first: the old address stops at once."), "connection", connection_id=connection_id
+        )
     with hub().store.write() as conn:
         row_of(conn, connection_id)
         setup.rotate_token(conn, hub().clock, actor(), connection_id)

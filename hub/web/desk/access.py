@@ -161,10 +161,23 @@ def enter() -> tuple[str, int] | Response:
     who = _verified(request.form.get("login", ""), request.form.get("password", ""))
     if who is None:
         return render_template("login.html", wrong=_("Login or password is wrong."), next=_next()), 401
+    to = _next()
+    _begin(who)
+    return redirect(to, 303)
+
+
+def start_session(member_id: str) -> None:
+    """Log a member in who has just been made."""
+    who = _find(member.c.id == member_id)
+    if who is not None:
+        _begin(who)
+
+
+def _begin(who: Who) -> None:
+    """A new session; what an older one held is gone."""
     session.clear()
     login_user(who)
     session.permanent = True
-    return redirect(_next(), 303)
 
 
 @bp.post("/logout")

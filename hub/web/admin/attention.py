@@ -1,0 +1,134 @@
+"""What waits for a person: messages that could not be verified or read, records a CRM does not take.
+
+Everything here has a cause, the time since when, and a button. Raw messages are shown as plain text only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, abort, render_template, request
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from hub.intake import quarantine
+from hub.web.admin.frame import PAGE, actor, done, failed, hub, names, page
+from hub.web.admin.wired import stored_secrets
+
+ACTS: dict[str, Callable[..., int]] = {
+    "replay": quarantine.replay,
+    "trust": quarantine.trust,
+    "dismiss": quarantine.dismiss,
+}
+
+
+def add_to(bp: Blueprint) -> None:
+    """The pages of this room."""
+    bp.add_url_rule("/attention", "attention", everything)
+    bp.add_url_rule("/attention/replay", "replay_cause", replay_cause, methods=["POST"])
+    bp.add_url_rule("/attention/links/<key:link_id>", "try_again", try_again, methods=["POST"])
+    bp.add_url_rule("/attention/<key:event_id>", "message", message)
+    bp.add_url_rule("/attention/<key:event_id>/<what>", "act_on_message", act, methods=["POST"])
+
+
+def everything() -> str:
+    """Messages by cause, newest first, and stuck records."""
+    whose, code = request.args.get("connection", ""), request.args.get("cause", "")
+    start = (page() - 1) * PAGE
+    with hub().store.read() as conn:
+        rows = quarantine.waiting(conn, whose, code, start, PAGE + 1)
+        known = {
+            "causes": quarantine.causes(conn),
+            "links": quarantine.stuck(conn, 0, PAGE),
+            "names": names(conn),
+        }
+    return render_template(
+        "admin/attention.html", rows=rows[:PAGE], more=len(rows) > PAGE, page=page(), whose=whose, code=code,
+        words=cause_words(), **known,
+    )  # fmt: skip
+
+
+def message(event_id: str) -> str:
+    """One message as it came, and what can be done about it."""
+    row = quarantine.stored(hub().store, event_id)
+    if row is None:
+        abort(404)
+    with hub().store.read() as conn:
+        work = quarantine.state_of(conn, event_id)
+        known = names(conn)
+    live = hub().connections.by_id(row.connection_id)
+    secrets = list(stored_secrets(hub(), live.row).values()) if live else []
+    return render_template(
+        "admin/message.html", event=row, work=work, name=known.get(row.connection_id, ""),
+        raw=quarantine.shown(row, secrets), words=cause_words(), waits=work is not None and work.state in quarantine.OPEN,
+    )  # fmt: skip
+
+
+def act(event_id: str, what: str) -> Response:
+    """Replay, trust or dismiss one message."""
+    if what not in ACTS:
+        abort(404)
+    if what == "trust" and request.form.get("sure") != "yes":
+        return failed(_("Tick the box first: nothing proves who sent this."), "message", event_id=event_id)
+    changed = _changed(lambda conn: ACTS[what](conn, hub().clock, actor(), event_id))
+    told = {
+        "replay": _("It goes through the hub again."),
+        "trust": _("Accepted on your word. It goes through the hub again."),
+        "dismiss": _("Dismissed. It stays stored."),
+    }
+    if not changed:
+        return done(_("This was settled already."), "message", event_id=event_id)
+    return done(
+        told[what],
+        "attention" if what == "dismiss" else "message",
+        **({} if what == "dismiss" else {"event_id": event_id}),
+    )
+
+
+def replay_cause() -> Response:
+    """Everything of one connection and cause goes through again."""
+    whose, code = request.form.get("connection", ""), request.form.get("cause", "")
+    count = _changed(lambda conn: quarantine.replay_cause(conn, hub().clock, actor(), whose, code))
+    told = ngettext("%(num)d message goes through the hub again.", "%(num)d messages go through the hub again.", count)
+    return done(told, "attention")
+
+
+def try_again(link_id: str) -> Response:
+    """Send a stuck record to its CRM once more."""
+    changed = _changed(lambda conn: quarantine.try_again(conn, hub().clock, actor(), link_id))
+    hub().ring("push")
+    return done(_("It is sent again.") if changed else _("This was settled already."), "attention")
+
+
+def _changed(change: Callable[[Connection], int]) -> int:
+    with hub().store.write() as conn:
+        count = change(conn)
+    hub().connections.forget()
+    hub().ring("flow")
+    return count
+
+
+def cause_words() -> dict[str, tuple[str, str]]:
+    """Each cause: its name, and what to do about it."""
+    return {
+        "unverified": (
+            _("Sender not proven"),
+            _("Correct the secret of the connection, then replay: the proof is checked again."),
+        ),
+        "unreadable": (_("Not understood"), _("The sender changed its format, or this is no inquiry. Replay after an update.")),
+        "set_apart": (_("Looks like a robot or an automatic answer"), _("If it is a person, accept it.")),
+        "nothing_understood": (_("No name, contact or message found"), _("Name its fields in the mapping, then replay.")),
+        "flood": (_("More posts a minute than allowed"), _("If these are real people, replay them and raise the limit.")),
+        "disabled": (_("Came while the connection was off"), _("Switch it on, then replay.")),
+        "probe": (_("A probe"), _("Somebody tried the address.")),
+        "no_connection": (_("Its connection is gone"), _("Dismiss it.")),
+        "fault": (_("A fault of the hub"), _("Report it; replay after an update.")),
+        "pause": (_("The source cannot be reached"), _("Correct the connection, then replay.")),
+        "not_placed": (_("No stage for it in the CRM"), _("Set the CRM up again, then try again.")),
+        "refuse": (_("The CRM refuses it"), _("Correct the record or the mapping, then try again.")),
+        "missing": (_("Gone in the CRM"), _("Try again to look once more.")),
+        "same_remote": (_("Two records here are one there"), _("Merge the contacts, then try again.")),
+        "vanished": (_("Many records vanished at once"), _("Check the CRM's permissions, then try again.")),
+    }  # fmt: skip
