@@ -6,7 +6,6 @@ switched off or gets another password. Wrong logins are counted per account and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, session, url_for
-from flask_babel import gettext as _
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, current_user, login_user, logout_user
@@ -23,6 +21,7 @@ from werkzeug.wrappers import Response
 
 from connectors.contract import digest
 from hub.model import member
+from hub.web.desk.tongue import _
 
 bp = Blueprint("access", __name__)
 
@@ -110,7 +109,7 @@ def init_app(app: Flask) -> None:
 def limit_logins(app: Flask) -> None:
     """Five wrong passwords a minute, per account and per address; right ones cost nothing."""
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
-    enter = app.view_functions["access.enter"]
+    enter: Any = app.view_functions["access.enter"]
     for key in (get_remote_address, _account):
         enter = limiter.limit(LOGINS, key_func=key, deduct_when=_was_wrong)(enter)
     app.view_functions["access.enter"] = enter
@@ -230,5 +229,3 @@ def _next() -> str:
     to = request.values.get("next", "")
     ours = to.startswith("/") and to[1:2] not in ("/", "\\") and to.isprintable()
     return to if ours else url_for("inbox.desk")
-
-

@@ -69,9 +69,7 @@ def rows() -> str | Response:
 def _wanted() -> Wanted:
     which = request.args.get("show", "")
     found = CURSOR.fullmatch(request.args.get("after", ""))
-    return Wanted(
-        which if which in FILTERS else "all", typed("q", 100), (int(found[1]), found[2]) if found else None
-    )
+    return Wanted(which if which in FILTERS else "all", typed("q", 100), (int(found[1]), found[2]) if found else None)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -125,16 +123,21 @@ def _whose(scope: Scope, which: str) -> ColumnElement[bool]:
 
 
 def _matches(search: str) -> ColumnElement[bool]:
-    """A fragment of a name, a phone (however it is spaced) or an e-mail.
+    """A fragment of a name, a company, a phone (however it is spaced) or an e-mail.
 
     SQLite compares letters outside ASCII by case, so the usual spellings are asked for together.
     """
     spellings = {search, search.lower(), search.upper(), search.title(), search.capitalize()}
-    by_name = [contact.c.name.ilike(_like(one), escape="\\") for one in sorted(spellings)]
+    by_name = [
+        column.ilike(_like(one), escape="\\")
+        for one in sorted(spellings)
+        for column in (contact.c.name, contact.c.company)
+    ]
     points: list[ColumnElement[bool]] = [contact_point.c.value.ilike(_like(search), escape="\\")]
     digits = re.sub(r"\D", "", search)
     if len(digits) >= 3 and re.fullmatch(r"[\d\s()+.\-]+", search):
-        points += [contact_point.c.value.like(f"%{part}%") for part in {digits, digits[1:] if len(digits) > 9 else digits}]
+        national = digits[1:] if len(digits) > 9 else digits  # 8 912 ... is stored as +7 912 ...
+        points += [contact_point.c.value.like(f"%{part}%") for part in {digits, national}]
     holders = select(contact_point.c.contact_id).where(or_(*points))
     return or_(*by_name, lead.c.contact_id.in_(holders))
 

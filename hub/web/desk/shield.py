@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, abort, current_app, render_template, request
-from flask_babel import gettext as _
+from flask import Flask, abort, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response
 
-from hub.web.desk.access import whoami
+from hub.web.desk.access import Who, whoami
+from hub.web.desk.tongue import _
 
 log = logging.getLogger("leadhub.web")
 
@@ -51,9 +51,9 @@ def init_app(app: Flask, hub: Any) -> None:
 
 
 def _hide() -> None:
-    if any(request.path == path or request.path.startswith(path + "/") for path in HIDDEN):
-        if whoami().role == "lead_desk":
-            abort(404)
+    asked = any(request.path == path or request.path.startswith(path + "/") for path in HIDDEN)
+    if asked and whoami().role == "lead_desk":
+        abort(404)
 
 
 def _page(error: HTTPException) -> Response | HTTPException:
@@ -62,6 +62,8 @@ def _page(error: HTTPException) -> Response | HTTPException:
     if code < 400:
         return error
     number = _report(error) if isinstance(error, InternalServerError) else ""
+    if number:
+        g._login_user = Who()  # where Flask-Login keeps the member: a dead database is not asked a second time
     title, advice = _words(code)
     body = render_template("error.html", code=code, title=title, advice=advice, number=number)
     answer: Response = current_app.make_response((body, code))

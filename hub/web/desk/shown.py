@@ -6,23 +6,24 @@ The zone is the machine's, not the browser's, so that two colleagues who speak o
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from babel.dates import format_datetime
 from flask import Flask, current_app, request
 from flask_babel import get_locale
-from flask_babel import gettext as _
 
 from hub.clock import DAY, HOUR, MINUTE, SECOND, instant
 from hub.web.desk import words
+from hub.web.desk.tongue import _
 
 LONG = 200
 
 
 def init_app(app: Flask) -> None:
     """Filters and words for all templates."""
-    for function in (when, day_or_hour, age, span, plain, web_address, words.said):
+    for function in (when, day_or_hour, age, span, plain, web_address, choices, words.said):
         app.add_template_filter(function, function.__name__)
     app.context_processor(lambda: {"now": now()})
 
@@ -80,6 +81,11 @@ def plain(value: Any) -> str:
 def web_address(value: Any) -> str:
     """The value if a browser may safely follow it, else ""."""
     return str(value) if str(value).lower().startswith(("http://", "https://")) else ""
+
+
+def choices(rows: Sequence[Any]) -> list[tuple[str, str]]:
+    """Rows with id and name as options of a select."""
+    return [(row.id, row.name) for row in rows]
 
 
 def typed(name: str, longest: int = LONG) -> str:

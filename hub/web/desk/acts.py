@@ -1,0 +1,145 @@
+"""What the desk does with a lead: buttons that end in `hub.funnel.moves`, in one transaction with the check of scope.
+
+Pressing twice is pressing once. A move that cannot be made is a sentence on the card, not an error page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from sqlalchemy import Connection, select
+from werkzeug.wrappers import Response
+
+from hub.clock import Clock
+from hub.funnel.moves import (
+    NotPossible,
+    convert_lead,
+    give_lead,
+    move_lead,
+    reject_lead,
+    reopen_lead,
+    take_lead,
+)
+from hub.model import lead, member
+from hub.web.desk import words
+from hub.web.desk.access import guard, whoami
+from hub.web.desk.card import colleagues, heirs, read_card
+from hub.web.desk.scope import my_scope
+from hub.web.desk.shown import typed
+from hub.web.desk.tongue import _
+
+bp = Blueprint("acts", __name__)
+guard(bp, "admin", "lead_desk", "sales")
+
+Act = Callable[[Connection, Clock, Any], None]
+
+
+@bp.post("/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert):act>")
+def press(lead_id: str, act: str) -> Response | tuple[str, int] | str:
+    """One button of the card."""
+    complaint = ""
+    hub = current_app.extensions["hub"]
+    try:
+        with hub.store.write() as conn:
+            ACTS[act](conn, hub.clock, my_scope().lead(conn, lead_id))
+        hub.ring("push")
+    except NotPossible as error:
+        complaint = complain(error, lead_id)
+    return _answer(lead_id, complaint)
+
+
+def _answer(lead_id: str, complaint: str) -> Response | tuple[str, int] | str:
+    if not _still_mine(lead_id):
+        return _to(url_for("inbox.desk"))
+    if request.form.get("back") == "desk" and not complaint:
+        return _to(url_for("inbox.desk"))
+    if not complaint and not request.headers.get("HX-Request"):
+        return redirect(url_for("card.show", lead_id=lead_id), 303)
+    page = "desk/card_body.html" if request.headers.get("HX-Request") else "desk/card.html"
+    card = read_card(my_scope(), lead_id)
+    return render_template(page, card=card, reasons=words.REASONS, complaint=complaint), 409 if complaint else 200
+
+
+def _to(address: str) -> Response:
+    if request.headers.get("HX-Request"):
+        return Response(status=200, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def _still_mine(lead_id: str) -> bool:
+    """Sales people who gave a lead away have nothing to look at any more."""
+    with current_app.extensions["hub"].store.read() as conn:
+        return conn.execute(select(lead.c.id).where(lead.c.id == lead_id, my_scope().leads())).first() is not None
+
+
+def complain(error: NotPossible, lead_id: str) -> str:
+    """Why a move was not made, in the reader's language."""
+    if error.code == "taken":
+        return _("%(name)s has taken this lead already.", name=_taker(lead_id))
+    return str(words.NOT_POSSIBLE.get(error.code, str(error)))
+
+
+def _taker(lead_id: str) -> str:
+    with current_app.extensions["hub"].store.read() as conn:
+        place = lead.join(member, member.c.id == lead.c.taken_by)
+        name = conn.execute(select(member.c.name).select_from(place).where(lead.c.id == lead_id)).scalar()
+    return str(name or _("somebody"))
+
+
+# ── the acts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def actor() -> str:
+    """The running member as the journal names actors."""
+    return f"member:{whoami().id}"
+
+
+def _take(conn: Connection, clock: Clock, row: Any) -> None:
+    take_lead(conn, clock, row.id, whoami().id)
+
+
+def _give(conn: Connection, clock: Clock, row: Any) -> None:
+    wanted = typed("owner")
+    if wanted not in {one.id for one in colleagues(conn)}:
+        abort(400)
+    give_lead(conn, clock, row.id, wanted, actor())
+
+
+def _stage(conn: Connection, clock: Clock, row: Any) -> None:
+    move_lead(conn, clock, row.id, typed("stage"), actor())
+
+
+def _reject(conn: Connection, clock: Clock, row: Any) -> None:
+    if row.state != "rejected":
+        reject_lead(conn, clock, row.id, typed("reason"), actor())
+
+
+def _reopen(conn: Connection, clock: Clock, row: Any) -> None:
+    if row.state != "open":
+        first = next((one.key for one in _lead_stages(conn, row) if not one.final), "new")
+        reopen_lead(conn, clock, row.id, first, actor())
+
+
+def _lead_stages(conn: Connection, row: Any) -> list[Any]:
+    return [
+        one for one in conn.execute(my_scope().stages()) if (one.block, one.direction_id) == ("lead", row.direction_id)
+    ]
+
+
+def _convert(conn: Connection, clock: Clock, row: Any) -> None:
+    """The deal belongs to somebody who sells: the lead goes to that person first, in the same transaction."""
+    if row.state == "open":
+        known = {one.id for one in heirs(row, colleagues(conn))}
+        wanted = typed("owner") or row.owner_id
+        if wanted not in known and known:
+            raise NotPossible("no_heir", _("Choose who gets it: somebody from sales."))
+        if known:
+            give_lead(conn, clock, row.id, wanted, actor())
+    convert_lead(conn, clock, row.id, actor())
+
+
+ACTS: dict[str, Act] = {
+    "take": _take, "give": _give, "stage": _stage, "reject": _reject, "reopen": _reopen, "convert": _convert,
+}  # fmt: skip
