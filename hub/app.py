@@ -124,7 +124,7 @@ def open_hub(config: Config, clock: Clock | None = None, ring: Callable[[str], N
 
 def create_app(hub: Hub) -> Flask:
     """The web application of one hub."""
-    from hub.web import desk, health, inbound
+    from hub.web import admin, desk, health, inbound
 
     app = Flask("hub.web", static_url_path="/static")
     app.extensions["hub"] = hub
@@ -132,6 +132,7 @@ def create_app(hub: Hub) -> Flask:
     app.register_blueprint(inbound.bp)
     app.register_blueprint(health.bp)
     desk.init_app(app, hub)
+    admin.init_app(app, hub)
     if hub.config.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hub.config.proxies, x_proto=hub.config.proxies)  # type: ignore[method-assign]
     return app

@@ -62,7 +62,8 @@ def message(event_id: str) -> str:
     secrets = list(stored_secrets(hub(), live.row).values()) if live else []
     return render_template(
         "admin/message.html", event=row, work=work, name=known.get(row.connection_id, ""),
-        raw=quarantine.shown(row, secrets), words=cause_words(), waits=work is not None and work.state in quarantine.OPEN,
+        raw=quarantine.shown(row, secrets), words=cause_words(),
+        waits=work is not None and work.state in quarantine.OPEN,
     )  # fmt: skip
 
 
@@ -80,11 +81,7 @@ def act(event_id: str, what: str) -> Response:
     }
     if not changed:
         return done(_("This was settled already."), "message", event_id=event_id)
-    return done(
-        told[what],
-        "attention" if what == "dismiss" else "message",
-        **({} if what == "dismiss" else {"event_id": event_id}),
-    )
+    return done(told[what], "attention") if what == "dismiss" else done(told[what], "message", event_id=event_id)
 
 
 def replay_cause() -> Response:
@@ -117,10 +114,16 @@ def cause_words() -> dict[str, tuple[str, str]]:
             _("Sender not proven"),
             _("Correct the secret of the connection, then replay: the proof is checked again."),
         ),
-        "unreadable": (_("Not understood"), _("The sender changed its format, or this is no inquiry. Replay after an update.")),
+        "unreadable": (
+            _("Not understood"), _("The sender changed its format, or this is no inquiry. Replay after an update."),
+        ),
         "set_apart": (_("Looks like a robot or an automatic answer"), _("If it is a person, accept it.")),
-        "nothing_understood": (_("No name, contact or message found"), _("Name its fields in the mapping, then replay.")),
-        "flood": (_("More posts a minute than allowed"), _("If these are real people, replay them and raise the limit.")),
+        "nothing_understood": (
+            _("No name, contact or message found"), _("Name its fields in the mapping, then replay."),
+        ),
+        "flood": (
+            _("More posts a minute than allowed"), _("If these are real people, replay them and raise the limit."),
+        ),
         "disabled": (_("Came while the connection was off"), _("Switch it on, then replay.")),
         "probe": (_("A probe"), _("Somebody tried the address.")),
         "no_connection": (_("Its connection is gone"), _("Dismiss it.")),

@@ -181,7 +181,7 @@ def sentence(step: Step, schema: Schema | None) -> str:
         ("field", "create"): _("New field “%(name)s”", name=name),
         ("hook", "create"): _("The CRM tells the hub about changes at once (webhook)"),
     }
-    told = known.get((step.what, step.action), f"{step.action} {step.what} {name}")
+    told: str = known.get((step.what, step.action), f"{step.action} {step.what} {name}")
     return told + (f" ({where})" if where else "")
 
 

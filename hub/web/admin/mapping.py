@@ -127,7 +127,7 @@ def _check(row: Any, text: str) -> str:
         remote = account_fields(crm, crm.describe(), parsed)
     except ConnectorError as error:
         mappings.check(text, tables)
-        return " " + _("Not compared with the account, it cannot be reached: %(why)s", why=str(error))
+        return " " + str(_("Not compared with the account, it cannot be reached: %(why)s", why=str(error)))
     mappings.check(text, tables, remote=remote)
     return ""
 
