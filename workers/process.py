@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from hub.config import Config
 
@@ -40,6 +41,12 @@ def environment(config: Config) -> Mapping[str, str]:
         "LEADHUB_REGION": config.region,
         "LEADHUB_ALLOWED_HOSTS": ",".join(config.allowed_hosts),
     }
+
+
+class Server(Protocol):
+    """A web server; `serve` blocks until it is told to stop."""
+
+    def serve(self) -> None: ...
 
 
 class Child:
@@ -81,32 +88,38 @@ def children(config: Config, workers: int) -> list[Child]:
     return [Child(["worker", name], config) for name in QUEUES for _copy in range(max(1, copies.get(name, 1)))]
 
 
-def serve(config: Config, workers: int = 1, web_processes: int = 1) -> None:
-    """Run the web server and the work until interrupted. SQLite allows one web process (see hub.store)."""
+def web_server(config: Config, target: str, processes: int = 1) -> Server:
+    """The web server with the hub's settings; `target` is "module:function" that makes the application."""
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
+    return Granian(
+        target,
+        factory=True,
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.WSGI,
+        workers=processes,
+        blocking_threads=config.threads,
+        backpressure=config.threads * 4,
+        http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
+        websockets=False,
+        log_access=False,
+        respawn_failed_workers=True,
+        respawn_interval=0.2,
+        workers_kill_timeout=10,
+    )
+
+
+def serve(config: Config, workers: int = 1, web_processes: int = 1) -> None:
+    """Run the web server and the work until interrupted. SQLite allows one web process (see hub.store)."""
     os.environ.update(environment(config))
     working = children(config, workers)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        Granian(
-            "workers.wsgi:make",
-            factory=True,
-            address=config.host,
-            port=config.port,
-            interface=Interfaces.WSGI,
-            workers=1 if config.database_url.startswith("sqlite") else web_processes,
-            blocking_threads=config.threads,
-            backpressure=config.threads * 4,
-            http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
-            websockets=False,
-            log_access=False,
-            respawn_failed_workers=True,
-            respawn_interval=0.2,
-            workers_kill_timeout=10,
-        ).serve()
+        single = config.database_url.startswith("sqlite")
+        web_server(config, "workers.wsgi:make", 1 if single else web_processes).serve()
     finally:
         for child in working:
             child.stop()
