@@ -63,10 +63,9 @@ def age(ms: int) -> int:
 
 def span(ms: int) -> str:
     """A length of time in its largest unit: 40 s, 12 min, 3 h, 2 d. The script of the page continues it."""
-    for unit, word in ((DAY, _("d")), (HOUR, _("h")), (MINUTE, _("min"))):
-        if ms >= unit:
-            return f"{ms // unit} {word}"
-    return f"{max(ms, 0) // SECOND} {_('s')}"
+    units = ((DAY, _("d")), (HOUR, _("h")), (MINUTE, _("min")), (SECOND, _("s")))
+    unit, word = next((pair for pair in units if ms >= pair[0]), units[-1])
+    return f"{max(ms, 0) // unit} {word}"
 
 
 def plain(value: Any) -> str:

@@ -73,9 +73,9 @@ def read_story(conn: Connection, names: Names, subjects: dict[str, str], lead_id
     written = conn.execute(
         select(inquiry).where(inquiry.c.lead_id == lead_id).order_by(inquiry.c.received_at.desc()).limit(LONGEST)
     )
-    lines = [(row.at, row.id, _line(names, row)) for row in conn.execute(query.limit(LONGEST))]
-    lines += [(row.received_at, row.id, _inquiry(names, row)) for row in written]
-    return [line for _at, _id, line in sorted(lines, key=lambda one: one[:2], reverse=True) if line is not None]
+    lines = [((row.received_at, 0, row.id), _inquiry(names, row)) for row in written]
+    lines += [((row.at, 1, row.id), line) for row in conn.execute(query.limit(LONGEST)) if (line := _line(names, row))]
+    return [line for _order, line in sorted(lines, key=lambda one: one[0], reverse=True)]
 
 
 def _inquiry(names: Names, row: Any) -> Line:
@@ -198,10 +198,15 @@ def _stuck(sentence: Callable[..., str]) -> Callable[[Names, Mapping[str, Any]],
     return stuck
 
 
+def _heading(field: Any) -> str:
+    word = said(field, "field")
+    return word[:1].upper() + word[1:]
+
+
 def _field(names: Names, facts: Mapping[str, Any]) -> str:
     return _(
         "%(field)s changed in the CRM: “%(before)s” → “%(after)s”.",
-        field=said(facts.get("field"), "field"),
+        field=_heading(facts.get("field")),
         before=_value(names, facts.get("from")), after=_value(names, facts.get("to")),
     )  # fmt: skip
 
@@ -213,7 +218,7 @@ def _conflict(names: Names, facts: Mapping[str, Any]) -> str:
     kept = hub if facts.get("winner") == "hub" else crm
     return _(
         "%(field)s was changed here (“%(hub)s”) and in the CRM (“%(crm)s”) at once; “%(kept)s” was kept.",
-        field=said(facts.get("field"), "field"), hub=hub, crm=crm, kept=kept,
+        field=_heading(facts.get("field")), hub=hub, crm=crm, kept=kept,
     )  # fmt: skip
 
 
