@@ -68,6 +68,13 @@ def causes(conn: Connection) -> list[Cause]:
     return [Cause(*row) for row in rows]
 
 
+def how_many(conn: Connection) -> int:
+    """How many messages and records wait for a person."""
+    messages = select(func.count()).select_from(event_work).where(event_work.c.state.in_(OPEN))
+    records = select(func.count()).select_from(link).where(link.c.state.in_(STUCK))
+    return int(conn.execute(messages).scalar() or 0) + int(conn.execute(records).scalar() or 0)
+
+
 def waiting(
     conn: Connection, connection_id: str = "", code: str = "", start: int = 0, limit: int = 50
 ) -> Sequence[Any]:

@@ -40,6 +40,8 @@ link = Table(
 )
 DUE = sql("dirty > 0 AND state IN ('new','sending','uncertain','linked')")
 Index("ix_link_due", link.c.connection_id, link.c.lane, link.c.due_at, sqlite_where=DUE, postgresql_where=DUE)
+STUCK = sql("state IN ('parked','held')")
+Index("ix_link_stuck", link.c.since, sqlite_where=STUCK, postgresql_where=STUCK)
 
 pull_state = Table(
     "pull_state",

@@ -11,22 +11,31 @@ from typing import Any
 from flask import Blueprint, Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
+from hub.intake import quarantine
 from hub.web.admin import attention, connections, crm, first, mapping, people, routing
+from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
 ROOMS = (connections, mapping, crm, attention, people, routing)
 
 
-def init_app(app: Flask, hub: Any) -> None:
+def init_app(app: Flask, owner: Any) -> None:
     """Add the admin pages and the first page to the application."""
     bp = Blueprint("admin", __name__, url_prefix="/admin")
     guard(bp, "admin")
     bp.get("")(home)
+    bp.app_context_processor(lambda: {"waiting_for_you": waiting_for_you})
     for room in ROOMS:
         room.add_to(bp)
     first.add_steps(bp)
     app.register_blueprint(bp)
-    first.init_app(app, hub)
+    first.init_app(app, owner)
+
+
+def waiting_for_you() -> int:
+    """How many messages and records wait for an admin."""
+    with hub().store.read() as conn:
+        return quarantine.how_many(conn)
 
 
 def home() -> Response:

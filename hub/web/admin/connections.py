@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request
@@ -18,12 +18,13 @@ from connectors.contract import CRM, Source
 from hub import setup
 from hub.clock import DAY
 from hub.intake import quarantine
-from hub.model import connection, event, journal
+from hub.model import connection, event, journal, member
 from hub.setup import Unusable
 from hub.store.notes import note
 from hub.web.admin import wired
 from hub.web.admin.frame import actor, done, failed, hub, row_of, words
 from hub.web.admin.guide import evidence, guide
+from hub.web.desk.shown import plain
 
 RECENT = 20_000
 """Events looked at for the figures of the list: its cost does not grow with the hub's age."""
@@ -240,9 +241,30 @@ def _beside(row: Any) -> dict[str, Any]:
     }
 
 
-def _history(conn: Connection, connection_id: str) -> Sequence[Any]:
+def _history(conn: Connection, connection_id: str) -> list[dict[str, Any]]:
+    """What was done to it lately and by whom, newest first."""
     query = select(journal).where(journal.c.subject_id == connection_id, journal.c.subject == "connection")
-    return list(conn.execute(query.order_by(journal.c.at.desc(), journal.c.id.desc()).limit(20)))
+    rows = list(conn.execute(query.order_by(journal.c.at.desc(), journal.c.id.desc()).limit(20)))
+    people = {f"member:{row.id}": row.name for row in conn.execute(select(member.c.id, member.c.name))}
+    told = history_words()
+    return [
+        {
+            "at": row.at, "who": people.get(row.actor, _("the hub")), "what": told.get(row.what, row.what),
+            "more": "; ".join(f"{name}: {plain(value)}" for name, value in row.facts.items() if value),
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def history_words() -> dict[str, str]:
+    """What the journal says of a connection, in the reader's language."""
+    return {
+        "added": _("added"), "set_up": _("entered"), "changed": _("settings changed"), "active": _("resumed"),
+        "paused": _("paused"), "off": _("switched off"), "new_address": _("new address"),
+        "mapping": _("mapping changed"), "provisioned": _("step in the CRM"), "applied": _("CRM set up"),
+        "undone": _("CRM set-up taken back"), "replayed": _("messages replayed"),
+        "trusted": _("message accepted unverified"), "dismissed": _("message dismissed"),
+    }  # fmt: skip
 
 
 def switch(connection_id: str) -> Response:

@@ -163,6 +163,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("dirty > 0 AND state IN ('new','sending','uncertain','linked')"),
         postgresql_where=sa.text("dirty > 0 AND state IN ('new','sending','uncertain','linked')"),
     )
+    op.create_index(
+        "ix_link_stuck",
+        "link",
+        ["since"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('parked','held')"),
+        postgresql_where=sa.text("state IN ('parked','held')"),
+    )
     op.create_index(op.f("ix_link_record_id"), "link", ["record_id"], unique=False)
     op.create_table(
         "look_again",
