@@ -245,6 +245,10 @@ class Source:
         """Next messages after `cursor` ("" at first)."""
         raise Unsupported(f"{self.title} has nothing to poll")
 
+    def asks(self) -> bool:
+        """Whether this connection has to be polled (a bot with a webhook has not)."""
+        return self.pull
+
     def wait(self, cursor: str, seconds: float) -> bool:
         """Block until there may be something new (IMAP IDLE) or `seconds` are over; False where it cannot wait."""
         return False

@@ -26,7 +26,8 @@ FOLDER = click.option(
 def main() -> None:
     """Takes inquiries from every channel, opens leads, and keeps them in step with your CRM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for talkative in ("alembic", "imapclient", "werkzeug"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 # ── running ──────────────────────────────────────────────────────────────────────────────────────

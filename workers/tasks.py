@@ -75,7 +75,7 @@ def connections(hub: Hub, kind: str) -> list[str]:
 def is_polled(hub: Hub, connection_id: str) -> bool:
     """Whether this source has to be asked (a bot with a webhook has not)."""
     live = hub.connections.by_id(connection_id)
-    return live is not None and live.source.pull and live.row.settings.get("mode") != "webhook"
+    return live is not None and live.source.asks()
 
 
 TASKS: Mapping[str, Callable[[Hub], int]] = {"flow": flow, "push": push, "pull": pull, "poll": poll}

@@ -53,6 +53,9 @@ class Telegram(Source):
         body = as_json(raw.body)
         return [replace(draft, flags=(*draft.flags, *body.flags)) for draft in read(body.fields)]
 
+    def asks(self) -> bool:
+        return self.settings.get("receive") != "webhook"
+
     def poll(self, cursor: str) -> Polled:
         if self._by_webhook:
             return Polled((), cursor)
@@ -79,7 +82,7 @@ class Telegram(Source):
 
     @property
     def _by_webhook(self) -> bool:
-        return self.settings.get("receive") == "webhook"
+        return not self.asks()
 
     @property
     def _bot(self) -> Bot:
