@@ -35,7 +35,7 @@ def everybody() -> str:
 
 def role_words() -> dict[str, str]:
     """Roles in the reader's language."""
-    return {"admin": _("Admin"), "lead_desk": _("Lead desk"), "sales": _("Sales")}
+    return {"admin": _("Administrator"), "lead_desk": _("Lead desk"), "sales": _("Sales")}
 
 
 def _weight() -> int:
