@@ -156,7 +156,7 @@ def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
         if row.state in ("linked", "held", "parked"):
             heir = {name: getattr(row, name) for name in link.columns.keys()}  # noqa: SIM118 - no dict
             heir.update(
-                id=clock.new_id(), role="deal", record_id=deal_id, state="linked", dirty=1, lane=PERSON,
+                id=clock.new_id(), role="deal", record_id=deal_id, state=_heir_state(row), dirty=1, lane=PERSON,
                 due_at=clock.now(), lease="", lease_until=None, attempts=0, code="", why="", since=clock.now(),
             )  # fmt: skip
             conn.execute(link.insert().values(heir))
@@ -165,6 +165,13 @@ def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
             conn.execute(
                 update(link).where(link.c.id == row.id).values(role="deal", record_id=deal_id, dirty=link.c.dirty + 1)
             )
+
+
+def _heir_state(row: Any) -> str:
+    """A refused card was never made and is tried again as a deal; what waits for a person goes on waiting."""
+    if row.state == "parked":
+        return "linked" if row.remote_id else "new"
+    return str(row.state)
 
 
 def revert_conversion(conn: Connection, clock: Clock, deal_id: str, stage_key: str, actor: str) -> str:
@@ -196,6 +203,13 @@ def final_of(conn: Connection, lead_id: str, block: str, key: str) -> str:
     return str(
         conn.execute(select(stage.c.final).select_from(lead.join(stage, place)).where(lead.c.id == lead_id)).scalar()
         or ""
+    )
+
+
+def first_stage(conn: Connection, lead_id: str) -> str:
+    """The lead stage in which leads of this one's direction start."""
+    return _first_stage(
+        conn, str(conn.execute(select(lead.c.direction_id).where(lead.c.id == lead_id)).scalar()), "lead"
     )
 
 

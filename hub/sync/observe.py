@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select, update
 from connectors.contract import Person, Record
 from hub.clock import Clock
 from hub.funnel import moves
+from hub.identity.keys import Key
 from hub.identity.normalize import normalise
 from hub.model import contact, contact_point, deal, lead, link, match_key, member
 from hub.store.notes import REST, note
@@ -77,6 +78,8 @@ class Observer:
         if agreed.hub:
             sighting.changed = True
             self._apply(conn, account, row, agreed, sighting)
+            if sighting.code:
+                _keep_place(sighting, flat)
         return sighting
 
     def _gone(self, conn: Connection, account: Account, row: Any, flat: records.Flat) -> Sighting:
@@ -126,25 +129,33 @@ class Observer:
                 conn.execute(contact_point.delete().where(mine, contact_point.c.value.in_(gone)))
                 places = (match_key.c.contact_id == contact_id) & match_key.c.value.in_(gone)
                 conn.execute(match_key.delete().where(places, match_key.c.kind == kind))
+            doubted = [value for value in wanted if value in rows and not records.usable(rows[value])]
+            for value in doubted:
+                flags = [flag for flag in rows[value].flags if flag not in records.UNFIT]
+                conn.execute(update(contact_point).where(mine, contact_point.c.value == value).values(flags=flags))
             self._add_points(conn, account, contact_id, kind, [value for value in wanted if value not in rows])
 
     def _add_points(
         self, conn: Connection, account: Account, contact_id: str, kind: str, values: Sequence[str]
     ) -> None:
+        """Kept exactly as the mapping read them: another spelling here would look like an edit of ours."""
         now = self._clock.now()
-        typed = Person(phones=tuple(values)) if kind == "phone" else Person(emails=tuple(values))
-        known = normalise(typed, account.live.row.region)
-        points = [(p.e164 or p.raw, p.raw, p.ext, p.flags) for p in known.phones]
-        points += [(e.address or e.raw, e.raw, "", e.flags) for e in known.emails]
-        for value, raw, ext, flags in points:
-            row = {"contact_id": contact_id, "kind": kind, "value": value, "raw": raw, "ext": ext}
-            conn.execute(contact_point.insert().values(**row, flags=list(flags), attested=False, first_seen_at=now))
-        for key in known.keys:
+        for value in values:
+            typed = Person(phones=(value,)) if kind == "phone" else Person(emails=(value,))
+            known = normalise(typed, account.live.row.region)
+            told = [*(p.flags for p in known.phones), *(e.flags for e in known.emails)]
+            flags = [flag for one in told for flag in one if flag not in records.UNFIT]
+            row = {"contact_id": contact_id, "kind": kind, "value": value, "raw": value, "ext": ""}
+            conn.execute(contact_point.insert().values(**row, flags=flags, attested=False, first_seen_at=now))
+            self._claim(conn, known.keys, contact_id)
+
+    def _claim(self, conn: Connection, keys: Sequence[Key], contact_id: str) -> None:
+        """A free personal key is this contact's from now on."""
+        for key in keys:
             place = (match_key.c.kind == key.kind) & (match_key.c.value == key.value)
             if key.strength == "personal" and not conn.execute(select(match_key.c.kind).where(place)).first():
-                conn.execute(
-                    match_key.insert().values(kind=key.kind, value=key.value, contact_id=contact_id, seen_at=now)
-                )
+                row = {"kind": key.kind, "value": key.value, "contact_id": contact_id, "seen_at": self._clock.now()}
+                conn.execute(match_key.insert().values(row))
 
     def _owner(self, conn: Connection, row: Any, owner: Any) -> None:
         """A person of the CRM who is nobody here changes nothing: an open lead keeps its owner."""
@@ -174,6 +185,11 @@ class Observer:
         conn.execute(update(link).where(others).values(dirty=link.c.dirty + 1, lane=REST, due_at=self._clock.now()))
 
 
+def _keep_place(sighting: Sighting, flat: records.Flat) -> None:
+    """A move that was not followed is no agreement: each side stands where it stood until one of them moves."""
+    sighting.base[records.PLACE] = sighting.flat[records.PLACE] = flat[records.PLACE]
+
+
 def _lead_in_lead_block(
     conn: Connection, clock: Clock, row: Any, key: str, actor: str, reason: str, agreed: Agreed, sighting: Sighting
 ) -> None:
@@ -190,6 +206,8 @@ def _lead_in_lead_block(
 def _lead_over_the_border(
     conn: Connection, clock: Clock, row: Any, key: str, actor: str, reason: str, agreed: Agreed, sighting: Sighting
 ) -> None:
+    if conn.execute(select(lead.c.state).where(lead.c.id == row.record_id)).scalar() == "rejected":
+        moves.reopen_lead(conn, clock, row.record_id, moves.first_stage(conn, row.record_id), actor)
     deal_id = moves.convert_lead(conn, clock, row.record_id, actor)
     moves.move_deal(conn, clock, deal_id, key, actor, reason)
     mine = (link.c.record_id == deal_id) & (link.c.connection_id == row.connection_id)

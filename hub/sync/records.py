@@ -11,6 +11,8 @@ from hub.clock import instant
 from hub.model import contact, contact_point, deal, lead
 
 Flat = dict[str, Any]
+UNFIT = frozenset({"fake", "bad", "damaged", "text"})
+"""Flags of a phone or e-mail that is not offered to a CRM. What a person entered over there never has them."""
 PLACE = "placement"
 """The hub field that says where a card stands: [block, direction id, stage]."""
 
@@ -46,9 +48,7 @@ def _contacts(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
 
 def usable(point: Any) -> bool:
     """Whether a phone or e-mail may be written to a CRM's field: damaged and invented ones stay in the timeline."""
-    return not {"fake", "bad", "damaged", "text"} & set(point.flags) and (
-        point.kind != "phone" or point.value.startswith("+")
-    )
+    return not UNFIT & set(point.flags) and (point.kind != "phone" or point.value.startswith("+"))
 
 
 def _touch(touch: Mapping[str, Any], prefix: str = "") -> Flat:
