@@ -39,6 +39,16 @@ class Account:
     def id(self) -> str:
         return self.live.id
 
+    @property
+    def lag(self) -> float:
+        """Seconds until the CRM's search finds what was written; an admin may know better than the connector."""
+        return float(self.live.row.config.get("lag_s", self.crm.facts.lag))
+
+    @property
+    def longest_request(self) -> float:
+        """Seconds after which nothing of a call of ours can still happen."""
+        return float(self.live.row.config.get("longest_s", self.crm.facts.longest_request))
+
     def kind(self, role: str) -> str:
         """The CRM's word for a record of this role."""
         return {"contact": self.crm.contact_kind, "lead": self.crm.lead_kind, "deal": self.crm.deal_kind}[role]

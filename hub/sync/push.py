@@ -229,6 +229,7 @@ class Pusher:
         """Calls of the vendor's size, several in flight; answers are handled as they come."""
         facts = account.crm.facts
         size = max(1, facts.compound if any(p.op and p.op.includes for p in parcels) else facts.batch)
+        size = min(size, int(account.live.row.config.get("per_call", size)))
         chunks = [list(parcels[start : start + size]) for start in range(0, len(parcels), size)]
         flight = int(account.live.row.config.get("parallel", PARALLEL))
         if len(chunks) <= 1 or flight == 1:
@@ -277,12 +278,12 @@ class Pusher:
 
     def _doubt(self, account: Account, parcel: Parcel, reason: str) -> None:
         """We may have done it. Creates wait until nothing of ours can still be on the way; updates are read again."""
-        facts, now = account.crm.facts, self._clock.now()
+        now = self._clock.now()
         parcel.code, parcel.why = "unknown_outcome", reason
         if parcel.remote_id:
             parcel.state, parcel.due_at = "linked", now + BACKOFF[0]
         else:
-            wait = facts.longest_request + facts.lag
+            wait = account.longest_request + account.lag
             parcel.state, parcel.due_at, parcel.lookups = "uncertain", now + round(wait * SECOND), 0
 
     def _failed(self, account: Account, parcel: Parcel, outcome: Failed) -> None:
@@ -327,7 +328,7 @@ class Pusher:
                 self._arrived(account, parcel, replace(found[0], values={}), echoed=False)
                 parcel.dirty = 0 - parcel.row.dirty + 1  # look once more: it may differ from what we meant
             elif parcel.lookups == 0 and facts.marker_lookup != "strong":
-                parcel.lookups, parcel.due_at = 1, now + round(facts.lag * SECOND)
+                parcel.lookups, parcel.due_at = 1, now + round(account.lag * SECOND)
             else:
                 parcel.state, parcel.due_at, parcel.lookups, parcel.sent = "new", now, 0, {}
         self._finish(account, parcels, lease)
