@@ -17,7 +17,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from connectors.contract import Polled, Raw, Reply, Source, digest
-from connectors.errors import Unverified
+from connectors.errors import ConnectorError, Unverified
 from hub.clock import Clock, millis
 from hub.config import Config
 from hub.intake.connections import Live
@@ -65,7 +65,11 @@ class Intake:
         if shaken is not None:
             return shaken
         verdict, why = self._verdict(live, raw, sender)
-        row = self._row(live.id, raw, self._delivery(source, raw), verdict, why)
+        delivery = self._delivery(source, raw)
+        if verdict == "unverified" and delivery:
+            # Whoever cannot prove who he is must not take an id away from the real sender.
+            delivery = f"unverified:{digest(raw.body, raw.query)}:{delivery}"
+        row = self._row(live.id, raw, delivery, verdict, why)
         try:
             stored = self._inbox.add([row])[0]
         except DifferentBody:
@@ -120,7 +124,7 @@ class Intake:
             return "key:" + given
         try:
             own = source.delivery(raw)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        except (ConnectorError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
             return ""  # its form will be complained about when it is parsed, in a worker
         # The same id with another body is another message (a sender's edit), which amends later.
         return f"id:{own}:{digest(raw.body)}" if own else ""

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
 from sqlalchemy import select
-from werkzeug.exceptions import RequestEntityTooLarge
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from connectors.contract import Raw, Reply, Source
@@ -28,6 +29,7 @@ bp = Blueprint("inbound", __name__)
 RATIO = 20
 PARTS = 1000
 RETRY_AFTER = "5"
+A_MINUTE = "60"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -35,26 +37,43 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 def receive(token: str) -> WerkzeugResponse:
     """Take a message in (POST, or GET with data where the connection allows it), or tell a receipt's state (GET)."""
     hub = current_app.extensions["hub"]
-    live = hub.connections.by_token(token)
-    if live is None:
+    try:
+        live = hub.connections.by_token(token)
+        if live is not None:
+            return _with_cors(_asked(hub, live), live)
         return _state_of(token) if request.method == "GET" else _error(404, "unknown", "There is no such address")
+    except (NotStored, SQLAlchemyError):
+        return _come_again()
+
+
+def _asked(hub: Any, live: Live) -> WerkzeugResponse:
     if request.method == "OPTIONS":
-        return _with_cors(Response(status=204), live)
-    if request.method in ("GET", "HEAD") and not (request.query_string and live.row.config.get("get")):
+        return Response(status=200)
+    if request.method == "HEAD" or (
+        request.method == "GET" and not (request.query_string and live.row.config.get("get"))
+    ):
         return _greet(live)
-    answer: WerkzeugResponse
     try:
         raw = _raw(hub, live)
         taken = hub.intake.accept(live, raw, request.remote_addr or "")
     except Refused as refused:
         answer = _error(refused.status, refused.code, str(refused), **refused.extra)
-    except NotStored:
-        answer = _error(503, "not_stored", "Not stored, send it again later")
-        answer.headers["Retry-After"] = RETRY_AFTER
-    else:
-        answer = _answer(live, raw, taken)
+        if refused.status == 429:
+            answer.headers["Retry-After"] = A_MINUTE
+        return answer
+    if isinstance(taken, Accepted):
         hub.ring("flow")
-    return _with_cors(answer, live)
+    return _answer(live, raw, taken)
+
+
+@bp.errorhandler(InternalServerError)
+def _come_again(error: InternalServerError | None = None) -> WerkzeugResponse:
+    """Our own trouble, whatever it is: the sender keeps the message and comes again. Flask has logged a fault."""
+    if error is not None and request.endpoint != f"{bp.name}.{receive.__name__}":
+        return error.get_response()
+    answer = _error(503, "not_stored", "Not stored, send it again later")
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
 
 
 def _greet(live: Live) -> WerkzeugResponse:
@@ -63,16 +82,21 @@ def _greet(live: Live) -> WerkzeugResponse:
         return _reply(shaken)
     if request.method == "HEAD":
         return Response(status=200)
-    return (
-        _error(405, "post_here", "This address takes inquiries by POST")
-        if request.query_string
-        else Response("This address takes inquiries by POST.\n", content_type="text/plain")
-    )
+    if not request.query_string:
+        return Response("This address takes inquiries by POST.\n", content_type="text/plain")
+    answer = _error(405, "post_here", "This address takes inquiries by POST")
+    answer.headers["Allow"] = "POST, OPTIONS, HEAD"
+    return answer
 
 
 def _probe() -> Raw:
     hub = current_app.extensions["hub"]
-    return Raw(b"", instant(hub.clock.now()), _headers(), request.method, request.path, request.query_string.decode())
+    return Raw(b"", instant(hub.clock.now()), _headers(), request.method, request.path, _query())
+
+
+def _query() -> str:
+    """As it stood on the wire, byte for byte."""
+    return request.query_string.decode("latin-1")
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -88,11 +112,11 @@ def _raw(hub: Any, live: Live) -> Raw:
     if isinstance(live.connector, Source) and not live.source.browser and live.source.pull:
         limit = hub.config.file_limit
     body = _body(limit, headers)
-    query = request.query_string.decode("latin-1")
+    query = _query()
     if not body and not query:
         raise Refused(400, "empty", "The body is empty")
     if kind == "multipart/form-data":
-        _check_parts(headers["content-type"], body)
+        _check_parts(body)
     return Raw(body, instant(hub.clock.now()), headers, request.method, request.path, query)
 
 
@@ -102,29 +126,34 @@ def _body(limit: int, headers: dict[str, str]) -> bytes:
         body = request.get_data(cache=True)
     except RequestEntityTooLarge:
         raise Refused(413, "too_large", f"More than {limit // 1024} KiB") from None
-    if headers.get("content-encoding", "").lower() == "gzip":
+    if headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
         del headers["content-encoding"]
         return _unpacked(body, limit)
     return body
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
-    """A packed body may not grow more than twentyfold."""
+    """A packed body may not grow more than twentyfold. It may consist of several gzip members (RFC 1952, 2.2)."""
     most = min(limit, RATIO * max(len(body), 1024))
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(body, most)
-    except zlib.error:
-        raise Refused(400, "bad_gzip", "The body says it is gzip and is not") from None
-    if unpacker.unconsumed_tail:
-        raise Refused(413, "too_large", "The packed body grows too large")
+    plain, rest = b"", body
+    while rest:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            plain += unpacker.decompress(rest, most + 1 - len(plain))
+        except zlib.error:
+            raise Refused(400, "bad_gzip", "The body says it is gzip and is not") from None
+        if len(plain) > most:
+            raise Refused(413, "too_large", "The packed body grows too large")
+        if not unpacker.eof:
+            raise Refused(400, "bad_gzip", "The packed body breaks off")
+        rest = unpacker.unused_data.lstrip(b"\0")
     return plain
 
 
-def _check_parts(content_type: str, body: bytes) -> None:
-    _kind, _, boundary = content_type.partition("boundary=")
-    mark = b"--" + boundary.partition(";")[0].strip().strip('"').encode("latin-1", "replace")
-    if len(mark) == 2 or mark not in body:
+def _check_parts(body: bytes) -> None:
+    boundary = request.mimetype_params.get("boundary", "")
+    mark = b"--" + boundary.encode("latin-1", "replace")
+    if not boundary or mark not in body:
         raise Refused(400, "no_boundary", "The multipart body does not contain its boundary")
     if body.count(mark) > PARTS + 1:
         raise Refused(413, "too_many_parts", f"More than {PARTS} parts")
@@ -220,9 +249,9 @@ def receipt_state(store: Any, receipt: str) -> Mapping[str, Any] | None:
 # ── the public form ──────────────────────────────────────────────────────────────────────────────
 
 
-def _form(token: str) -> Live:
+def _form(token: str, also_off: bool = False) -> Live:
     live: Live | None = current_app.extensions["hub"].connections.by_token(token)
-    if live is None or live.row.connector != "webform" or live.row.state == "off":
+    if live is None or live.row.connector != "webform" or (live.row.state == "off" and not also_off):
         abort(404)
     return live
 
@@ -247,8 +276,8 @@ def hosted_form(token: str) -> str:
 
 @bp.get("/f/<token>/thanks")
 def thanks(token: str) -> str:
-    """Where a form without script ends."""
-    live = _form(token)
+    """Where a form without script ends; what came to a form that is switched off is kept too."""
+    live = _form(token, also_off=True)
     language = live.row.settings.get("language") or current_app.extensions["hub"].config.locale
     return render_template("thanks.html", language=language, name=live.row.name)
 
