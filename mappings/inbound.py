@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from marshmallow import Schema, fields, validate
@@ -35,6 +35,7 @@ _CONSENT = Bool(
 _LOOKS_LIKE_PHONE = re.compile(r"\s*(?:tel:)?\+?(?:[\s().-]*\d){7,15}[\s.]*")
 
 
+@lru_cache(8192)  # forms send the same names for ever
 def normal(name: str) -> str:
     """A field's name without what never matters: case, spaces, - _ . : *, ё."""
     return re.sub(r"[\W_]+", "", fold(unicodedata.normalize("NFKC", name)))

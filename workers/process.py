@@ -7,6 +7,7 @@ die, and takes all of them along when it ends.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,25 +15,32 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from hub.config import Config
 
 PR_SET_PDEATHSIG = 1
+PARENT = "LEADHUB_PARENT"
 AGAIN_S = 0.3
 QUEUES = ("flow", "push", "pull", "poll")
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it is gone (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Ask the kernel to kill this process when the one that started it is gone (Linux). A kill loses nothing, and
+    whoever starts the hub again finds neither a taken port nor a second set of workers."""
+    parent = os.environ.get(PARENT)
+    if sys.platform != "linux" or not parent:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        sys.exit("The process that started this one is gone")
 
 
 def environment(config: Config) -> Mapping[str, str]:
     """What a child process needs to open the same hub."""
     return {
         **os.environ,
+        PARENT: str(os.getpid()),
         "LEADHUB_FOLDER": str(config.folder),
         "LEADHUB_DATABASE_URL": config.database_url,
         "LEADHUB_REDIS_URL": config.redis_url,
@@ -93,6 +101,7 @@ def web_server(config: Config, target: str, processes: int = 1) -> Server:
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
+    from granian.log import LogLevels
 
     return Granian(
         target,
@@ -125,13 +134,25 @@ def serve(config: Config, workers: int = 1, web_processes: int = 1) -> None:
             child.stop()
 
 
+def alone(folder: Path) -> IO[bytes]:
+    """Wait until no other process works in this folder; as long as the answer is open, none starts to. The kernel
+    takes the lock back from a process that dies."""
+    lock = (folder / "work.lock").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def work(config: Config, threads: int) -> None:
-    """Be the embedded working process until told to stop."""
+    """Be the embedded working process until told to stop. What a killed one had leased is due again at once."""
     from hub.app import open_hub
+    from hub.store.leases import free
     from workers.embedded import EmbeddedRunner
 
     die_with_parent()
     hub = open_hub(config)
+    lock = alone(config.folder) if hub.store.is_sqlite else None
+    if lock:
+        free(hub.store, hub.clock.now())
     runner = EmbeddedRunner(hub, threads)
     done = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -140,6 +161,8 @@ def work(config: Config, threads: int) -> None:
     done.wait()
     runner.stop()
     hub.close()
+    if lock:
+        lock.close()
 
 
 def be_worker(config: Config, queue: str) -> None:

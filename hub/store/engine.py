@@ -7,12 +7,14 @@ to 3.51.2 can corrupt a WAL file that two connections reset at once; we refuse t
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
@@ -51,14 +53,23 @@ def _tune_sqlite(engine: Engine) -> None:
         conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
 
 
+def _dumps(value: Any) -> str:
+    """JSON of a column; orjson writes a row's twenty values in a tenth of the time, but no numbers above 64 bits."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value)
+
+
 def open_engine(url: str) -> Engine:
     """An engine for a SQLAlchemy address such as `sqlite:////data/hub.db` or `postgresql+psycopg://...`."""
     address = make_url(url)
+    as_json = {"json_serializer": _dumps, "json_deserializer": json.loads}
     if address.get_backend_name() == "sqlite":
-        engine = create_engine(address, module=sqlite_library(), pool_size=8, max_overflow=64)
+        engine = create_engine(address, module=sqlite_library(), pool_size=8, max_overflow=64, **as_json)
         _tune_sqlite(engine)
         return engine
-    return create_engine(address, pool_size=8, max_overflow=32, pool_pre_ping=True)
+    return create_engine(address, pool_size=8, max_overflow=32, pool_pre_ping=True, **as_json)
 
 
 @dataclass(frozen=True)
