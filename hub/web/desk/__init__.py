@@ -25,7 +25,7 @@ WEEK = 7 * 24 * 3600
 class Key(BaseConverter):
     """An id of `hub.clock` in an address; everything else is simply not found."""
 
-    regex = "[0-9A-HJKMNP-TV-Z]{26}"
+    regex = "[0-9A-Z]{26}"
 
 
 def init_app(app: Flask, hub: Any) -> None:

@@ -65,7 +65,7 @@ def _page(error: HTTPException) -> Response | HTTPException:
     if number:
         g._login_user = Who()  # where Flask-Login keeps the member: a dead database is not asked a second time
     title, advice = _words(code)
-    body = render_template("error.html", code=code, title=title, advice=advice, number=number)
+    body = render_template("error.html", code=code, title=title, advice=advice, number=number, back="/")
     answer: Response = current_app.make_response((body, code))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
