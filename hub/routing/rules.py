@@ -60,18 +60,21 @@ class UnusableRule(ValueError):
 
 
 def read_rule(row: Mapping[str, object]) -> Rule:
-    """A rule from its row; raises `UnusableRule` for fields or operations that do not exist."""
-    conditions = []
-    for raw in row["conditions"]:  # type: ignore[attr-defined]
-        condition = Condition(str(raw.get("field", "")), str(raw.get("op", "")), str(raw.get("value", "")))
-        if condition.field not in FIELDS:
-            raise UnusableRule(
-                f"Rule “{row['name']}”: there is no field “{condition.field}”; known: {', '.join(FIELDS)}"
-            )
-        if condition.op not in OPERATIONS:
-            raise UnusableRule(f"Rule “{row['name']}”: “{condition.op}” is none of {', '.join(OPERATIONS)}")
-        conditions.append(condition)
-    return Rule(str(row["id"]), str(row["name"]), str(row["direction_id"]), str(row["pool"]), tuple(conditions))
+    """A rule from its row; raises `UnusableRule` for anything that the grammar does not know."""
+    told = row["conditions"]
+    if not isinstance(told, list | tuple) or not all(isinstance(one, Mapping) for one in told):
+        raise UnusableRule(f"Rule “{row['name']}”: its conditions are no list of field, op and value")
+    conditions = tuple(_condition(one, str(row["name"])) for one in told)
+    return Rule(str(row["id"]), str(row["name"]), str(row["direction_id"]), str(row["pool"]), conditions)
+
+
+def _condition(told: Mapping[str, object], name: str) -> Condition:
+    made = Condition(str(told.get("field", "")), str(told.get("op", "")), str(told.get("value", "")))
+    if made.field not in FIELDS:
+        raise UnusableRule(f"Rule “{name}”: there is no field “{made.field}”; known: {', '.join(FIELDS)}")
+    if made.op not in OPERATIONS:
+        raise UnusableRule(f"Rule “{name}”: “{made.op}” is none of {', '.join(OPERATIONS)}")
+    return made
 
 
 def choose(rules: Sequence[Rule], facts: Mapping[str, str], fallback_direction: str) -> Route:
