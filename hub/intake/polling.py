@@ -9,7 +9,7 @@ from hub.clock import MINUTE, SECOND, Clock
 from hub.intake.accept import Intake
 from hub.intake.connections import Connections, Live
 from hub.model import poll_cursor, pull_state
-from hub.store.engine import Store
+from hub.store.engine import Store, add_unless_there
 
 KIND = "messages"
 LEASE = 3 * MINUTE
@@ -68,9 +68,9 @@ class Poller:
             if row is not None and conn.execute(select(pull_state.c.kind).where(free)).first() is None:
                 return False
         with self._store.write() as conn:
-            if row is None and conn.execute(select(pull_state.c.kind).where(place)).first() is None:
+            if row is None:
                 start = {"connection_id": connection_id, "kind": KIND, "cursor": "", "due_at": now, "lease": ""}
-                conn.execute(pull_state.insert().values(**start, code="", why=""))
+                add_unless_there(conn, pull_state, {**start, "code": "", "why": ""})
             return bool(
                 conn.execute(update(pull_state).where(free).values(lease=lease, lease_until=now + LEASE)).rowcount
             )

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 FIXED_SQLITE = (3, 51, 3)
@@ -105,6 +106,12 @@ class Store:
         """Give all connections back."""
         self.hub.dispose()
         self.inbox.dispose()
+
+
+def add_unless_there(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """A row whose key another worker may write at the same moment; answers whether it was ours that counted."""
+    insert = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert
+    return bool(conn.execute(insert(table).values(dict(row)).on_conflict_do_nothing()).rowcount)
 
 
 def open_store(database_url: str, inbox_url: str) -> Store:

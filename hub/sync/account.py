@@ -88,9 +88,15 @@ def _fits(write: Callable[[Any], Any]) -> Callable[[Any], bool]:
 def _slots(mapping: FieldMapping, placement: Placement, role: str) -> tuple[Slot, ...]:
     slots = [
         Slot(
-            line.hub, line.crm, _into(line.codec.into), line.codec.same, line.direction, line.policy, line.once,
+            line.hub,
+            line.crm,
+            _into(line.codec.into),
+            line.codec.same,
+            line.direction,
+            line.policy,
+            line.once,
             _fits(line.codec.out),
-        )  # fmt: skip
+        )
         for line in mapping.lines
         if line.kind == role
     ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from connectors.contract import Person, Record
 from hub.clock import Clock
@@ -32,6 +32,8 @@ COLUMNS: Mapping[str, tuple[Any, frozenset[str]]] = {
     "lead": (lead, frozenset({"title", "temperature"})),
     "deal": (deal, frozenset({"title", "amount", "currency"})),
 }  # fmt: skip
+FEW = 10
+"""So many deletions at once are believed without asking."""
 LISTS = {"phones": "phone", "emails": "email"}
 
 
@@ -63,13 +65,19 @@ class Observer:
         for role in ("contact", "lead", "deal"):
             ids = [row.record_id for row, _record in pairs if row.role == role]
             flats.update({(role, key): flat for key, flat in records.load(conn, role, ids).items()})
+        gone = [row for row, record in pairs if record is None or record.deleted]
+        doubt = _mass_deletion(conn, account, len(gone))
         return {
-            row.id: self._one(conn, account, row, record, flats.get((row.role, row.record_id), {}))
+            row.id: self._one(conn, account, row, record, flats.get((row.role, row.record_id), {}), doubt)
             for row, record in pairs
         }
 
-    def _one(self, conn: Connection, account: Account, row: Any, record: Record | None, flat: records.Flat) -> Sighting:
+    def _one(
+        self, conn: Connection, account: Account, row: Any, record: Record | None, flat: records.Flat, doubt: str
+    ) -> Sighting:
         if record is None or record.deleted:
+            if doubt:
+                return Sighting("held", flat, dict(row.base), dict(row.raw), code="vanished", why=doubt)
             return self._gone(conn, account, row, flat)
         memory = Memory(row.base, row.raw, row.sent)
         agreed = reconcile(account.slots[row.role], memory, flat, account.seen(record, row.role))
@@ -183,6 +191,17 @@ class Observer:
         """Other CRMs that hold this record have news to get."""
         others = (link.c.record_id == record_id) & (link.c.connection_id != account.id) & (link.c.state == "linked")
         conn.execute(update(link).where(others).values(dirty=link.c.dirty + 1, lane=REST, due_at=self._clock.now()))
+
+
+def _mass_deletion(conn: Connection, account: Account, gone: int) -> str:
+    """Why so many deletions at once wait for a person, "" for few: mostly a permission was lost, not the records."""
+    if gone <= FEW:
+        return ""
+    mine = (link.c.connection_id == account.id) & (link.c.state == "linked")
+    total = conn.execute(select(func.count()).where(mine)).scalar() or 0
+    if gone <= total // 10:
+        return ""
+    return f"{gone} of {total} records vanished at once: check the CRM's permissions, then confirm or restore"
 
 
 def _keep_place(sighting: Sighting, flat: records.Flat) -> None:

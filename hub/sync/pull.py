@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from connectors.contract import Record
-from connectors.errors import Pause, Retry
+from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import MINUTE, SECOND, Clock
 from hub.model import link, look_again, pull_state
-from hub.store.engine import Store
+from hub.store.engine import Store, add_unless_there
 from hub.sync.account import ROLES, Account, Accounts
 from hub.sync.observe import Observer, Sighting
 
@@ -99,6 +99,13 @@ class Puller:
         cursor = self._take(account, kind, lease)
         if cursor is None:
             return 0
+        try:
+            return self._scan(account, kind, lease, cursor)
+        except ConnectorError as error:
+            self._give_back(account, kind, lease, getattr(error, "after", None) or 0.0)
+            raise
+
+    def _scan(self, account: Account, kind: str, lease: str, cursor: str) -> int:
         looked = 0
         while True:
             page = account.crm.changes(kind, cursor)
@@ -110,6 +117,13 @@ class Puller:
                 self._apply(conn, account, kind, {record.ref: record for record in page.records})
             if not page.more:
                 return looked
+
+    def _give_back(self, account: Account, kind: str, lease: str, after: float) -> None:
+        """A scan that broke off goes on from its last page, as soon as the CRM allows."""
+        mine = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == kind) & (pull_state.c.lease == lease)
+        due_at = self._clock.now() + max(EVERY, round(after * SECOND))
+        with self._store.write() as conn:
+            conn.execute(update(pull_state).where(mine).values(lease="", lease_until=None, due_at=due_at))
 
     def _take(self, account: Account, kind: str, lease: str) -> str | None:
         """Lease the scan and answer its cursor; None when it is not due or another worker has it."""
@@ -123,8 +137,7 @@ class Puller:
         with self._store.write() as conn:
             if row is None:
                 start = {"connection_id": account.id, "kind": kind, "cursor": "", "due_at": now, "lease": ""}
-                if conn.execute(select(pull_state.c.kind).where(place)).first() is None:
-                    conn.execute(pull_state.insert().values(start))
+                add_unless_there(conn, pull_state, {**start, "code": "", "why": ""})
             taken = conn.execute(update(pull_state).where(due).values(lease=lease, lease_until=now + LEASE))
             if not taken.rowcount:
                 return None
@@ -151,7 +164,7 @@ class Puller:
                     .with_for_update()
                 )
             )
-            rows = self._guarded(conn, account, self._not_on_the_way(conn, rows), found)
+            rows = self._not_on_the_way(conn, rows)
             sightings = self._observer.see(conn, account, [(row, found[row.remote_id]) for row in rows])
             self._save(conn, rows, sightings)
 
@@ -163,23 +176,6 @@ class Puller:
             again = update(link).where(link.c.id.in_(leased)).values(dirty=link.c.dirty + 1)
             conn.execute(again)
         return [row for row in rows if row.id not in set(leased)]
-
-    def _guarded(
-        self, conn: Connection, account: Account, rows: list[Any], found: dict[str, Record | None]
-    ) -> list[Any]:
-        """Many deletions at once are more likely a lost permission: they wait for a person (mass guard)."""
-        gone = [row for row in rows if (record := found[row.remote_id]) is None or record.deleted]
-        if len(gone) <= 10:
-            return rows
-        mine = (link.c.connection_id == account.id) & (link.c.state == "linked")
-        total = conn.execute(select(func.count()).where(mine)).scalar() or 0
-        if len(gone) <= total // 10:
-            return rows
-        why = f"{len(gone)} of {total} records vanished at once: check the CRM's permissions, then confirm or restore"
-        conn.execute(
-            update(link).where(link.c.id.in_([row.id for row in gone])).values(state="held", code="vanished", why=why)
-        )
-        return [row for row in rows if row not in gone]
 
     def _save(self, conn: Connection, rows: Sequence[Any], sightings: dict[str, Sighting]) -> None:
         """Memory of what was seen; what the CRM still has to be told makes the link dirty."""

@@ -32,6 +32,10 @@ log = logging.getLogger("leadhub.push")
 BATCH = 400
 LEASE = 3 * MINUTE
 BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR)
+OUTAGE = 10 * MINUTE
+"""The longest wait while the CRM as a whole is away: nobody's lead waits for hours after it is back."""
+ALONE = 2
+"""From this attempt on a record travels alone, so that one that breaks the CRM does not hold up its batch."""
 PARALLEL = 4
 REFUSED = "@refused"
 
@@ -230,7 +234,9 @@ class Pusher:
         facts = account.crm.facts
         size = max(1, facts.compound if any(p.op and p.op.includes for p in parcels) else facts.batch)
         size = min(size, int(account.live.row.config.get("per_call", size)))
-        chunks = [list(parcels[start : start + size]) for start in range(0, len(parcels), size)]
+        together = [p for p in parcels if p.attempts < ALONE]
+        chunks = [together[start : start + size] for start in range(0, len(together), size)]
+        chunks += [[p] for p in parcels if p.attempts >= ALONE]
         flight = int(account.live.row.config.get("parallel", PARALLEL))
         if len(chunks) <= 1 or flight == 1:
             for chunk in chunks:
@@ -280,8 +286,11 @@ class Pusher:
         """We may have done it. Creates wait until nothing of ours can still be on the way; updates are read again."""
         now = self._clock.now()
         parcel.code, parcel.why = "unknown_outcome", reason
-        if parcel.remote_id:
-            parcel.state, parcel.due_at = "linked", now + BACKOFF[0]
+        parcel.attempts += 1
+        if parcel.remote_id and parcel.attempts >= len(BACKOFF):
+            parcel.state = "parked"
+        elif parcel.remote_id:
+            parcel.state, parcel.due_at = "linked", now + BACKOFF[parcel.attempts - 1]
         else:
             wait = account.longest_request + account.lag
             parcel.state, parcel.due_at, parcel.lookups = "uncertain", now + round(wait * SECOND), 0
@@ -290,18 +299,25 @@ class Pusher:
         error, now = outcome.error, self._clock.now()
         known = bool(parcel.remote_id)
         parcel.code = error.code if isinstance(error, ConnectorError) else "refused"
-        parcel.why, parcel.attempts = str(error), parcel.attempts + 1
+        parcel.why = str(error)
         parcel.sent = parcel.sent if known else {}
         parcel.state = "linked" if known else "new"
-        if isinstance(error, Refuse) and self._leave_out(parcel, error):
+        if isinstance(error, Retry):
+            parcel.due_at = now + _wait(error, parcel)
+        elif isinstance(error, Refuse) and self._leave_out(parcel, error):
             parcel.due_at = now
         elif isinstance(error, Conflict) and error.ref and not known:
             parcel.state, parcel.due_at, parcel.lookups = "uncertain", now, 0
-        elif isinstance(error, Refuse | Missing) or parcel.attempts >= len(BACKOFF):
+        else:
+            self._again_or_park(parcel, error, now)
+
+    @staticmethod
+    def _again_or_park(parcel: Parcel, error: Exception, now: int) -> None:
+        parcel.attempts += 1
+        if isinstance(error, Refuse | Missing) or parcel.attempts >= len(BACKOFF):
             parcel.state = "parked"
         else:
-            after = getattr(error, "after", None)
-            parcel.due_at = now + (round(after * SECOND) if after else BACKOFF[parcel.attempts - 1])
+            parcel.due_at = now + BACKOFF[parcel.attempts - 1]
 
     @staticmethod
     def _leave_out(parcel: Parcel, error: Refuse) -> bool:
@@ -329,6 +345,8 @@ class Pusher:
                 parcel.dirty = 0 - parcel.row.dirty + 1  # look once more: it may differ from what we meant
             elif parcel.lookups == 0 and facts.marker_lookup != "strong":
                 parcel.lookups, parcel.due_at = 1, now + round(account.lag * SECOND)
+            elif parcel.attempts >= len(BACKOFF):
+                parcel.state, parcel.lookups = "parked", 0
             else:
                 parcel.state, parcel.due_at, parcel.lookups, parcel.sent = "new", now, 0, {}
         self._finish(account, parcels, lease)
@@ -366,7 +384,7 @@ class Pusher:
     def _to_send(self, account: Account, parcel: Parcel, sighting: Sighting) -> bool:
         parcel.base, parcel.raw, parcel.flat = sighting.base, sighting.raw, sighting.flat
         parcel.state, parcel.dirty = sighting.state, -parcel.row.dirty
-        parcel.sent, parcel.code, parcel.why, parcel.due_at = {}, "", "", self._clock.now()
+        parcel.sent, parcel.code, parcel.why, parcel.due_at = {}, sighting.code, sighting.why, self._clock.now()
         if sighting.state != "linked" or not sighting.push:
             return False
         try:
@@ -465,6 +483,14 @@ class Pusher:
                 .where(link.c.id.in_(ids), link.c.lease == lease)
                 .values(lease="", lease_until=None, due_at=due_at)
             )
+
+
+def _wait(error: Retry, parcel: Parcel) -> int:
+    """The account's trouble and not this record's: it is never parked for it. What the CRM asked for is obeyed."""
+    if error.after is not None:
+        return round(error.after * SECOND)
+    parcel.attempts = min(parcel.attempts + 1, len(BACKOFF) - 1)
+    return min(BACKOFF[parcel.attempts - 1], OUTAGE)
 
 
 def _remembered(account: Account, values: dict[str, Any]) -> dict[str, Any]:
