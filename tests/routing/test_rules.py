@@ -20,7 +20,8 @@ FACTS = {"source": "Telegram", "utm.campaign": "Spring Sale", "text": "Нужн�
     ("field", "op", "value", "holds"),
     [
         ("source", "is", "telegram", True), ("source", "is", "tele", False), ("source", "is_not", "email", True),
-        ("source", "is_not", "TELEGRAM", False), ("text", "contains", "кухня", True), ("page", "starts", "https://shop", True),
+        ("source", "is_not", "TELEGRAM", False), ("text", "contains", "кухня", True),
+        ("page", "starts", "https://shop", True),
         ("page", "starts", "shop", False), ("form", "present", "", False), ("utm.campaign", "present", "", True),
         ("form", "is", "", True), ("text", "contains", ".*", False), ("text", "contains", "{{source}}", False),
     ],
@@ -70,12 +71,12 @@ def test_conditions_that_are_none_are_refused(conditions: object) -> None:
         read_rule({**row(), "conditions": conditions})
 
 
-@given(
-    st.sampled_from(FIELDS),
-    st.sampled_from(sorted(OPERATIONS)),
-    st.text(),
-    st.dictionaries(st.sampled_from(FIELDS), st.text()),
-)
+PLACES = st.sampled_from(FIELDS)
+OPS = st.sampled_from(sorted(OPERATIONS))
+SHORT = st.text(max_size=2)
+
+
+@given(PLACES, OPS, st.text(), st.dictionaries(PLACES, st.text()))
 def test_no_value_is_ever_evaluated(field: str, op: str, value: str, facts: dict[str, str]) -> None:
     read = read_rule(row(field=field, op=op, value=value))
     [condition] = read.conditions
@@ -83,8 +84,7 @@ def test_no_value_is_ever_evaluated(field: str, op: str, value: str, facts: dict
     assert isinstance(condition.holds(facts), bool)
 
 
-@given(st.lists(st.tuples(st.sampled_from(FIELDS), st.sampled_from(sorted(OPERATIONS)), st.text(max_size=2)), max_size=8),
-       st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=2)))  # fmt: skip
+@given(st.lists(st.tuples(PLACES, OPS, SHORT), max_size=8), st.dictionaries(PLACES, SHORT))
 def test_what_stands_before_the_choice_did_not_hold(told: list[tuple[str, str, str]], facts: dict[str, str]) -> None:
     rules = [rule(f"r{number}", one) for number, one in enumerate(told)]
     route = choose(rules, facts, "main")

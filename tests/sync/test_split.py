@@ -43,7 +43,9 @@ def test_what_is_not_ours_has_no_place() -> None:
 
 SPOTS = st.tuples(st.sampled_from(["lead", "deal"]), st.sampled_from(["d1", "d2"]), st.sampled_from("abcde"))
 CARDS = st.tuples(st.sampled_from("12"), st.sampled_from(["10", "11", "12", "13", "14"]))
-ROWS = st.lists(st.tuples(SPOTS, CARDS), max_size=12).map(lambda rows: tuple((*spot, *card) for spot, card in rows))
+ROWS = st.lists(st.tuples(SPOTS, CARDS), max_size=12, unique_by=lambda row: row[0]).map(
+    lambda rows: tuple((*spot, *card) for spot, card in rows)
+)
 
 
 @given(ROWS)

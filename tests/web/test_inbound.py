@@ -482,7 +482,8 @@ BODIES = st.one_of(
 OWN_HEADERS = st.sampled_from(
     [
         "Accept", "Authorization", "Content-Encoding", "Idempotency-Key", "Referer", "Typeform-Signature",
-        "X-Forwarded-For", "X-Telegram-Bot-Api-Secret-Token", "X-Webhook-Secret", "webhook-id", "webhook-signature", "webhook-timestamp",
+        "X-Forwarded-For", "X-Telegram-Bot-Api-Secret-Token", "X-Webhook-Secret",
+        "webhook-id", "webhook-signature", "webhook-timestamp",
     ]
 )  # fmt: skip
 
