@@ -115,6 +115,7 @@ def web_server(config: Config, target: str, processes: int = 1) -> Server:
         http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
         websockets=False,
         log_access=False,
+        log_level=LogLevels.error,
         respawn_failed_workers=True,
         respawn_interval=0.2,
         workers_kill_timeout=10,
