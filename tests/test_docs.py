@@ -49,7 +49,8 @@ class Block:
         lines = re.sub(r"\\\n\s*", "", self.text).splitlines()
         if self.language == "console":
             lines = [line[2:] for line in lines if line.startswith("$ ")]
-        return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+        told = [re.sub(r"(^|\s+)#\s.*", "", line).strip() for line in lines]
+        return [line for line in told if line]
 
 
 def blocks(readme: str, where: str) -> Iterator[Block]:
