@@ -87,38 +87,49 @@ def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed
     if theirs is not ABSENT and slot.crm in memory.sent and _own(slot, theirs, memory.sent[slot.crm]):
         base, theirs = theirs, ABSENT  # the write nobody had confirmed
         agreed.base[slot.hub] = base
-    changed_here = slot.direction != "in" and not slot.same(ours, base) and slot.fits(ours)
+    changed_here = slot.direction != "in" and not slot.same(ours, base)
     if theirs is ABSENT:
-        if changed_here and not (slot.once and _filled(base)):
+        if changed_here and slot.fits(ours) and not (slot.once and _filled(base)):
             agreed.push[slot.hub] = ours
     elif slot.same(ours, theirs):
         agreed.base[slot.hub] = ours
     elif not changed_here or slot.same(theirs, base):
         _settle(slot, ours, theirs, base, changed_here, agreed)
+    elif not _conflict(slot, ours, theirs, base, agreed):
+        _remember(agreed, slot, memory)  # until a person decides, the CRM's edit is still news
+
+
+def _remember(agreed: Agreed, slot: Slot, memory: Memory) -> None:
+    """Keep the spelling that was agreed on, as if nothing had been shown."""
+    if slot.crm in memory.raw:
+        agreed.raw[slot.crm] = memory.raw[slot.crm]
     else:
-        _conflict(slot, ours, theirs, base, agreed)
+        del agreed.raw[slot.crm]
 
 
 def _settle(slot: Slot, ours: Any, theirs: Any, base: Any, changed_here: bool, agreed: Agreed) -> None:
     """Only one side changed in meaning (the other may have changed its spelling)."""
     if changed_here:
-        agreed.push[slot.hub] = ours
+        if slot.fits(ours):
+            agreed.push[slot.hub] = ours
     elif not slot.same(theirs, base):
         agreed.hub[slot.hub] = agreed.base[slot.hub] = theirs
     else:
         agreed.base[slot.hub] = theirs
 
 
-def _conflict(slot: Slot, ours: Any, theirs: Any, base: Any, agreed: Agreed) -> None:
+def _conflict(slot: Slot, ours: Any, theirs: Any, base: Any, agreed: Agreed) -> bool:
+    """Name it, and settle it by the policy; False when a person has to."""
     winner = WINNERS.get(slot.policy, _crm)(ours, theirs, base)
     if winner[0] != "ask":
         value = winner[1]
         agreed.base[slot.hub] = theirs
         if not slot.same(value, ours):
             agreed.hub[slot.hub] = value
-        if not slot.same(value, theirs):
+        if not slot.same(value, theirs) and slot.fits(value):
             agreed.push[slot.hub] = value
     agreed.conflicts.append(Conflict(slot.hub, ours, theirs, winner[0]))
+    return winner[0] != "ask"
 
 
 def _own(slot: Slot, theirs: Any, sent: Any) -> bool:
