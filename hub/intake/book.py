@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Table, bindparam, case, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.funnel.policy import Decision
@@ -57,6 +57,7 @@ class Book:
         self._new_ids: set[str] = set()
         self._changed: dict[str, dict[str, Row]] = defaultdict(dict)
         self._dropped: list[str] = []
+        self._joined: dict[str, list[int]] = {}
         self.touched_contacts: set[str] = set()
         self._read_setup()
         self._read_people(batch)
@@ -172,6 +173,11 @@ class Book:
         """New values of an existing row; several changes of one row add up."""
         self._changed[table.name].setdefault(row_id, {}).update(values)
 
+    def join(self, lead_id: str, at: int) -> None:
+        """One more inquiry of a lead; other workers may add theirs to it at the same moment."""
+        held = self._joined.setdefault(lead_id, [0, at])
+        held[0], held[1] = held[0] + 1, max(held[1], at)
+
     def is_new(self, row_id: str) -> bool:
         """Whether the row was made by this batch and can still be changed in place."""
         return row_id in self._new_ids
@@ -196,6 +202,7 @@ class Book:
         self._change_all(contact)
         self._change_all(lead)
         self._change_all(inquiry)
+        self._write_joined()
         self._write_turns()
         self._mark_contacts()
 
@@ -247,6 +254,14 @@ class Book:
             self._conn.execute(update(table).where(table.c.id == bindparam("b_id")), rows)
 
     def _write_turns(self) -> None:
+    def _write_joined(self) -> None:
+        rows = [{"b_id": key, "b_more": more, "b_at": at} for key, (more, at) in sorted(self._joined.items())]
+        if rows:
+            at = bindparam("b_at", type_=lead.c.active_at.type)
+            latest = case((lead.c.active_at < at, at), else_=lead.c.active_at)
+            grown = {"inquiries": lead.c.inquiries + bindparam("b_more"), "active_at": latest}
+            self._conn.execute(update(lead).where(lead.c.id == bindparam("b_id")).values(grown), rows)
+
         rows = [
             {"b_pool": pool, "b_member": turn.member_id, "credit": turn.credit, "given": turn.given}
             for pool in sorted(self._turned)

@@ -248,7 +248,7 @@ def _join(book: Book, one: Understood, lead_id: str) -> None:
     row["inquiries"] += 1
     row["active_at"] = max(row["active_at"], one.received_at)
     if not book.is_new(lead_id):
-        book.change(lead, lead_id, inquiries=row["inquiries"], active_at=row["active_at"])
+        book.join(lead_id, one.received_at)
 
 
 def _keep_conversation(book: Book, one: Understood, contact_id: str, lead_id: str) -> None:

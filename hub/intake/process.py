@@ -27,7 +27,7 @@ from hub.intake.decide import NobodyToOwn, decide
 from hub.intake.drafts import Understood, raw_of, understand
 from hub.intake.quarantine import TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
-from hub.store.engine import Store
+from hub.store.engine import Store, add_unless_there
 from mappings import Inbound, default_inbound, load_inbound
 
 log = logging.getLogger("leadhub.intake")
@@ -163,12 +163,11 @@ class Flow:
             return list(inbox.execute(read.where(event.c.id.in_(ids)).order_by(event.c.seq)))
 
     def _fresh(self, conn: Connection, now: int, lease: str, size: int) -> list[Any]:
-        reader = conn.execute(
-            select(inbox_reader.c.seq).where(inbox_reader.c.name == "flow").with_for_update()
-        ).one_or_none()
-        if reader is None:
-            conn.execute(inbox_reader.insert().values(name="flow", seq=0))
-        seq = reader.seq if reader else 0
+        mine = select(inbox_reader.c.seq).where(inbox_reader.c.name == "flow").with_for_update()
+        seq = conn.execute(mine).scalar()
+        if seq is None:
+            add_unless_there(conn, inbox_reader, {"name": "flow", "seq": 0})
+            seq = conn.execute(mine).scalar_one()
         with self._store.read_inbox() as inbox:
             rows = list(inbox.execute(select(event).where(event.c.seq > seq).order_by(event.c.seq).limit(size)))
         if rows:

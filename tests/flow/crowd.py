@@ -1,0 +1,60 @@
+"""Jobs for processes of their own: each opens the hub by its configuration and does one thing."""
+
+from __future__ import annotations
+
+import json
+
+from connectors.contract import Raw
+from hub.app import open_hub
+from hub.clock import instant
+from hub.config import Config
+
+
+def submit(config: Config, form_id: str, first: int, count: int) -> tuple[int, int]:
+    """Post `count` inquiries of one person, draining all the while; answers (accepted, drained) numbers."""
+    hub = open_hub(config)
+    live = hub.connections.by_id(form_id)
+    assert live is not None
+    accepted = drained = 0
+    for number in range(first, first + count):
+        body = {
+            "name": "Anna Peters", "phone": "+7 916 123-45-67", "email": "Anna@peters.test",
+            "message": f"Window number {number}", "submission_id": f"s-{number}",
+        }  # fmt: skip
+        raw = Raw(json.dumps(body).encode(), instant(hub.clock.now()), {"content-type": "application/json"})
+        hub.intake.accept(live, raw)
+        accepted += 1
+        if number % 5 == 0:
+            drained += hub.flow.drain().events
+    drained += hub.flow.drain().events
+    hub.close()
+    return accepted, drained
+
+
+def submit_same(config: Config, form_id: str, count: int) -> int:
+    """Post one and the same inquiry `count` times with no id of its own: double clicks, resent forms."""
+    hub = open_hub(config)
+    live = hub.connections.by_id(form_id)
+    assert live is not None
+    body = json.dumps({"name": "Anna Peters", "phone": "+7 916 123-45-67", "message": "Windows"}).encode()
+    for _number in range(count):
+        hub.intake.accept(live, Raw(body, instant(hub.clock.now()), {"content-type": "application/json"}))
+        hub.flow.drain()
+    hub.close()
+    return count
+
+
+def migrate(config: Config) -> bool:
+    """Open the databases, making their tables."""
+    open_hub(config).close()
+    return True
+
+
+def poll(config: Config, connection_id: str) -> int:
+    """Ask a source once; answers how many messages were new."""
+    from workers.tasks import poll_one
+
+    hub = open_hub(config)
+    stored = poll_one(hub, connection_id)
+    hub.close()
+    return stored
