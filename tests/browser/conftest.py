@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from hub.clock import Clock
+from hub.clock import MINUTE, Clock, FixedClock
 from tests.servers import free_port
 from tests.web.world import PASSWORD, World, build, open_world
 
@@ -60,7 +60,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def built_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built-house")
-    build(folder)
+    build(folder, FixedClock(at=Clock().now() - 20 * MINUTE), apart=300)
     return folder
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from hub.funnel.moves import move_lead, take_lead
 from tests.browser.conftest import Enter, House
 
 
@@ -27,6 +28,10 @@ def test_a_wrong_password_stays_outside(enter: Enter) -> None:
 
 
 def test_a_new_lead_appears_by_itself_within_five_seconds(enter: Enter, house: House) -> None:
+    with house.world.hub.store.write() as conn:
+        clock, lead_id = house.world.hub.clock, house.world.leads["Maria Schmidt"]
+        take_lead(conn, clock, lead_id, house.world.members["dan"])
+        move_lead(conn, clock, lead_id, "warm", "hub")
     page = enter("dora")
     page.evaluate("window.same = true")
     house.world.send(name="Late Comer", phone="+1 415 555 2671", message="Are you there?", submission_id="late")

@@ -250,6 +250,7 @@ SENTENCES: Mapping[tuple[str, str], Callable[[Names, Mapping[str, Any]], str]] =
     ),
     ("", "parked"): _stuck(lambda crm: _("%(crm)s did not take the last change.", crm=crm)),
     ("", "held"): _stuck(lambda crm: _("Held back from %(crm)s.", crm=crm)),
+    ("", "tried_again"): lambda _n, _f: _("Sending to the CRM was started again."),
     ("", "field"): _field,
     ("", "conflict"): _conflict,
     ("", "not_followed"): _not_followed,
