@@ -262,14 +262,15 @@ def hosted_form(token: str) -> str:
     live = _form(token)
     settings = live.row.settings
     hub = current_app.extensions["hub"]
+    language = settings.get("language") or hub.config.locale
     form = {
         "name": live.row.name,
         "title": settings.get("title") or live.row.name,
         "address": f"{hub.config.public_url}/in/{token}",
-        "fields": live.row.config.get("fields") or DEFAULT_FIELDS,
+        "fields": live.row.config.get("fields") or default_fields(language),
         "consent_text": settings.get("consent_text", ""),
         "consent_version": settings.get("consent_version", ""),
-        "language": settings.get("language") or hub.config.locale,
+        "language": language,
     }
     return render_template("hosted_form.html", form=form)
 
@@ -282,4 +283,14 @@ def thanks(token: str) -> str:
     return render_template("thanks.html", language=language, name=live.row.name)
 
 
-DEFAULT_FIELDS = ("name", "phone", "email", "message")
+LABELS = {
+    "en": ("Your name", "Phone", "E-mail", "Message"),
+    "ru": ("Как к вам обращаться", "Телефон", "Эл. почта", "Сообщение"),
+}
+
+
+def default_fields(language: str) -> list[dict[str, Any]]:
+    """What a form asks before anybody chose: fields as `hosted_form.html` wants them."""
+    kinds = (("name", "text"), ("phone", "tel"), ("email", "email"), ("message", "textarea"))
+    labels = LABELS.get(language, LABELS["en"])
+    return [{"name": name, "type": kind, "label": label} for (name, kind), label in zip(kinds, labels, strict=True)]

@@ -60,7 +60,7 @@ def test_fixing_the_secret_and_replaying_opens_the_lead(world: World) -> None:
     assert post(world, row).status_code == 401
     event = work(world)
     assert (event.state, event.code) == ("quarantined", "unverified")
-    admin = world.visitor("ada")
+    admin = world.admin
     page = admin.get("/admin/attention").get_data(as_text=True)
     assert "Sender not proven" in page
     assert press(admin, f"/admin/attention/{event.event_id}/replay").status_code == 303
@@ -68,7 +68,7 @@ def test_fixing_the_secret_and_replaying_opens_the_lead(world: World) -> None:
     assert (work(world).code, opened(world)) == ("unverified", 0), "still the wrong secret"
     press(
         admin, f"/admin/connections/{row.id}", **{"s-check": "hmac", "s-header": "X-Hub-Signature-256"},
-        **{"s-algorithm": "sha256", "s-secret": SECRET, "generation": "1", "do": "save", "name": "Site", "region": "US"},
+        **{"s-algorithm": "sha256", "s-secret": SECRET, "generation": "1", "do": "save", "name": "Site"},
     )  # fmt: skip
     press(admin, "/admin/attention/replay", connection=row.id, cause="unverified")
     world.hub.flow.drain()
@@ -78,7 +78,7 @@ def test_fixing_the_secret_and_replaying_opens_the_lead(world: World) -> None:
 
 def test_accepting_an_unverified_message_needs_a_second_yes(world: World) -> None:
     post(world, webhook(world, "mistyped"))
-    admin, address = world.visitor("ada"), f"/admin/attention/{work(world).event_id}/trust"
+    admin, address = world.admin, f"/admin/attention/{work(world).event_id}/trust"
     press(admin, address)
     world.hub.flow.drain()
     assert (work(world).state, opened(world)) == ("quarantined", 0)
@@ -93,7 +93,7 @@ def test_accepting_an_unverified_message_needs_a_second_yes(world: World) -> Non
 
 def test_a_trusted_message_stays_trusted_when_its_worker_dies(world: World) -> None:
     post(world, webhook(world, "mistyped"))
-    press(world.visitor("ada"), f"/admin/attention/{work(world).event_id}/trust", sure="yes")
+    press(world.admin, f"/admin/attention/{work(world).event_id}/trust", sure="yes")
     assert world.hub.flow._take("dead worker", 10)
     world.hub.clock.advance(120)  # type: ignore[attr-defined]
     world.hub.flow.drain()
@@ -105,7 +105,7 @@ def test_a_person_whom_the_honeypot_caught_is_rescued(world: World) -> None:
     world.process()
     event = work(world)
     assert (event.code, opened(world, "Lina Orr")) == ("set_apart", 0)
-    press(world.visitor("ada"), f"/admin/attention/{event.event_id}/trust", sure="yes")
+    press(world.admin, f"/admin/attention/{event.event_id}/trust", sure="yes")
     world.hub.flow.drain()
     assert (work(world).state, opened(world, "Lina Orr")) == ("done", 1)
     with world.hub.store.read() as conn:
@@ -114,7 +114,7 @@ def test_a_person_whom_the_honeypot_caught_is_rescued(world: World) -> None:
 
 def test_messages_of_a_connection_that_was_off_come_through(world: World) -> None:
     row = webhook(world, SECRET)
-    admin = world.visitor("ada")
+    admin = world.admin
     press(admin, f"/admin/connections/{row.id}/state", state="off")
     assert post(world, row).status_code == 200
     assert (work(world).code, opened(world)) == ("disabled", 0)
@@ -127,7 +127,7 @@ def test_replaying_a_cause_leaves_other_causes_and_connections_alone(world: Worl
     one, other = webhook(world, "mistyped"), webhook(world, "mistyped too")
     post(world, one)
     post(world, other, b'{"name": "Other Person"}')
-    press(world.visitor("ada"), "/admin/attention/replay", connection=one.id, cause="unverified")
+    press(world.admin, "/admin/attention/replay", connection=one.id, cause="unverified")
     with world.hub.store.read() as conn:
         states = {row.connection_id: row.state for row in conn.execute(select(event_work)) if row.code != ""
                   or row.state == "waiting"}  # fmt: skip
@@ -136,7 +136,7 @@ def test_replaying_a_cause_leaves_other_causes_and_connections_alone(world: Worl
 
 def test_dismissed_is_off_the_list_and_still_stored(world: World) -> None:
     post(world, webhook(world, "mistyped"))
-    admin, event = world.visitor("ada"), work(world).event_id
+    admin, event = world.admin, work(world).event_id
     press(admin, f"/admin/attention/{event}/dismiss")
     assert event not in admin.get("/admin/attention").get_data(as_text=True)
     page = admin.get(f"/admin/attention/{event}").get_data(as_text=True)
@@ -153,7 +153,7 @@ PAYLOADS = (
 
 
 def test_a_raw_message_is_text_whatever_it_holds(world: World) -> None:
-    row, admin = webhook(world, "mistyped"), world.visitor("ada")
+    row, admin = webhook(world, "mistyped"), world.admin
     for payload in PAYLOADS:
         post(world, row, payload)
         answer = admin.get(f"/admin/attention/{work(world).event_id}")
@@ -171,7 +171,7 @@ def test_secrets_of_headers_and_bodies_are_hidden(world: World) -> None:
                "X-Kept": "shown", "Content-Type": "application/x-www-form-urlencoded"}  # fmt: skip
     world.app.test_client().post(f"/in/{row.token}?token=in-the-address", data=body, headers=headers)
     world.hub.flow.drain()
-    page = world.visitor("ada").get(f"/admin/attention/{work(world).event_id}").get_data(as_text=True)
+    page = world.admin.get(f"/admin/attention/{work(world).event_id}").get_data(as_text=True)
     for secret in (SECRET, "sha256=abc", "key-of-somebody", "in-the-address", row.token):
         assert secret not in page
     assert "x-kept: shown" in page
@@ -182,7 +182,7 @@ def test_secrets_of_headers_and_bodies_are_hidden(world: World) -> None:
     "query", ["page=-1", "page=1e9", "page='", "page=999999999999999999", "connection=nobody", "cause='%22><b>", "x=y"]
 )
 def test_odd_parameters_show_a_page(still: World, query: str) -> None:
-    assert still.visitor("ada").get(f"/admin/attention?{query}").status_code == 200
+    assert still.admin.get(f"/admin/attention?{query}").status_code == 200
 
 
 def test_the_list_has_pages(world: World) -> None:
@@ -192,7 +192,7 @@ def test_the_list_has_pages(world: World) -> None:
              "code": "unreadable", "why": f"reason {n}", "at": 1_770_000_000_000 + n, "attempts": 1}
             for n in range(60)
         ])  # fmt: skip
-    admin = world.visitor("ada")
+    admin = world.admin
     first = admin.get("/admin/attention").get_data(as_text=True)
     second = admin.get("/admin/attention?page=2").get_data(as_text=True)
     assert "reason 59<" in first
@@ -216,7 +216,7 @@ def test_a_stuck_record_is_sent_again(world: World, state: str, remote: str | No
             id=link_id, connection_id="crm", role="lead", record_id=lead_id, remote_kind="leads", remote_id=remote,
             state=state, code="refuse", why="Bad <b>field</b>", since=1_770_000_000_000, dirty=0, attempts=8,
         ))  # fmt: skip
-    admin = world.visitor("ada")
+    admin = world.admin
     page = admin.get("/admin/attention").get_data(as_text=True)
     assert "Bad &lt;b&gt;field&lt;/b&gt;" in page
     press(admin, f"/admin/attention/links/{link_id}")
@@ -229,9 +229,7 @@ def test_a_stuck_record_is_sent_again(world: World, state: str, remote: str | No
 
 def test_how_many_wait_stands_in_the_menu(world: World) -> None:
     post(world, webhook(world, "mistyped"))
-    assert re.search(
-        r'Attention <span class="count">1<', world.visitor("ada").get("/admin/team").get_data(as_text=True)
-    )
+    assert re.search(r'Attention <span class="count">1<', world.admin.get("/admin/team").get_data(as_text=True))
 
 
 def test_the_queries_use_their_indexes(world: World) -> None:

@@ -18,7 +18,7 @@ def person(world: World, login: str) -> Any:
 
 def change(world: World, login: str, **typed: str) -> str:
     """Change somebody as ada; what the page says then."""
-    admin = world.visitor("ada")
+    admin = world.admin
     row = person(world, login)
     fields = {"name": row.name, "role": row.role, "weight": "1", "active": "yes", **typed}
     if fields["active"] != "yes":
@@ -41,7 +41,7 @@ def test_an_admin_may_go_when_there_is_another(world: World) -> None:
 
 
 def test_somebody_new_can_log_in_and_gets_a_share(world: World) -> None:
-    press(world.visitor("ada"), "/admin/team", name="Nina New", login="Nina", password="a long word", role="lead_desk",
+    press(world.admin, "/admin/team", name="Nina New", login="Nina", password="a long word", role="lead_desk",
           weight="3", locale="ru")  # fmt: skip
     row = person(world, "nina")
     assert log_in(world.app.test_client(), "nina", "a long word").status_code == 303
@@ -58,7 +58,7 @@ def test_somebody_new_can_log_in_and_gets_a_share(world: World) -> None:
     ],
 )  # fmt: skip
 def test_who_cannot_be_added_is_told_why(world: World, typed: dict[str, str], said: str) -> None:
-    admin = world.visitor("ada")
+    admin = world.admin
     fields = {"name": "N", "login": "n", "password": "a long word", "role": "sales", "weight": "1", **typed}
     press(admin, "/admin/team", **fields)
     assert said in admin.get("/admin/team").get_data(as_text=True)
@@ -78,7 +78,7 @@ def test_who_is_switched_off_is_out_at_once_and_gets_no_leads(world: World) -> N
 
 def test_a_new_password_replaces_the_old_and_ends_sessions(world: World) -> None:
     dora = world.visitor("dora")
-    press(world.visitor("ada"), f"/admin/team/{world.members['dora']}/password", password="another word")
+    press(world.admin, f"/admin/team/{world.members['dora']}/password", password="another word")
     assert dora.get("/desk").status_code == 302
     assert log_in(world.app.test_client(), "dora", PASSWORD).status_code == 401
     assert log_in(world.app.test_client(), "dora", "another word").status_code == 303
@@ -104,7 +104,7 @@ def main_direction(world: World) -> str:
 
 
 def add_rule(world: World, name: str, **typed: str) -> str:
-    admin = world.visitor("ada")
+    admin = world.admin
     fields = {"name": name, "direction": main_direction(world), "field-0": "page", "op-0": "contains", "value-0": "x"}
     press(admin, "/admin/rules", **{**fields, **typed})
     return str(admin.get("/admin/rules").get_data(as_text=True))
@@ -121,7 +121,7 @@ def test_a_rule_is_asked_before_the_one_that_takes_everything(world: World) -> N
 def test_rules_move_but_never_below_the_last(world: World) -> None:
     add_rule(world, "One")
     add_rule(world, "Two")
-    admin = world.visitor("ada")
+    admin = world.admin
     press(admin, f"/admin/rules/{rules(world)[1].id}", do="up")
     assert [row.name for row in rules(world)] == ["Two", "One", "Everything else"]
     press(admin, f"/admin/rules/{rules(world)[1].id}", do="down")
@@ -133,7 +133,7 @@ def test_rules_move_but_never_below_the_last(world: World) -> None:
 
 
 def test_the_rule_that_takes_everything_stays(world: World) -> None:
-    admin = world.visitor("ada")
+    admin = world.admin
     for do in ("off", "remove"):
         press(admin, f"/admin/rules/{rules(world)[0].id}", do=do)
     assert [(row.name, row.active) for row in rules(world)] == [("Everything else", True)]
@@ -155,7 +155,7 @@ def test_a_rule_nobody_could_evaluate_is_not_saved(world: World, typed: dict[str
 
 
 def test_a_direction_is_added_renamed_and_coloured(world: World) -> None:
-    admin = world.visitor("ada")
+    admin = world.admin
     press(admin, "/admin/directions", name="Doors")
     press(admin, "/admin/directions", name="Doors")
     with world.hub.store.read() as conn:
@@ -175,7 +175,7 @@ def test_a_direction_is_added_renamed_and_coloured(world: World) -> None:
 def test_every_change_of_people_and_rules_has_a_name_on_it(world: World) -> None:
     change(world, "dora", weight="2")
     add_rule(world, "One")
-    press(world.visitor("ada"), f"/admin/team/{world.members['sam']}/password", password="another word")
+    press(world.admin, f"/admin/team/{world.members['sam']}/password", password="another word")
     with world.hub.store.read() as conn:
         lines = conn.execute(select(journal).where(journal.c.actor == f"member:{world.members['ada']}")).all()
     assert {(line.subject, line.what) for line in lines} == {
