@@ -22,7 +22,6 @@ from hub.app import Hub, create_app, find_connector, open_hub
 from hub.clock import FixedClock
 from hub.config import load_config
 from hub.intake.connections import Live
-from hub.intake.drafts import raw_of
 from hub.model import connection, event
 from hub.setup import add_connection, add_member, first_setup
 from hub.store.engine import open_store
@@ -88,10 +87,6 @@ class Whole:
     def count(self, table: Table) -> int:
         with self.hub.store.read_inbox() if table is event else self.hub.store.read() as conn:
             return conn.execute(select(func.count()).select_from(table)).scalar() or 0
-
-    def parse(self, live: Live) -> list[Any]:
-        """The drafts of everything stored for a connection."""
-        return [draft for row in self.rows(event) for draft in live.source.parse(raw_of(row))]
 
 
 @cache
