@@ -156,7 +156,7 @@ open("made", "w").write("here")
 def test_blocks_are_found_with_place_language_commands_and_tag() -> None:
     shell, console, python = blocks(README, "README.md")
     assert shell == Block("README.md:4", "sh", shell.text, None)
-    assert shell.commands == ["export WHO=world   # kept for the next line", 'test "$WHO" = world']
+    assert shell.commands == ["export WHO=world", 'test "$WHO" = world']
     assert (console.commands, console.runs_in) == (["make test"], ".ci/run")
     assert (python.language, python.where) == ("python", "README.md:17")
 

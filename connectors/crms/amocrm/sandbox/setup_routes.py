@@ -22,11 +22,14 @@ def about() -> Answer:
 @api.get("/api/v4/users")
 def users() -> Answer:
     """People of the account."""
-    people = account().users.items()
     if int(request.args.get("page", 1)) > 1:
         return Response(status=204)
-    return listed("users", [{"id": n, "name": name, "email": f"user{n}@example.com", "rights": {"is_active": True}}
-                             for n, name in people])  # fmt: skip
+    return listed("users", [_user(number, name) for number, name in account().users.items()])
+
+
+def _user(number: int, name: str) -> dict[str, Any]:
+    email = account().emails.get(number, f"user{number}@example.com")
+    return {"id": number, "name": name, "email": email, "rights": {"is_active": True}}
 
 
 @api.get("/api/v4/leads/pipelines")

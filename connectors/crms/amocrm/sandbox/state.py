@@ -56,6 +56,7 @@ class Account:
         self.faults: list[Fault] = []
         self.hooks: list[Row] = []
         self.postman: Sends | None = None
+        self.emails: dict[int, str] = {}
         self.users = {504_101: "Vera Lind", 504_102: "Oleg Marsh", 504_103: "Tara Quill"}
         self.pipelines = Pipelines(self.number)
         self.fields: dict[str, dict[int, Row]] = {kind: {} for kind in KINDS}
