@@ -14,7 +14,8 @@ from sqlalchemy import select
 
 import mappings
 from connectors.crms.amocrm.sandbox import Account, create_sandbox, serving
-from hub.model import connection, inquiry, journal, provision_run
+from hub.model import connection, inquiry, journal, link, provision_run
+from hub.sync.enrol import enrol
 from hub.web.admin import crm
 from tests.web.world import World, open_world, press, token
 
@@ -181,6 +182,20 @@ def test_plan_apply_verify_undo(near: tuple[World, str], account: tuple[str, Acc
     press(admin, f"/admin/connections/{crm_id}/setup/undo", sure="yes")
     assert set(account[1].pipelines.all) == before
     assert "placement" not in row(world, crm_id).config
+
+
+def test_open_leads_of_before_go_to_the_crm_too(near: tuple[World, str], account: tuple[str, Account]) -> None:
+    world, crm_id = near
+    with world.hub.store.read() as conn:
+        assert conn.execute(select(link)).first() is None
+    _page, fields = plan(world, crm_id)
+    press(world.admin, f"/admin/connections/{crm_id}/setup/apply", **fields)
+    world.hub.pusher.drain(crm_id)
+    with world.hub.store.read() as conn:
+        links = conn.execute(select(link)).all()
+    assert sorted(row.role for row in links) == ["contact"] * 4 + ["lead"] * 4
+    assert {row.state for row in links} == {"linked"}
+    assert enrol(world.hub.store, world.hub.clock, crm_id) == 0, "once is enough"
 
 
 def test_an_existing_pipeline_can_be_divided(near: tuple[World, str], account: tuple[str, Account]) -> None:

@@ -20,6 +20,7 @@ from connectors.errors import ConnectorError
 from hub.clock import MINUTE
 from hub.model import provision_run, setting
 from hub.store.notes import note
+from hub.sync.enrol import enrol
 from hub.sync.provision import NEW, NotAsPlanned, Plan
 from hub.team import directions
 from hub.web.admin.frame import actor, done, failed, hub, row_of
@@ -84,6 +85,7 @@ def apply(connection_id: str) -> Response:
                 message = _("The account changed since this plan was shown: look at the new one.")
                 return failed(message, "setup", connection_id=connection_id, **_asked(chosen))
             hub().provision.apply(connection_id, plan)
+            enrol(hub().store, hub().clock, connection_id)
     except (ConnectorError, NotAsPlanned, Busy) as error:
         return failed(str(error), "setup", connection_id=connection_id, **_asked(chosen))
     _note(connection_id, "applied", len(plan.steps))
@@ -95,6 +97,7 @@ def apply(connection_id: str) -> Response:
 
 def verify(connection_id: str) -> Response:
     """Look whether the account is as it was set up."""
+    _only_crm(connection_id)
     try:
         missing = hub().provision.verify(connection_id)
     except ConnectorError as error:
@@ -108,6 +111,7 @@ def verify(connection_id: str) -> Response:
 
 def undo(connection_id: str) -> Response:
     """Take the last set-up back."""
+    _only_crm(connection_id)
     if request.form.get("sure") != "yes":
         return failed(
             _("Tick the box first: the stages and fields made by the hub go."), "setup", connection_id=connection_id
@@ -119,6 +123,11 @@ def undo(connection_id: str) -> Response:
         return failed(str(error), "setup", connection_id=connection_id)
     _note(connection_id, "undone", len(gone))
     return done(_("Taken back: %(n)s steps.", n=len(gone)), "setup", connection_id=connection_id)
+
+
+def _only_crm(connection_id: str) -> None:
+    with hub().store.read() as conn:
+        row_of(conn, connection_id, "crm")
 
 
 def _note(connection_id: str, what: str, steps: int) -> None:
