@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from hub.model import event, poll_cursor
 
@@ -38,15 +38,27 @@ class Stored:
     first: bool
 
 
-@dataclass
+UNSTORABLE = (SQLAlchemyError, ValueError, TypeError, OverflowError, MemoryError)
+"""What a commit can fail with. Values no database takes (a lone surrogate, a number beyond 64 bits) do not come as
+errors of the database: Python's drivers refuse them on the way."""
+
+
+@dataclass(slots=True)
+class _Ask:
+    """What one caller wants stored. It is not stored until `known` says so."""
+
+    rows: Sequence[dict[str, Any]]
+    cursor: dict[str, Any] | None
+    known: Mapping[tuple[str, str], tuple[str, str]] | None = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
 class _Group:
     """Everything that shares the next commit."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    cursors: list[dict[str, Any]] = field(default_factory=list)
+    asks: list[_Ask] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
-    known: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    error: Exception | None = None
 
 
 class Inbox:
@@ -68,19 +80,18 @@ class Inbox:
         Raises `NotStored` when the disk said no or did not answer in time, `DifferentBody` when a
         delivery id came back with another message.
         """
+        ask = _Ask(rows, cursor)
         with self._lock:
             group = self._group
-            ring = not (group.rows or group.cursors)
-            group.rows.extend(rows)
-            if cursor:
-                group.cursors.append(cursor)
+            ring = not group.asks
+            group.asks.append(ask)
         if ring:
             self._wake.release()
         if not group.done.wait(PATIENCE_S):
             raise NotStored("the disk did not answer in time")
-        if group.error:
-            raise NotStored(str(group.error)) from group.error
-        return [self._receipt(group, row) for row in rows]
+        if ask.known is None:
+            raise NotStored(str(ask.error or "the writer was interrupted")) from ask.error
+        return [self._receipt(ask.known, row) for row in rows]
 
     def close(self) -> None:
         """Finish the open group and stop."""
@@ -88,8 +99,9 @@ class Inbox:
         self._wake.release()
         self._thread.join()
 
-    def _receipt(self, group: _Group, row: dict[str, Any]) -> Stored:
-        held = group.known.get((row["connection_id"], row["delivery"]))
+    @staticmethod
+    def _receipt(known: Mapping[tuple[str, str], tuple[str, str]], row: dict[str, Any]) -> Stored:
+        held = known.get((row["connection_id"], row["delivery"]))
         if held is None or held[0] == row["id"]:
             return Stored(row["id"], True)
         if held[1] != row["digest"]:
@@ -101,20 +113,35 @@ class Inbox:
             self._wake.acquire()
             with self._lock:
                 group, self._group = self._group, _Group()
-            if group.rows or group.cursors:
-                self._write(group)
+            if group.asks:
+                try:
+                    self._write(group.asks)
+                finally:
+                    group.done.set()
             elif self._closed:
                 return
 
-    def _write(self, group: _Group) -> None:
+    def _write(self, asks: Sequence[_Ask]) -> None:
+        """One commit; when a value is to blame, one for each caller, so that nobody fails with his neighbour."""
         try:
-            with self._engine.begin() as conn:
-                group.known = self._insert(conn, group.rows)
-                self._move_cursors(conn, group.cursors)
-        except DBAPIError as error:
-            group.error = error.orig if isinstance(error.orig, Exception) else error
-        finally:
-            group.done.set()
+            known = self._commit(asks)
+        except UNSTORABLE as error:
+            if len(asks) > 1 and not isinstance(error, OperationalError):
+                for ask in asks:
+                    self._write([ask])
+                return
+            cause = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
+            for ask in asks:
+                ask.error = cause
+        else:
+            for ask in asks:
+                ask.known = known
+
+    def _commit(self, asks: Sequence[_Ask]) -> Mapping[tuple[str, str], tuple[str, str]]:
+        with self._engine.begin() as conn:
+            known = self._insert(conn, [row for ask in asks for row in ask.rows])
+            self._move_cursors(conn, [ask.cursor for ask in asks if ask.cursor])
+        return known
 
     def _insert(self, conn: Connection, rows: list[dict[str, Any]]) -> Mapping[tuple[str, str], tuple[str, str]]:
         if not rows:
