@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, jsonify, request
 
 from connectors.crms.amocrm.sandbox.routes import BATCH, KIND, PAGE, Answer, account, api, listed, problem, wishes_of
