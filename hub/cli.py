@@ -54,7 +54,7 @@ def serve(folder: Path, host: str, port: int, workers: int, web_processes: int) 
 def start(context: click.Context, folder: Path, host: str, port: int) -> None:
     """Run the hub for real use; the first time it prints the address of the guided first page."""
     from hub.app import open_hub
-    from hub.web.admin import first_token
+    from hub.setup import first_token
 
     config = load_config(folder.resolve(), host=host, port=port)
     hub = open_hub(config)

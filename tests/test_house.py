@@ -102,7 +102,9 @@ def test_names_say_something() -> None:
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────
 
-BROAD_EXCEPTS: dict[str, str] = {}
+BROAD_EXCEPTS: dict[str, str] = {
+    "workers/outermost.py:survive": "the loop of every worker: what was leased comes back by itself, work goes on",
+}
 """`path:function` -> why everything is caught there. Two at the most: around foreign code, and where work ends."""
 
 
@@ -167,19 +169,19 @@ def test_every_room_has_its_readme() -> None:
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
+DECLARED = [*PROJECT["dependencies"], *(line for lines in PROJECT["optional-dependencies"].values() for line in lines)]
 
 
 def test_every_dependency_has_a_reason() -> None:
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
     reasons = {match[1]: match[2] for match in re.finditer(r'^    "([^"]+)",\s*# (\S.{7,})$', PYPROJECT, re.MULTILINE)}
-    assert [line for line in declared if line not in reasons] == []
+    assert [line for line in DECLARED if line not in reasons] == []
 
 
 def test_every_dependency_is_pinned() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = {_plain(line.split("==")[0]) for line in lines if "==" in line}
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-    assert [line for line in declared if _plain(Requirement(line).name) not in pins] == []
+    names = {_plain(Requirement(line).name) for line in DECLARED} - {PROJECT["name"]}
+    assert names - pins == set()
 
 
 def _plain(name: str) -> str:

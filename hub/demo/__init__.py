@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
+from hub.clock import Clock
 from hub.demo.messages import captured, fixtures
 from hub.demo.scene import PASSWORD, Scene
 from hub.demo.tally import Tally, calm, count
@@ -29,9 +29,9 @@ def play(*, once: bool, as_json: bool, samples: Path | None, port: int, folder: 
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadhub-demo-")))
         say("Starting the hub, a CRM without leads, a mailbox and a bot …")
         scene = stack.enter_context(Scene.built(place, port, demo_rate=not once))
-        started = time.monotonic()
+        started = Clock().monotonic()
         tally = _act(scene, captured(samples) if samples else fixtures(), say)
-        tally.seconds = round(time.monotonic() - started, 1)
+        tally.seconds = round(Clock().monotonic() - started, 1)
         if as_json:
             click.echo(json.dumps(tally.as_json()))
         else:

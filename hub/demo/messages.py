@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from connectors import registry
 from connectors.contract import Raw
 from connectors.testing.fixtures import cases
+from hub.clock import Clock, instant
 
 FOLDERS = {"web-form-own": "webform"}
 """Folders of captured messages that are called otherwise than their connector."""
@@ -31,6 +32,11 @@ class Message:
     via: str = "http"
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+def now() -> datetime:
+    """The moment, as senders write it."""
+    return instant(Clock().now())
 
 
 def fixtures() -> list[Message]:
@@ -59,9 +65,8 @@ def captured(folder: Path) -> list[Message]:
 
 
 def _mails(channel: Path) -> Iterator[Message]:
-    now = datetime.now().astimezone()
     for file in sorted(channel.glob("*.eml")):
-        yield Message("email", Raw(file.read_bytes(), now), "mail")
+        yield Message("email", Raw(file.read_bytes(), now()), "mail")
 
 
 def _requests(channel: Path, name: str) -> Iterator[Message]:
@@ -70,7 +75,7 @@ def _requests(channel: Path, name: str) -> Iterator[Message]:
         body = next(file for file in channel.glob(f"{stem}.*") if file != told)
         about: dict[str, Any] = json.loads(told.read_text("utf-8"))
         headers = {key.lower(): str(value) for key, value in about["headers"].items()}
-        raw = Raw(body.read_bytes(), datetime.now().astimezone(), headers, about.get("method", "POST"))
+        raw = Raw(body.read_bytes(), now(), headers, about.get("method", "POST"))
         secrets = {key: str(value) for key, value in about.get("verify_with", {}).items()}
         yield Message(name, raw, "bot" if name == "telegram" else "http", {}, secrets)
 
@@ -80,8 +85,8 @@ def signed_now(message: Message) -> Message:
     given = message.raw.headers
     if "webhook-timestamp" not in given:
         return message
-    now = datetime.now().astimezone()
+    at = now()
     signer = Webhook(message.secrets["secret"].split()[0])
-    mark = signer.sign(given["webhook-id"], now, message.raw.body.decode())
-    headers = {**given, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": mark}
+    mark = signer.sign(given["webhook-id"], at, message.raw.body.decode())
+    headers = {**given, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": mark}
     return replace(message, raw=replace(message.raw, headers=headers))

@@ -6,17 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from connectors.contract import Raw
 from connectors.crms.amocrm.sandbox import create_sandbox, serving
@@ -26,8 +22,9 @@ from connectors.sources.email.sandbox import Mailbox, start_mailbox
 from connectors.sources.telegram import sandbox as telegram
 from hub import setup
 from hub.app import Hub, find_connector, open_hub
+from hub.clock import SECOND, Clock
 from hub.config import load_config
-from hub.demo.messages import Message, signed_now
+from hub.demo.messages import Message, now, signed_now
 from hub.funnel import moves
 from hub.model import connection, lead, link, member
 
@@ -76,7 +73,7 @@ class Scene:
             _hire(crm_app.state)
             crm_address = stack.enter_context(serving(crm_app))
             bot = telegram.create_sandbox()
-            bot_address = stack.enter_context(_served(bot))
+            bot_address = stack.enter_context(serving(bot))
             mailbox = start_mailbox()
             stack.callback(mailbox.stop)
             allowed = [address.removeprefix("http://") for address in (crm_address, bot_address)]
@@ -111,7 +108,7 @@ class Scene:
             {"name": f"Visitor {self.written}", "phone": f"+1 202 555 {100 + self.written:04d}", "message": text}
         )
         headers = {"content-type": "application/json"}
-        message = Message("webhook", Raw(body.encode(), datetime.now().astimezone(), headers))
+        message = Message("webhook", Raw(body.encode(), now(), headers))
         self._post(message, Sent())
 
     def _post(self, message: Message, sent: Sent) -> None:
@@ -127,7 +124,7 @@ class Scene:
                 answer = self.wire.send(raw.method, url, headers=keep, data=raw.body)
                 if answer.status < 500:
                     break
-            time.sleep(0.2)
+            Clock().sleep(0.2)
         if answer.status >= 400:
             sent.refused += 1
         elif receipt := answer.headers.get("x-receipt"):
@@ -150,7 +147,7 @@ class Scene:
         """Two people talk to the bot; each talk is one lead."""
         connection_id, _token = self._connection(Message("telegram", _nothing(), "bot"))
         for name, who, text in TALK:
-            telegram.send(self.bot, text, who=who, name=name, at=int(time.time()))
+            telegram.send(self.bot, text, who=who, name=name, at=self.hub.clock.now() // SECOND)
             sent.polled[connection_id] = sent.polled.get(connection_id, 0) + 1
             sent.received += 1
 
@@ -215,7 +212,7 @@ TALK = (
 
 
 def _nothing() -> Raw:
-    return Raw(b"", datetime.now().astimezone())
+    return Raw(b"", now())
 
 
 def _hire(account: Any) -> None:
@@ -235,21 +232,8 @@ def _furnish(hub: Hub, crm_address: str) -> str:
         crm_id = setup.add_connection(conn, hub.clock, hub.vault, crm, "Sandbox CRM", values, "RU", {"poll_s": 2})
     hub.connections.forget()
     hub.provision.apply(crm_id, hub.provision.plan(crm_id))
-    time.sleep(1)  # the set-up has used up this second's calls of the account
+    Clock().sleep(1)  # the set-up has used up this second's calls of the account
     return crm_id
-
-
-@contextmanager
-def _served(app: Any) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
 
 
 @contextmanager
@@ -272,10 +256,10 @@ def _running(hub: Hub, address: str, wire: Wire) -> Iterator[None]:
 
 
 def _await(address: str, wire: Wire, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and process.poll() is None:
+    end = Clock().monotonic() + START_S
+    while Clock().monotonic() < end and process.poll() is None:
         with suppress(Retry):
             if wire.send("GET", f"{address}/health").status == 200:
                 return
-        time.sleep(0.05)
+        Clock().sleep(0.05)
     raise RuntimeError(f"The hub did not start at {address}: is the port free? See serve.log in the data folder")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import func, select
 
+from hub.clock import Clock
 from hub.demo.scene import Scene, Sent
 from hub.model import contact, deal, event, event_work, inbox_reader, inquiry, lead, link
 
@@ -47,11 +47,11 @@ class Tally:
 
 def calm(scene: Scene, sent: Sent, patience_s: float) -> None:
     """Wait until nothing moves: all events decided, all polled messages here, nothing on its way to the CRM."""
-    end = time.monotonic() + patience_s
+    end = Clock().monotonic() + patience_s
     quiet = 0
-    while quiet < 5 and time.monotonic() < end:
+    while quiet < 5 and Clock().monotonic() < end:
         quiet = quiet + 1 if _still(scene, sent) else 0
-        time.sleep(0.3)
+        Clock().sleep(0.3)
 
 
 def _still(scene: Scene, sent: Sent) -> bool:
