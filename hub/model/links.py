@@ -74,7 +74,7 @@ provision_run = Table(
     hub,
     key(),
     ref("connection_id", nullable=False, index=True),
-    text("state"),  # planned | applying | applied | undone
+    text("state"),  # planned | applying | applied | stopped (broken off) | undone
     json("before"),
     json("steps", list),
     json("refs", list),

@@ -7,8 +7,9 @@ takes the steps back in reverse order and removes nothing that was there before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -89,8 +90,9 @@ class Provision:
         return Plan(tuple(steps), tuple(rows), tuple(_sentence(step) for step in steps))
 
     def apply(self, connection_id: str, plan: Plan) -> str:
-        """Carry the plan out; answers the id of the run. Goes on with an unfinished run of the same connection."""
+        """Carry the plan out; answers the id of the run. What an earlier run was killed in counts as its work."""
         live = self._live(connection_id)
+        self._settle(live, plan)
         run_id = self._begin(live, plan)
         refs: list[str] = []
         for number, step in enumerate(plan.steps):
@@ -110,27 +112,34 @@ class Provision:
         return self.plan(connection_id, placed).sentences
 
     def undo(self, connection_id: str) -> tuple[str, ...]:
-        """Take the last applied run back, newest step first; answers what was done."""
+        """Take the last set-up back, with the broken runs it completed, newest step first; answers what was done."""
         live = self._live(connection_id)
-        with self._store.read() as conn:
-            run = conn.execute(
-                select(provision_run)
-                .where(provision_run.c.connection_id == connection_id, provision_run.c.state != "undone")
-                .order_by(provision_run.c.at.desc())
-                .limit(1)
-            ).one_or_none()
-        if run is None:
-            return ()
+        done: list[str] = []
+        for run in self._last_set_up(connection_id):
+            done += self._undo_run(live, run)
+        return tuple(done)
+
+    def _undo_run(self, live: Live, run: Any) -> list[str]:
         steps = [Step(**raw) for raw in run.steps][: len(run.refs)]
-        done = []
+        done, removed = [], set()
         for number in reversed(range(len(steps))):
             if steps[number].under.startswith(NEW):
                 continue  # goes with the pipeline it was made in
             inverse = _inverse(_resolved(steps[number], steps, run.refs), run.refs[number])
             if inverse is not None:
                 done.append(_take_back(live.crm, inverse))
-        self._forget(live, run.id)
-        return tuple(done)
+                removed.add(inverse.ref if inverse.action == "remove" else "")
+        self._forget(live, run.id, removed)
+        return done
+
+    def _last_set_up(self, connection_id: str) -> list[Any]:
+        """The newest run, and those before it that never came to their end."""
+        mine = (provision_run.c.connection_id == connection_id) & (provision_run.c.state != "undone")
+        order = (provision_run.c.at.desc(), provision_run.c.id.desc())
+        with self._store.read() as conn:
+            runs = list(conn.execute(select(provision_run).where(mine).order_by(*order)))
+        older = takewhile(lambda run: run.state != "applied", runs[1:])
+        return [*runs[:1], *older]
 
     # ── small steps ──────────────────────────────────────────────────────────────────────────────
 
@@ -143,6 +152,21 @@ class Provision:
     def _plan_hook(self, live: Live, schema: Schema) -> list[Step]:
         address = f"{self._public_url}/in/{live.row.token}"
         return [] if address in schema.hooks else [Step("hook", "create", {"address": address})]
+
+    def _settle(self, live: Live, plan: Plan) -> None:
+        """A run that was killed may have had its next step done and not written down: the account shows it, because
+        the new plan does not ask for it again. Doing it once more changes nothing and tells what it made."""
+        unfinished = provision_run.c.state.in_(("planned", "applying"))
+        with self._store.read() as conn:
+            runs = list(conn.execute(select(provision_run).where(provision_run.c.connection_id == live.id, unfinished)))
+        for run in runs:
+            steps, refs = [Step(**raw) for raw in run.steps], list(run.refs)
+            if len(refs) < len(steps):
+                step = _resolved(steps[len(refs)], steps, refs)
+                refs += [] if any(_same(step, other) for other in plan.steps) else live.crm.provision([step])
+            with self._store.write() as conn:
+                row = update(provision_run).where(provision_run.c.id == run.id)
+                conn.execute(row.values(refs=refs, state="stopped"))
 
     def _begin(self, live: Live, plan: Plan) -> str:
         run_id = self._clock.new_id()
@@ -172,10 +196,16 @@ class Provision:
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="applied"))
         self._connections.forget()
 
-    def _forget(self, live: Live, run_id: str) -> None:
+    def _forget(self, live: Live, run_id: str, removed: Collection[str]) -> None:
+        """Without a set-up there is no placement; an earlier one keeps what still has its stage."""
+        others = (provision_run.c.connection_id == live.id) & (provision_run.c.id != run_id)
         with self._store.write() as conn:
             config = dict(conn.execute(select(connection.c.config).where(connection.c.id == live.id)).scalar() or {})
-            config.pop("placement", None)
+            stands = conn.execute(select(provision_run.c.id).where(others, provision_run.c.state == "applied")).first()
+            kept = config.pop("placement", None)
+            if stands and kept:
+                rows = [row for row in kept["rows"] if not {row[3], row[4]} & set(removed)]
+                config["placement"] = placement_json(kept["strategy"], rows)
             conn.execute(update(connection).where(connection.c.id == live.id).values(config=config))
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="undone"))
         self._connections.forget()
@@ -184,6 +214,16 @@ class Provision:
     def _placed_pipelines(live: Live) -> Iterable[tuple[str, str]]:
         kept = live.row.config.get("placement") or {"rows": []}
         return {(row[1], row[3]) for row in kept["rows"]}
+
+
+def _same(one: Step, other: Step) -> bool:
+    """Whether two steps want the same; the pipeline of one may still have to be made by the other's plan."""
+    where = one.under == other.under or other.under.startswith(NEW)
+    return where and _target(one) == _target(other)
+
+
+def _target(step: Step) -> tuple[Any, ...]:
+    return (step.what, step.action, step.ref, *(step.values.get(name) for name in ("name", "code", "address")))
 
 
 def _take_back(crm: CRM, inverse: Step) -> str:
@@ -227,7 +267,8 @@ def _plan_pipeline(
 ) -> None:
     """Lead stages first, then the border (a change of hue), then deal stages; closing stages are the CRM's own."""
     if have is None:
-        steps.append(Step("pipeline", "create", {"name": name}))
+        first = next(({"name": w.name, "colour": _colour(crm, w.colour)} for w in wishes if not w.final), None)
+        steps.append(Step("pipeline", "create", {"name": name, **({"first": first} if first else {})}))
         pipeline_ref = f"{NEW}{len(steps) - 1}"
     else:
         pipeline_ref = have.ref
