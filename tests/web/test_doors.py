@@ -78,7 +78,7 @@ def address_of(world: World, rule: Rule) -> str:
     assert live is not None
     values = {
         "filename": "desk.css", "token": live.row.token, "lead_id": world.leads["Ivan Petrov"],
-        "deal_id": world.leads["deal"], "act": "take",
+        "deal_id": world.leads["deal"], "act": "stage",
     }  # fmt: skip
     for name in rule.arguments - set(values):
         values[name] = world.leads["Ivan Petrov"]
@@ -92,10 +92,10 @@ def met(world: World, cookie: str, method: str, address: str) -> tuple[str, int]
     client = world.app.test_client()
     if cookie:
         client.set_cookie("leadhub", cookie)
-    answer = client.open(address, method=method)
-    if answer.status_code == 302 and str(answer.location).startswith("/login"):
-        return LOGIN, 302
-    return (NOTHING if answer.status_code == 404 else OPEN), answer.status_code
+    with client.open(address, method=method) as answer:
+        if answer.status_code == 302 and str(answer.location).startswith("/login"):
+            return LOGIN, 302
+        return (NOTHING if answer.status_code == 404 else OPEN), answer.status_code
 
 
 def test_every_route_meets_every_role_as_written(crossed: World, cookies: dict[str, str]) -> None:
@@ -243,7 +243,8 @@ def test_every_answer_wears_its_shields(crossed: World, cookies: dict[str, str])
             client = crossed.app.test_client()
             if cookie:
                 client.set_cookie("leadhub", cookie)
-            check_headers(address, client.open(address, method=method).headers)
+            with client.open(address, method=method) as answer:
+                check_headers(address, answer.headers)
 
 
 def check_headers(address: str, headers: Any) -> None:
