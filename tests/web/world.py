@@ -90,8 +90,11 @@ class World:
 
 def build(folder: Path, clock: FixedClock | None = None, apart: float = 0) -> None:
     """A hub with five people and four leads, as files; the leads came `apart` seconds after each other."""
-    clock = clock or FixedClock()
-    hub = open_hub(load_config(folder, env={}), clock)
+    fill(open_hub(load_config(folder, env={}), clock or FixedClock()), apart).close()
+
+
+def fill(hub: Hub, apart: float = 0) -> World:
+    """Put the people and the leads into an empty hub."""
     with hub.store.write() as conn:
         setup.first_setup(conn, hub.clock, "Sales", "en")
         for login, (name, role, weight) in PEOPLE.items():
@@ -101,9 +104,10 @@ def build(folder: Path, clock: FixedClock | None = None, apart: float = 0) -> No
     world = _world(hub)
     for number, fields in enumerate(INQUIRIES):
         world.send(**fields, submission_id=f"first-{number}")
-        clock.advance(apart)
+        if isinstance(hub.clock, FixedClock):
+            hub.clock.advance(apart)
     world.process()
-    world.close()
+    return world
 
 
 def open_world(built: Path, folder: Path, clock: Clock | None = None, **config: Any) -> World:
