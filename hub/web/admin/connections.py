@@ -198,15 +198,21 @@ def one(connection_id: str) -> str | tuple[str, int] | Response:
     filled = wired.read(hub(), _whose(row.kind, row.connector), connector.form, request.form, known)
     told, wrong = _judged(row.kind, connector, filled)
     if request.form.get("generation") != str(row.generation):
-        wrong = {"": _("Somebody else saved this connection meanwhile. Compare with what is stored now, then save.")}
+        wrong = {"": _meanwhile()}
     if wrong or told is None or request.form.get("do") == "try":
         status = 422 if wrong else 200
         return _form_page(connector, row.kind, filled, wrong, told, row, **_beside(row)), status
-    _save(row, connector, filled)
+    if not _save(row, connector, filled):
+        return failed(_meanwhile(), "connection", connection_id=connection_id)
     return done(_("Saved. %(found)s", found=told[1]), "connection", connection_id=connection_id)
 
 
-def _save(row: Any, connector: type[Source] | type[CRM], filled: wired.Filled) -> None:
+def _meanwhile() -> str:
+    return str(_("Somebody else saved this connection meanwhile. Compare with what is stored now, then save."))
+
+
+def _save(row: Any, connector: type[Source] | type[CRM], filled: wired.Filled) -> bool:
+    """Write the form; False when somebody else did while the settings were tried."""
     common = _common()
     kept = {key: value for key, value in row.config.items() if key != "per_minute"}
     values = {
@@ -215,7 +221,10 @@ def _save(row: Any, connector: type[Source] | type[CRM], filled: wired.Filled) -
         "config": {**kept, **common["config"]},
     }
     emptied = {one.name: "" for one in connector.form if not (one.secret or one.default or filled.values.get(one.name))}
+    seen = (connection.c.id == row.id) & (connection.c.generation == row.generation)
     with hub().store.write() as conn:
+        if conn.execute(select(connection.c.id).where(seen).with_for_update()).first() is None:
+            return False
         setup.change_connection(conn, hub().vault, row, connector.form, filled.all)
         settings = conn.execute(select(connection.c.settings).where(connection.c.id == row.id)).scalar_one()
         values["settings"] = {name: value for name, value in settings.items() if name not in emptied}
@@ -224,6 +233,7 @@ def _save(row: Any, connector: type[Source] | type[CRM], filled: wired.Filled) -
         facts = {"settings": sorted(changed), "secrets": sorted(filled.secrets)}
         note(conn, hub().clock, "connection", row.id, "changed", actor(), facts)
     hub().connections.forget()
+    return True
 
 
 def _beside(row: Any) -> dict[str, Any]:
