@@ -204,7 +204,8 @@ def furnish(made: Scene, locale: str = "en") -> None:
         for name, user in CRM_USERS.items():
             login = f"user{user}@example.com"
             made.members[name] = add_member(conn, hub.clock, login, name.title(), "long enough", "sales")
-    made.form_id = connect(made, "source", "webform", {}, region="RU")
+    plenty = {"per_minute": 100_000}
+    made.form_id = connect(made, "source", "webform", {}, region="RU", config=plenty)
     made.crm_id = connect(made, "crm", "amocrm", {"address": made.address, "token": TOKEN}, config={"unlimited": True})
 
 
