@@ -119,15 +119,8 @@ def _limited(folder: Path, rate: int, scale: Scale) -> float:
         report = _send(made, rate=rate, seconds=scale.limited_s, keep=True)
         _settled(served, 3 + report.ok)
         with made.opened() as hub, hub.store.read() as conn:
-            arrived = dict(
-                conn.execute(
-                    select(inquiry.c.event_id, journal.c.at)
-                    .join(journal, journal.c.subject_id == inquiry.c.lead_id)
-                    .where(journal.c.what == "in_crm")
-                )
-                .tuples()
-                .all()
-            )
+            asked = select(inquiry.c.event_id, journal.c.at).join(journal, journal.c.subject_id == inquiry.c.lead_id)
+            arrived = {row.event_id: row.at for row in conn.execute(asked.where(journal.c.what == "in_crm"))}
     waits = sorted((arrived[receipt] - at) / 1000 for receipt, at in report.receipts)
     return round(float(waits[min(len(waits) - 1, len(waits) * 95 // 100)]), 3)
 

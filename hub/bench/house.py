@@ -101,14 +101,15 @@ class Served:
 
 
 @contextmanager
-def house(folder: Path, crm: Crm | None = None, redis_url: str = "") -> Iterator[House]:
+def house(folder: Path, crm: Crm | None = None, redis_url: str = "", database_url: str = "") -> Iterator[House]:
     """Set a hub up in `folder`: a direction, people, one signed source, and the CRM when one is asked for."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         port = stack.enter_context(crm.served(folder)) if crm else 0
         hosts = (f"127.0.0.1:{port}",) if port else ()
         config = load_config(
-            folder, env={}, port=free_port(), region="RU", allowed_hosts=hosts, redis_url=redis_url
+            folder, env={}, port=free_port(), region="RU", allowed_hosts=hosts, redis_url=redis_url,
+            **({"database_url": database_url, "inbox_url": database_url} if database_url else {}),
         )  # fmt: skip
         yield replace(_furnished(config, crm, port), log=folder / "log")
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 FIRST = ("Anna", "Boris", "Clara", "Denis", "Elena", "Felix", "Greta", "Hugo", "Irina", "Jonas", "Kira", "Leo")
@@ -102,9 +102,9 @@ def lead(number: int) -> dict[str, str]:
     }
 
 
-def message(order: Order, number: int, at: int) -> bytes:
+def message(order: Order, number: int, at: int, data: Mapping[str, str] | None = None) -> bytes:
     """One whole request, signed as Standard Webhooks asks when there is a secret; `at` is its unix second."""
-    body = json.dumps({"type": "lead.created", "data": lead(number)}, separators=(",", ":")).encode()
+    body = json.dumps({"type": "lead.created", "data": data or lead(number)}, separators=(",", ":")).encode()
     head = [f"POST {order.path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
     head.append(f"Content-Length: {len(body)}")
     if order.secret:
