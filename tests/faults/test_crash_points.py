@@ -34,12 +34,12 @@ SEAMS = 60
 KINDS = ("before commit", "after commit", "before write", "after write")
 
 FIRST = (
-    '{"name": "Nora Feld", "phone": "+7 916 201-34-71", "email": "nora@feld.test", "message": "A balcony door"}',
+    '{"name": "Nora Feld", "phone": "+7 916 201-34-71", "email": "nora@example.com", "message": "A balcony door"}',
     '{"name": "Hugo Blank", "phone": "+7 916 201-34-72", "message": "Two windows"}',
     '{"name": "Nora Feld", "phone": "8 916 201 34 71", "message": "And one window more"}',
 )
 SECOND = (
-    '{"name": "Hugo Blank", "phone": "+7 916 201-34-72", "email": "hugo@blank.test", "company": "Blank & Sons"}',
+    '{"name": "Hugo Blank", "phone": "+7 916 201-34-72", "email": "hugo@example.org", "company": "Blank & Sons"}',
     '{"name": "Rita Moss", "phone": "+7 916 201-34-73", "message": "Call me"}',
 )
 
