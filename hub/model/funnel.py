@@ -78,6 +78,7 @@ Index(
 )  # fmt: skip
 Index("ix_lead_contact", lead.c.contact_id)
 Index("ix_lead_inbox", lead.c.state, lead.c.active_at)
+Index("ix_lead_mine", lead.c.owner_id, lead.c.state, lead.c.active_at)
 
 deal = Table(
     "deal",
