@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,8 +19,11 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from hub.config import Config
+from workers import front
 
 PR_SET_PDEATHSIG = 1
+SOCKETS = 16 * 1024
+HEADROOM = 64 * 1024  # a body a little too large is refused by the application, which says so in the sender's words
 PARENT = "LEADHUB_PARENT"
 AGAIN_S = 0.3
 QUEUES = ("flow", "push", "pull", "poll")
@@ -97,21 +101,26 @@ def children(config: Config, workers: int) -> list[Child]:
 
 
 def web_server(config: Config, target: str, processes: int = 1) -> Server:
-    """The web server with the hub's settings; `target` is "module:function" that makes the application."""
+    """The web server with the hub's settings; `target` is "module:function" that makes the (WSGI) application.
+
+    Granian's backpressure counts connections: what is open and idle must not shut out everybody else.
+    """
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
+    os.environ[front.PLAN] = front.plan(target, config.threads, config.file_limit + HEADROOM)
+    _allow_sockets()
     return Granian(
-        target,
+        "workers.front:make",
         factory=True,
         address=config.host,
         port=config.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=processes,
-        blocking_threads=config.threads,
-        backpressure=config.threads * 4,
+        backpressure=SOCKETS,
+        backlog=2048,
         http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
         websockets=False,
         log_access=False,
@@ -120,6 +129,14 @@ def web_server(config: Config, target: str, processes: int = 1) -> Server:
         respawn_interval=0.2,
         workers_kill_timeout=10,
     )
+
+
+def _allow_sockets() -> None:
+    """As many open files as the system lets us have: 1024, the usual start, is two browsers and a slow loris."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = SOCKETS + 1024 if hard == resource.RLIM_INFINITY else min(hard, SOCKETS + 1024)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serve(config: Config, workers: int = 1, web_processes: int = 1) -> None:
