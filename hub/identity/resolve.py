@@ -88,11 +88,13 @@ def _owner(
     key: Key, name: Name, owners: Mapping[Place, str], names: Mapping[str, Name], shared: Collection[Place]
 ) -> tuple[str, Mapping[str, str]]:
     """The contact this one key points at, and the reason for believing or doubting it."""
-    by_name = owners.get(_named(key, name), "") if name.key else ""
+    place = (key.kind, key.value)
+    personal = key.strength == "personal" and place not in shared
+    # Of everybody at one desk there are soon two who sign with the same first name.
+    by_name = owners.get(_named(key, name), "") if name.key and (personal or _full(name)) else ""
     if by_name:
         return by_name, {"by": key.kind, "result": "same_key_and_name"}
-    place = (key.kind, key.value)
-    if key.strength != "personal" or place in shared:
+    if not personal:
         return "", {"by": key.kind, "result": "shared_key"} if key.strength == "shared" or place in shared else {}
     owner = owners.get(place, "")
     if not owner:

@@ -183,8 +183,9 @@ class Book:
         return row_id in self._new_ids
 
     def drop_inquiry(self, row: Row) -> None:
-        """Forget an inquiry that is decided anew (its event was replayed)."""
+        """Forget an inquiry that is decided anew (its event was replayed, or its sender amended it)."""
         self._dropped.append(row["id"])
+        self._new[inquiry.name] = [new for new in self._new[inquiry.name] if new["id"] != row["id"]]
         del self.inquiries[row["connection_id"], row["key"]]
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
@@ -201,8 +202,8 @@ class Book:
         self._keep_threads()
         self._change_all(contact)
         self._change_all(lead)
-        self._change_all(inquiry)
         self._write_joined()
+        self._change_all(inquiry)
         self._write_turns()
         self._mark_contacts()
 
@@ -253,7 +254,6 @@ class Book:
         for rows in groups.values():
             self._conn.execute(update(table).where(table.c.id == bindparam("b_id")), rows)
 
-    def _write_turns(self) -> None:
     def _write_joined(self) -> None:
         rows = [{"b_id": key, "b_more": more, "b_at": at} for key, (more, at) in sorted(self._joined.items())]
         if rows:
@@ -262,6 +262,7 @@ class Book:
             grown = {"inquiries": lead.c.inquiries + bindparam("b_more"), "active_at": latest}
             self._conn.execute(update(lead).where(lead.c.id == bindparam("b_id")).values(grown), rows)
 
+    def _write_turns(self) -> None:
         rows = [
             {"b_pool": pool, "b_member": turn.member_id, "credit": turn.credit, "given": turn.given}
             for pool in sorted(self._turned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -27,7 +28,7 @@ class NobodyToOwn(Exception):
 def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     """Record what this inquiry means; answers what it was."""
     known = book.known_inquiry(one)
-    if known is not None and known["decision"] == Decision.QUARANTINED and known["event_id"] == one.event_id:
+    if known is not None and _undecided(known, one):
         book.drop_inquiry(known)
     elif known is not None:
         return _again(book, one, known, clock)
@@ -45,6 +46,11 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
         _keep_conversation(book, one, contact_id, lead_id)
     _record(book, one, ruling, contact_id, lead_id, match, clock)
     return ruling.decision
+
+
+def _undecided(known: Mapping[str, Any], one: Understood) -> bool:
+    """It was set apart and may be a lead now: its event was replayed, or its sender completed it."""
+    return known["decision"] == Decision.QUARANTINED and (one.keyed or known["event_id"] == one.event_id)
 
 
 def _reachable(one: Understood) -> bool:
@@ -66,21 +72,32 @@ def _standing(book: Book, match: Match, route: Route, running: Mapping[str, Any]
 
 def _again(book: Book, one: Understood, known: dict[str, Any], clock: Clock) -> Decision:
     """The same inquiry once more: a redelivery is nothing, an edit amends, a double click is a note."""
-    same = known["event_id"] == one.event_id or (
-        known["text"] == one.draft.text and known["fields"] == dict(one.draft.fields)
-    )
-    if one.keyed and same:
+    said = _said(one)
+    if one.keyed and (known["event_id"] == one.event_id or all(known[name] == value for name, value in said.items())):
         return Decision.REPEATED
-    what = "amended" if one.keyed else "sent_again"
     if one.keyed:
-        values = {"text": one.draft.text, "fields": dict(one.draft.fields), "event_id": one.event_id}
-        if book.is_new(known["id"]):
-            known.update(values)
-        else:
-            book.change(inquiry, known["id"], **values)
+        _amend(book, one, known, {**said, "event_id": one.event_id})
     if known["lead_id"]:
-        _note(book, "lead", known["lead_id"], what, one, {"inquiry": known["id"]}, clock)
+        _note(book, "lead", known["lead_id"], "amended" if one.keyed else "sent_again", one,
+              {"inquiry": known["id"]}, clock)  # fmt: skip
     return Decision.AMENDED if one.keyed else Decision.REPEATED
+
+
+def _said(one: Understood) -> dict[str, Any]:
+    """What a sender may correct later, as stored: a tuple comes back as a list."""
+    draft = one.draft
+    person = json.loads(json.dumps(asdict(draft.person)))
+    return {"subject": draft.subject, "text": draft.text, "fields": dict(draft.fields), "person": person}
+
+
+def _amend(book: Book, one: Understood, known: dict[str, Any], values: dict[str, Any]) -> None:
+    known.update(values)
+    if not book.is_new(known["id"]):
+        book.change(inquiry, known["id"], **values)
+    if known["contact_id"]:
+        _fill_blanks(book, one, known["contact_id"])
+        _add_points(book, one, known["contact_id"])
+        book.touched_contacts.add(known["contact_id"])
 
 
 # ── people ───────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +303,7 @@ def _record(
         "form": draft.form,
         "subject": draft.subject,
         "text": draft.text,
-        "person": asdict(draft.person),
+        "person": _said(one)["person"],
         "touch": touch_json(draft.touch),
         "first_touch": touch_json(draft.first_touch),
         "consent": asdict(draft.consent) if draft.consent else {},
