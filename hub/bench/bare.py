@@ -1,4 +1,4 @@
-"""The yardstick: a Flask endpoint that parses the same message and stores nothing, on the hub's own web server.
+"""The yardstick: a Flask endpoint that parses the same message and stores nothing, on the hub's web server.
 
 python -m hub.bench.bare FOLDER PORT
 """
@@ -25,11 +25,21 @@ def make() -> Flask:
 
 
 def main() -> None:
-    """Serve it with the settings of `leadhub serve`."""
+    """Serve it by the same server in the same number of processes and threads: `plain` as that server does it
+    itself, `front` behind what the hub puts before its own application."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
     from workers.process import web_server
 
-    config = load_config(Path(sys.argv[1]), port=int(sys.argv[2]))
-    web_server(config, "hub.bench.bare:make").serve()
+    config, target = load_config(Path(sys.argv[1]), port=int(sys.argv[2])), "hub.bench.bare:make"
+    if sys.argv[3] == "front":
+        web_server(config, target).serve()
+        return
+    Granian(
+        target, factory=True, address=config.host, port=config.port, interface=Interfaces.WSGI, workers=1,
+        blocking_threads=config.threads, backpressure=config.threads * 4, websockets=False, log_access=False,
+    ).serve()  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -20,20 +20,27 @@ ROUND = 10_000_000
 
 def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
     """Ratios, figures and yardsticks of intake. The work runs beside it and falls behind as far as it does."""
-    with bare(folder / "bare") as plain, house(folder / "hub") as made, made.served() as served:
-        path = made.path
+    with (
+        bare(folder / "plain") as plain,
+        bare(folder / "front", "front") as front,
+        house(folder / "hub") as made,
+        made.served() as served,
+    ):
         fsync = fsync_per_s(folder, scale.disk_s)
-        port = made.config.port
+        port, path = made.config.port, made.path
         send(Order(port, path, SECRET, count=scale.warm, first=9 * ROUND))
         served.calm()
         offered = send(Order(port, path, SECRET, seconds=scale.offered_s, rate=OFFERED, connections=LINES))
         behind = served.health()["backlog"]
-        ours, theirs = _rounds(served, plain, path, scale)
+        ours, theirs, fronts = _rounds(served, plain, front, scale)
         backlog = served.health()["backlog"]
     ours_per_s, bare_per_s = _together(ours), _together(theirs)
     return {
         "bench": "intake",
-        "ratios": {"vs_bare_endpoint": round(ours_per_s / bare_per_s, 3)},
+        "ratios": {
+            "vs_bare_endpoint": round(ours_per_s / bare_per_s, 3),
+            "vs_bare_endpoint_behind_front": round(ours_per_s / _together(fronts), 3),
+        },
         "figures": {
             "acks_per_s": round(ours_per_s),
             "p50_ms": ours[-1].p50_ms,
@@ -47,24 +54,28 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
         },
         "yardsticks": {
             "bare_per_s": round(bare_per_s),
+            "bare_behind_front_per_s": round(_together(fronts)),
             "fsync_per_s": fsync,
             "generator_cpu_share": round(sum(r.cpu_s for r in ours) / sum(r.seconds for r in ours), 2),
         },
     }
 
 
-def _rounds(served: Served, plain: Bare, path: str, scale: Scale) -> tuple[list[Report], list[Report]]:
-    ours, theirs = [], []
-    port = served.house.config.port
-    send(Order(plain.port, "/in/bare", SECRET, count=scale.warm))
+def _rounds(served: Served, plain: Bare, front: Bare, scale: Scale) -> tuple[list[Report], list[Report], list[Report]]:
+    """Reports of the hub, of the bare endpoint, and of the bare endpoint behind the hub's own front, in turn."""
+    ours, theirs, fronts = [], [], []
+    for one in (plain, front):
+        send(Order(one.port, "/in/bare", SECRET, count=scale.warm))
+    port, path = served.house.config.port, served.house.path
     for number in range(1, scale.rounds + 1):
         order = Order(port, path, SECRET, seconds=scale.round_s, connections=LINES, first=number * ROUND)
         ours.append(send(order))
-        # The yardstick has the machine for itself: what we still have to work on would slow it down.
+        # The yardsticks have the machine for themselves: what we still have to work on would slow them down.
         with frozen(tree(served.pid)):
-            order = Order(plain.port, "/in/bare", SECRET, seconds=scale.round_s, connections=LINES)
-            theirs.append(send(order))
-    return ours, theirs
+            for one, reports in ((plain, theirs), (front, fronts)):
+                order = Order(one.port, "/in/bare", SECRET, seconds=scale.round_s, connections=LINES)
+                reports.append(send(order))
+    return ours, theirs, fronts
 
 
 def _together(rounds: list[Report]) -> float:
