@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from connectors.contract import Raw
 from hub.app import open_hub
@@ -10,11 +11,13 @@ from hub.clock import instant
 from hub.config import Config
 
 
-def submit(config: Config, form_id: str, first: int, count: int) -> tuple[int, int]:
-    """Post `count` inquiries of one person, draining all the while; answers (accepted, drained) numbers."""
+def submit(config: Config, form_id: str, first: int, count: int, start_at: float) -> tuple[int, int]:
+    """Post `count` inquiries of one person from `start_at` (Unix seconds) on, draining all the while; answers
+    (accepted, drained) numbers."""
     hub = open_hub(config)
     live = hub.connections.by_id(form_id)
     assert live is not None
+    time.sleep(max(0.0, start_at - time.time()))
     accepted = drained = 0
     for number in range(first, first + count):
         body = {
@@ -24,7 +27,7 @@ def submit(config: Config, form_id: str, first: int, count: int) -> tuple[int, i
         raw = Raw(json.dumps(body).encode(), instant(hub.clock.now()), {"content-type": "application/json"})
         hub.intake.accept(live, raw)
         accepted += 1
-        if number % 5 == 0:
+        if number % 5 == 0 or number < first + 3:
             drained += hub.flow.drain().events
     drained += hub.flow.drain().events
     hub.close()
@@ -58,3 +61,8 @@ def poll(config: Config, connection_id: str) -> int:
     stored = poll_one(hub, connection_id)
     hub.close()
     return stored
+
+
+def ready(_number: int) -> None:
+    """Everything is imported; long enough that each process takes one."""
+    time.sleep(0.3)

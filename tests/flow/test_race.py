@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -23,6 +24,7 @@ PROCESSES = 4
 def pool() -> Iterator[ProcessPoolExecutor]:
     """Fresh processes, as machines would be: nothing of this one is in them."""
     with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as running:
+        list(running.map(crowd.ready, range(PROCESSES)))
         yield running
 
 
@@ -40,7 +42,8 @@ def all_events(made: Scene) -> list[Any]:
 
 def test_a_hundred_inquiries_of_one_person_are_one_lead(stack: Stack, pool: ProcessPoolExecutor) -> None:
     with scene(stack, REAL) as made:
-        done = everywhere(pool, crowd.submit, made, *((25 * n, 25) for n in range(PROCESSES)))
+        start = time.time() + 1.0
+        done = everywhere(pool, crowd.submit, made, *((25 * n, 25, start) for n in range(PROCESSES)))
         made.hub.flow.drain()
         assert sum(accepted for accepted, _drained in done) == 100
         assert len(all_events(made)) == len(made.rows(event_work, state="done")) == 100

@@ -21,11 +21,11 @@ ANNA = {"name": "Anna Peters", "phone": "+79161234567", "email": "anna@peters.te
 
 
 @pytest.fixture
-def waiting(play: Scene) -> Scene:
+def waiting(small: Scene) -> Scene:
     """A lead that is about to travel."""
-    play.post(**ANNA, message="Two windows")
-    play.hub.flow.drain()
-    return play
+    small.post(**ANNA, message="Two windows")
+    small.hub.flow.drain()
+    return small
 
 
 @pytest.fixture
