@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -243,8 +243,10 @@ class Pusher:
                 yield chunk, account.crm.write([p.op for p in chunk if p.op])
             return
         with ThreadPoolExecutor(min(flight, len(chunks)), "push") as pool:
-            calls = pool.map(lambda chunk: account.crm.write([p.op for p in chunk if p.op]), chunks)
-            yield from zip(chunks, calls, strict=True)
+            calls = {pool.submit(account.crm.write, [p.op for p in chunk if p.op]): chunk for chunk in chunks}
+            while calls:
+                ready, _ = wait(calls, return_when=FIRST_COMPLETED)
+                yield from _answered([(calls.pop(call), call) for call in ready])
 
     def _judge(self, account: Account, parcel: Parcel, outcome: Outcome) -> list[Parcel]:
         """What an answer means for a link (and for the contact that travelled with it)."""
@@ -491,6 +493,17 @@ def _wait(error: Retry, parcel: Parcel) -> int:
         return round(error.after * SECOND)
     parcel.attempts = min(parcel.attempts + 1, len(BACKOFF) - 1)
     return min(BACKOFF[parcel.attempts - 1], OUTAGE)
+
+
+def _answered(
+    ready: Sequence[tuple[list[Parcel], Future[Sequence[Outcome]]]],
+) -> Iterable[tuple[list[Parcel], Sequence[Outcome]]]:
+    """What came back at the same moment, as one: it shares a commit. An error of the account is raised after that."""
+    good = [(chunk, call.result()) for chunk, call in ready if call.exception() is None]
+    if good:
+        yield [p for chunk, _outcomes in good for p in chunk], [one for _chunk, outcomes in good for one in outcomes]
+    for _chunk, call in ready:
+        call.result()
 
 
 def _remembered(account: Account, values: dict[str, Any]) -> dict[str, Any]:
