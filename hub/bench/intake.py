@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.bench.house import SECRET, Served, house
 from hub.bench.load import Order, Report, send
-from hub.bench.processes import frozen, tree
+from hub.bench.processes import command_of, frozen, own_cpu_s, tree
 from hub.bench.scale import Scale
 from hub.bench.yardsticks import Bare, bare, fsync_per_s
 
@@ -32,7 +32,10 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
         served.calm()
         offered = send(Order(port, path, SECRET, seconds=scale.offered_s, rate=OFFERED, connections=LINES))
         behind = served.health()["backlog"]
+        web = [pid for pid in tree(served.pid) if " work" not in command_of(pid)]
+        before = [own_cpu_s(web), own_cpu_s(tree(plain.pid))]
         ours, theirs, fronts = _rounds(served, plain, front, scale)
+        used = [own_cpu_s(web) - before[0], own_cpu_s(tree(plain.pid)) - before[1]]
         backlog = served.health()["backlog"]
     ours_per_s, bare_per_s = _together(ours), _together(theirs)
     return {
@@ -43,6 +46,7 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
         },
         "figures": {
             "acks_per_s": round(ours_per_s),
+            "web_cpu_ms_per_ack": round(1000 * used[0] / sum(one.ok for one in ours), 3),
             "p50_ms": ours[-1].p50_ms,
             "p99_ms": ours[-1].p99_ms,
             f"p50_ms_at_{OFFERED}": offered.p50_ms,
@@ -54,6 +58,7 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
         },
         "yardsticks": {
             "bare_per_s": round(bare_per_s),
+            "bare_cpu_ms_per_request": round(1000 * used[1] / sum(one.ok for one in theirs), 3),
             "bare_behind_front_per_s": round(_together(fronts)),
             "fsync_per_s": fsync,
             "generator_cpu_share": round(sum(r.cpu_s for r in ours) / sum(r.seconds for r in ours), 2),
@@ -63,7 +68,9 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
 
 def _rounds(served: Served, plain: Bare, front: Bare, scale: Scale) -> tuple[list[Report], list[Report], list[Report]]:
     """Reports of the hub, of the bare endpoint, and of the bare endpoint behind the hub's own front, in turn."""
-    ours, theirs, fronts = [], [], []
+    ours: list[Report] = []
+    theirs: list[Report] = []
+    fronts: list[Report] = []
     for one in (plain, front):
         send(Order(one.port, "/in/bare", SECRET, count=scale.warm))
     port, path = served.house.config.port, served.house.path

@@ -96,8 +96,13 @@ def tree(pid: int) -> list[int]:
 
 def cpu_s(pid: int) -> float:
     """CPU seconds of a process and everything below it, its ended children included."""
+    return own_cpu_s(tree(pid))
+
+
+def own_cpu_s(pids: Sequence[int]) -> float:
+    """CPU seconds of these processes and of their ended children."""
     total = 0
-    for one in tree(pid):
+    for one in pids:
         with suppress(OSError):
             # proc(5): fields 14-17 are user and system ticks, own and of children that were waited for
             total += sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:15]))
