@@ -139,6 +139,7 @@ class _Line:
     wire: socket.socket
     planned: float = 0.0
     got: bytes = b""
+    busy: bool = False
 
     def complete(self) -> bool:
         """Whether the answer is all there."""
@@ -161,7 +162,9 @@ class Generator:
         self._requests = messages(order)
         next(self._requests)
         self._poll = selectors.DefaultSelector()
-        self._idle: deque[_Line] = deque(self._connect() for _ in range(order.connections))
+        self._idle: deque[_Line] = deque(_Line(self._connect()) for _ in range(order.connections))
+        for line in self._idle:
+            self._poll.register(line.wire, selectors.EVENT_READ, line)
         self._busy = 0
         self._sent = 0
         self._late: list[float] = []
@@ -189,7 +192,7 @@ class Generator:
             if planned > now:
                 return True
             line = self._idle.popleft()
-            line.planned, line.got = planned, b""
+            line.planned, line.got, line.busy = planned, b"", True
             line.wire.sendall(next(self._requests))
             self._sent += 1
             self._busy += 1
@@ -213,14 +216,16 @@ class Generator:
         line.got += part
         if part and not line.complete():
             return
-        self._busy -= 1
-        self._note(line)
-        if part:
+        if line.busy:
+            self._busy -= 1
+            self._note(line)
+            line.busy = False
             self._idle.append(line)
-        else:
+        if not part:  # servers hang up on lines that are idle for long
             self._poll.unregister(line.wire)
             line.wire.close()
-            self._idle.append(self._connect())
+            line.wire = self._connect()
+            self._poll.register(line.wire, selectors.EVENT_READ, line)
 
     def _note(self, line: _Line) -> None:
         status = line.got[9:12].decode() or "closed"
@@ -230,12 +235,10 @@ class Generator:
             receipt = _header(line.got.partition(b"\r\n\r\n")[0], b"x-receipt")
             self._receipts.append((receipt, time.time_ns() // 1_000_000))
 
-    def _connect(self) -> _Line:
+    def _connect(self) -> socket.socket:
         wire = socket.create_connection(("127.0.0.1", self._order.port), 10)
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line = _Line(wire)
-        self._poll.register(wire, selectors.EVENT_READ, line)
-        return line
+        return wire
 
     def _report(self, took: float, cpu: float) -> Report:
         late = sorted(1000 * one for one in self._late) or [0.0]
