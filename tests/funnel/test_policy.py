@@ -46,7 +46,7 @@ def test_every_case_has_a_reason_and_only_inquiries_open_leads() -> None:
         assert ruling.why
         if ruling.decision is Decision.NEW_LEAD:
             assert kind is DraftKind.INQUIRY
-            assert not (lead or deal or thread)
+            assert (lead, deal, thread) == ("", "", "")
         if ruling.decision in (Decision.JOINED, Decision.JOINED_DEAL):
             assert ruling.target
 
