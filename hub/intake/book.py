@@ -8,6 +8,7 @@ batch is read and decided anew.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -38,8 +39,9 @@ from hub.model import (
     thread,
 )
 from hub.routing.rotation import Turn
-from hub.routing.rules import Rule, read_rule
+from hub.routing.rules import read_rules
 
+log = logging.getLogger("leadhub.intake")
 Row = dict[str, Any]
 
 
@@ -67,10 +69,10 @@ class Book:
 
     def _read_setup(self) -> None:
         conn = self._conn
-        self.rules: tuple[Rule, ...] = tuple(
-            read_rule(dict(row._mapping))
-            for row in conn.execute(select(rule).where(rule.c.active).order_by(rule.c.position))
-        )
+        active = conn.execute(select(rule).where(rule.c.active).order_by(rule.c.position))
+        self.rules, complaints = read_rules(dict(row._mapping) for row in active)
+        for complaint in complaints:
+            log.error("rule left out: %s", complaint)
         self.directions = {
             row.id: row
             for row in conn.execute(select(direction).order_by(direction.c.main.desc(), direction.c.position))

@@ -100,8 +100,9 @@ class Flow:
 
     def handle(self, rows: Sequence[Any], lease: str) -> Outcome:
         """Understand and write leased events. A fault in one of many is looked for by halves."""
-        verdicts = [self._understand(row) for row in rows]
+        verdicts: list[_Verdict] = []
         try:
+            verdicts = [self._understand(row) for row in rows]
             return self._write(verdicts, lease)
         except LeaseLost:
             log.warning("lease lost events=%d", len(rows))
@@ -340,4 +341,3 @@ def _waiting(verdict: _Verdict, code: str, why: str, due_at: int) -> _Verdict:
 def _deadlock(error: OperationalError) -> bool:
     """PostgreSQL broke a ring of waiting transactions and chose ours."""
     return getattr(error.orig, "sqlstate", "") in ("40P01", "40001")
-

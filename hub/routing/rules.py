@@ -6,7 +6,7 @@ Every decision carries its reason in facts that the pages turn into a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 FIELDS = (
@@ -75,6 +75,17 @@ def _condition(told: Mapping[str, object], name: str) -> Condition:
     if made.op not in OPERATIONS:
         raise UnusableRule(f"Rule “{name}”: “{made.op}” is none of {', '.join(OPERATIONS)}")
     return made
+
+
+def read_rules(rows: Iterable[Mapping[str, object]]) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """The usable rules in order, and a sentence about each that is not: a broken rule never stops intake."""
+    rules, complaints = [], []
+    for row in rows:
+        try:
+            rules.append(read_rule(row))
+        except UnusableRule as error:
+            complaints.append(str(error))
+    return tuple(rules), tuple(complaints)
 
 
 def choose(rules: Sequence[Rule], facts: Mapping[str, str], fallback_direction: str) -> Route:

@@ -15,7 +15,7 @@ KEYS = {
     "received", "inquiries", "contacts", "leads", "deals", "crm_records", "joined", "quarantined", "parked",
     "lost", "doubled", "seconds",
 }  # fmt: skip
-RUN = "leadhub demo --once --json".split()
+RUN = ["leadhub", "demo", "--once", "--json"]
 MADE_BY = ("make demo", "make start", "make test", "make bench")
 """Longer commands of the README; `make demo` is this one without `--once`."""
 

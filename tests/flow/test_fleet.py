@@ -32,9 +32,9 @@ QUICK = """
 import sys
 import workers.fleet, workers.tasks
 from hub.intake import process
-from hub.sync import push
+from hub.sync import ledger
 from hub.cli import main
-process.LEASE = push.LEASE = 2000
+process.LEASE = ledger.LEASE = 2000
 workers.tasks.EVERY.update(dict.fromkeys(workers.tasks.EVERY, float(sys.argv.pop(1))))
 main()
 """

@@ -13,8 +13,9 @@ from connectors.http import Received
 from hub.funnel import moves
 from hub.model import connection, contact, journal, lead, link, pull_state
 from hub.store.notes import mark_dirty
+from hub.sync import push
+from hub.sync.ledger import Ledger
 from hub.sync.pull import Puller
-from hub.sync.push import Pusher
 from tests.flow.scene import Scene
 
 ANNA = {"name": "Anna Peters", "phone": "+79161234567", "email": "anna@peters.test", "submission_id": "s-1"}
@@ -432,7 +433,7 @@ def dies_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bo
 
 
 SEAMS = [
-    (Pusher, "_send"), (Pusher, "_finish"), (Pusher, "_save"), (Pusher, "_keep_apart"), (Pusher, "_tell"),
+    (push._Carrier, "_send"), (Ledger, "settle"), (Ledger, "_save"), (Ledger, "_keep_apart"), (Ledger, "_tell"),
     (AmoCRM, "write"), (AmoCRM, "call"),
 ]  # fmt: skip
 
@@ -452,7 +453,7 @@ def test_a_worker_that_dies_creating_leaves_one_card(
     one_card(small)
 
 
-UPDATE_SEAMS = [(Pusher, "_reconcile"), (Pusher, "_finish"), (Pusher, "_save"), (AmoCRM, "write"), (AmoCRM, "get")]
+UPDATE_SEAMS = [(Ledger, "reconcile"), (Ledger, "settle"), (Ledger, "_save"), (AmoCRM, "write"), (AmoCRM, "get")]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

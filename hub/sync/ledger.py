@@ -1,0 +1,171 @@
+"""The rows behind parcels: leased, written down before anything is sent, and settled with the answers.
+
+Every write here is fenced: rows whose lease has gone to another worker are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, or_, select, update
+
+from connectors.contract import Record
+from hub.clock import MINUTE, SECOND, Clock
+from hub.model import journal, link
+from hub.store.engine import Store
+from hub.sync import records
+from hub.sync.account import Account
+from hub.sync.observe import Observer
+from hub.sync.parcel import Parcel, change, prepare
+
+LEASE = 3 * MINUTE
+"""How long a batch may take; longer where a single request of the account can live longer than a third of it."""
+
+
+class Ledger:
+    """What one worker has leased of one connection, under one lease."""
+
+    def __init__(self, store: Store, clock: Clock, account: Account) -> None:
+        self._store, self._clock, self._account = store, clock, account
+        self.lease = clock.new_id()
+        self._length = max(LEASE, round(3 * account.longest_request * SECOND))
+        self.until = 0
+        self.looked_at = 0
+
+    def take(self, size: int) -> list[Parcel]:
+        """Lease due links and write down what the new ones are about to send, in one commit."""
+        now = self._clock.now()
+        due = (
+            (link.c.connection_id == self._account.id)
+            & (link.c.dirty > 0)
+            & link.c.state.in_(("new", "sending", "uncertain", "linked"))
+            & (link.c.due_at <= now)
+            & or_(link.c.lease == "", link.c.lease_until <= now)
+        )
+        with self._store.read() as conn:
+            if conn.execute(select(link.c.id).where(due).limit(1)).first() is None:
+                return []
+        order = (link.c.lane, link.c.due_at, link.c.role.desc())
+        with self._store.write() as conn:
+            first = select(link).where(due).order_by(*order).limit(size).with_for_update(skip_locked=True)
+            rows = list(conn.execute(first))
+            self.looked_at, self.until = len(rows), now + self._length
+            parcels = self._parcels(conn, rows)
+            prepare(self._account, parcels, now)
+            going = [p for p in parcels if p.goes]
+            self._save(conn, parcels, keep=going)
+        return going
+
+    def _parcels(self, conn: Connection, rows: Sequence[Any]) -> list[Parcel]:
+        flats: dict[tuple[str, str], records.Flat] = {}
+        for role in ("contact", "lead", "deal"):
+            ids = [row.record_id for row in rows if row.role == role]
+            flats.update({(role, key): flat for key, flat in records.load(conn, role, ids).items()})
+        parcels = {
+            (row.role, row.record_id): Parcel(row, flats[row.role, row.record_id])
+            for row in rows
+            if (row.role, row.record_id) in flats
+        }
+        self._join_contacts(conn, parcels)
+        return list(parcels.values())
+
+    def _join_contacts(self, conn: Connection, parcels: dict[tuple[str, str], Parcel]) -> None:
+        """A card needs its contact: in the same batch, already there, or still to be fetched."""
+        cards = [p for p in parcels.values() if p.row.role != "contact"]
+        missing = sorted({p.flat["contact"] for p in cards if ("contact", p.flat["contact"]) not in parcels})
+        mine = (link.c.connection_id == self._account.id) & (link.c.role == "contact")
+        elsewhere = {}
+        for start in range(0, len(missing), 400):
+            found = conn.execute(select(link).where(mine, link.c.record_id.in_(missing[start : start + 400])))
+            elsewhere.update({row.record_id: row for row in found})
+        for card in cards:
+            contact_id = card.flat["contact"]
+            card.contact = parcels.get(("contact", contact_id))
+            if card.contact is None and contact_id in elsewhere:
+                card.contact = Parcel(elsewhere[contact_id], {})
+
+    def reconcile(self, observer: Observer, parcels: Sequence[Parcel], read: Sequence[Record | None]) -> list[Parcel]:
+        """Apply what was read and write down what will be sent, in one commit; answers what has to be sent."""
+        with self._store.write() as conn:
+            held = self._held(conn, parcels)
+            mine = [(p, record) for p, record in zip(parcels, read, strict=True) if p.row.id in held]
+            seen = observer.see(conn, self._account, [(p.row, record) for p, record in mine])
+            now = self._clock.now()
+            sending = [p for p, _record in mine if change(self._account, p, seen[p.row.id], now)]
+            self.until = now + self._length
+            self._save(conn, [p for p, _record in mine], keep=sending)
+        return sending
+
+    def settle(self, parcels: Sequence[Parcel]) -> None:
+        """Write the answers down and give the leases back."""
+        if not parcels:
+            return
+        with self._store.write() as conn:
+            held = self._held(conn, parcels)
+            mine = [p for p in parcels if p.row.id in held]
+            self._keep_apart(conn, mine)
+            self._save(conn, mine)
+            self._tell(conn, mine)
+
+    def release(self, parcels: Sequence[Parcel], due_at: int) -> None:
+        """Give leases back untouched; what was in the middle of sending is for the next worker to doubt."""
+        mine = link.c.id.in_([p.row.id for p in parcels]) & (link.c.lease == self.lease)
+        with self._store.write() as conn:
+            conn.execute(update(link).where(mine).values(lease="", lease_until=None, due_at=due_at))
+
+    def _held(self, conn: Connection, parcels: Sequence[Parcel]) -> set[str]:
+        """Which of these are still ours, their rows locked."""
+        ids = [p.row.id for p in parcels]
+        mine = select(link.c.id).where(link.c.id.in_(ids), link.c.lease == self.lease).with_for_update()
+        return {row.id for row in conn.execute(mine)}
+
+    def _keep_apart(self, conn: Connection, parcels: Sequence[Parcel]) -> None:
+        """No remote record gets two of our links of one role."""
+        claims: dict[tuple[str, str], Parcel] = {}
+        for parcel in parcels:
+            place = (parcel.row.role, parcel.remote_id or "")
+            if parcel.remote_id and claims.setdefault(place, parcel) is not parcel:
+                parcel.hold()
+        refs = [ref for _role, ref in claims]
+        columns = (link.c.id, link.c.role, link.c.remote_id)
+        for start in range(0, len(refs), 400):
+            there = link.c.remote_id.in_(refs[start : start + 400])
+            for row in conn.execute(select(*columns).where(link.c.connection_id == self._account.id, there)):
+                mine = claims.get((row.role, row.remote_id))
+                if mine is not None and mine.row.id != row.id:
+                    mine.hold()
+
+    def _save(self, conn: Connection, parcels: Sequence[Parcel], keep: Sequence[Parcel] = ()) -> None:
+        """Only those in `keep` stay leased. Dirt that came meanwhile stays."""
+        kept = {id(p) for p in keep}
+        rows = [
+            {
+                "b_id": p.row.id, "state": p.state, "code": p.code, "why": p.why, "base": p.base, "raw": p.raw,
+                "sent": p.sent, "remote_id": p.remote_id, "b_done": min(p.dirty, 0),
+                "attempts": p.attempts, "lookups": p.lookups,
+                "lease": self.lease if id(p) in kept else "",
+                "lease_until": self.until if id(p) in kept else None,
+                "due_at": p.due_at if p.due_at is not None else p.row.due_at,
+                "remote_kind": p.op.kind if p.op else p.row.remote_kind,
+            }
+            for p in parcels
+        ]  # fmt: skip
+        if rows:
+            cleaner = {"dirty": link.c.dirty + bindparam("b_done")}
+            conn.execute(update(link).where(link.c.id == bindparam("b_id")).values(cleaner), rows)
+
+    def _tell(self, conn: Connection, parcels: Sequence[Parcel]) -> None:
+        """The timeline says when a record reached the CRM, and when it did not."""
+        lines = [
+            {
+                "id": self._clock.new_id(), "at": self._clock.now(),
+                "subject": p.row.role, "subject_id": p.row.record_id,
+                "what": "in_crm" if p.state == "linked" else p.state, "actor": "hub",
+                "facts": {"connection": self._account.id, "ref": p.remote_id, "code": p.code, "why": p.why},
+            }
+            for p in parcels
+            if (p.state == "linked" and p.first) or p.state in ("parked", "held", "uncertain")
+        ]  # fmt: skip
+        if lines:
+            conn.execute(journal.insert(), lines)
