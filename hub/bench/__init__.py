@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ def run(names: Sequence[str], *, every: bool, as_json: bool, readme: bool) -> in
     if unknown or not wanted:
         print(f"Name a bench: {', '.join(BENCHES)}, or --all", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # all processes of a bench end with it
     size = size_of(os.environ.get("LEADHUB_BENCH", ""))
     results = []
     for name in wanted:
