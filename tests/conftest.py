@@ -8,17 +8,20 @@ CI also tries the same examples of every property each time; `LEADHUB_CAMPAIGN=f
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.servers import Stack, fresh_database, postgres_server, redis_server
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLES = REPOSITORY.parent / "shared" / "facts"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OUTSIDE = "captured samples (../shared/facts) are not in the repository"
 
 NO_SKIP = os.environ.get("LEADHUB_NO_SKIP") == "1"
@@ -54,6 +57,18 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
         client.flushall()
     with fresh_database(request.getfixturevalue("postgres_url")) as database:
         yield Stack("servers", database, database, redis_url, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, one for the whole run: Playwright starts only once in a process."""
+    place = shutil.which("chromium")
+    if place is None:
+        pytest.skip("no chromium on this machine: apt install chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=place, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 from wsgiref.types import WSGIApplication
 
-from hub.app import create_app, open_hub, silent
+from hub.app import create_app, create_door, open_hub, silent
 from hub.config import load_config
 from workers.process import die_with_parent
 
 
 def make() -> WSGIApplication:
-    """The application of this process. Rings Redis where there is one; else the sweeper listens to the database."""
+    """The applications of this process. Rings Redis where there is one; else the sweeper listens to the database."""
     die_with_parent()
     config = load_config(Path(os.environ["LEADHUB_FOLDER"]))
     ring: Callable[[str], None] = silent
@@ -21,4 +22,14 @@ def make() -> WSGIApplication:
         from workers.fleet import Doorbell
 
         ring = Doorbell(config.redis_url)
-    return create_app(open_hub(config, ring=ring))
+    hub = open_hub(config, ring=ring)
+    return split(create_door(hub), create_app(hub))
+
+
+def split(door: WSGIApplication, pages: WSGIApplication) -> WSGIApplication:
+    """What is pushed to us goes to the door, people go to the pages."""
+
+    def serve(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        return (door if environ["PATH_INFO"].startswith("/in/") else pages)(environ, start)
+
+    return serve

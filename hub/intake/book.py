@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, case, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.funnel.policy import Decision
 from hub.identity.names import Name, name
@@ -40,6 +39,7 @@ from hub.model import (
 )
 from hub.routing.rotation import Turn
 from hub.routing.rules import read_rules
+from hub.store.engine import inserting
 
 log = logging.getLogger("leadhub.intake")
 Row = dict[str, Any]
@@ -54,7 +54,6 @@ class Book:
 
     def __init__(self, conn: Connection, batch: Sequence[Understood]) -> None:
         self._conn = conn
-        self._insert = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert
         self._new: dict[str, list[Row]] = defaultdict(list)
         self._new_ids: set[str] = set()
         self._changed: dict[str, dict[str, Row]] = defaultdict(dict)
@@ -222,14 +221,14 @@ class Book:
 
     def _add_known(self, table: Table) -> None:
         if rows := self._new[table.name]:
-            self._conn.execute(self._insert(table).on_conflict_do_nothing(), rows)
+            self._conn.execute(inserting(self._conn, table).on_conflict_do_nothing(), rows)
 
     def _claim_keys(self) -> None:
         """Keys in one order everywhere, so that two workers wait for each other and never in a ring."""
         rows = sorted(self._new[match_key.name], key=lambda row: (row["kind"], row["value"]))
         if not rows:
             return
-        self._conn.execute(self._insert(match_key).on_conflict_do_nothing(), rows)
+        self._conn.execute(inserting(self._conn, match_key).on_conflict_do_nothing(), rows)
         if self._conn.dialect.name == "sqlite":
             return  # we hold the only writing transaction: what we read is still true
         wanted = {(row["kind"], row["value"]): row["contact_id"] for row in rows}
@@ -239,7 +238,7 @@ class Book:
 
     def _keep_threads(self) -> None:
         if rows := self._new[thread.name]:
-            statement = self._insert(thread)
+            statement = inserting(self._conn, thread)
             self._conn.execute(
                 statement.on_conflict_do_update(
                     index_elements=["id"],

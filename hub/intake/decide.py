@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +10,7 @@ from hub.clock import MINUTE, Clock
 from hub.funnel.policy import Decision, Ruling, Standing, rule_on
 from hub.identity.resolve import Match, resolve
 from hub.intake.book import Book
-from hub.intake.drafts import Understood, occurred, routing_facts, touch_json
+from hub.intake.drafts import Understood, occurred, person_json, routing_facts, touch_json
 from hub.model import contact, contact_point, inquiry, journal, lead, link, match_key, thread
 from hub.routing.rotation import take
 from hub.routing.rules import Route, choose
@@ -86,8 +85,8 @@ def _again(book: Book, one: Understood, known: dict[str, Any], clock: Clock) -> 
 def _said(one: Understood) -> dict[str, Any]:
     """What a sender may correct later, as stored: a tuple comes back as a list."""
     draft = one.draft
-    person = json.loads(json.dumps(asdict(draft.person)))
-    return {"subject": draft.subject, "text": draft.text, "fields": dict(draft.fields), "person": person}
+    said = {"subject": draft.subject, "text": draft.text, "fields": dict(draft.fields)}
+    return {**said, "person": person_json(draft.person)}
 
 
 def _amend(book: Book, one: Understood, known: dict[str, Any], values: dict[str, Any]) -> None:
@@ -303,7 +302,7 @@ def _record(
         "form": draft.form,
         "subject": draft.subject,
         "text": draft.text,
-        "person": _said(one)["person"],
+        "person": person_json(draft.person),
         "touch": touch_json(draft.touch),
         "first_touch": touch_json(draft.first_touch),
         "consent": asdict(draft.consent) if draft.consent else {},

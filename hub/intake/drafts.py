@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from connectors.contract import Draft, DraftKind, Raw, Touch, digest
+from connectors.contract import Draft, DraftKind, Person, Raw, Touch, digest
 from hub.clock import DAY, MINUTE, instant, millis
 from hub.identity.normalize import Known, dig, normalise
 from hub.intake.connections import Live
@@ -90,10 +90,30 @@ def _keys(draft: Draft, received_at: int, live: Live) -> tuple[str, str]:
     return f"digest:{own}:{slot}", f"digest:{own}:{slot - 1}"
 
 
+def person_json(person: Person) -> dict[str, Any]:
+    """A person as stored: what was typed, tuples as lists. (`dataclasses.asdict` costs a lead ten times as much.)"""
+    return {
+        "name": person.name,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "middle_name": person.middle_name,
+        "phones": list(person.phones),
+        "emails": list(person.emails),
+        "handles": [
+            {"kind": one.kind, "id": one.id, "username": one.username, "attested": one.attested}
+            for one in person.handles
+        ],
+        "company": person.company,
+        "position": person.position,
+        "language": person.language,
+        "attested_phones": list(person.attested_phones),
+    }
+
+
 def draft_json(draft: Draft) -> dict[str, Any]:
     """What was said, without times: the same words give the same value."""
     return {
-        "person": asdict(draft.person),
+        "person": person_json(draft.person),
         "subject": draft.subject,
         "text": draft.text,
         "form": draft.form,

@@ -27,7 +27,7 @@ from hub.intake.decide import NobodyToOwn, decide
 from hub.intake.drafts import Understood, raw_of, understand
 from hub.intake.quarantine import TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
-from hub.store.engine import Store, add_unless_there
+from hub.store.engine import Store, add_unless_there, inserting
 from mappings import Inbound, default_inbound, load_inbound
 
 log = logging.getLogger("leadhub.intake")
@@ -251,16 +251,14 @@ class Flow:
         """What hooks pointed at: one row per record, however often it was pointed at."""
         now = self._clock.now()
         asked = Counter((v.row.connection_id, hint.kind, hint.ref) for v in verdicts for hint in v.hints)
-        for (connection_id, kind, ref), times in sorted(asked.items()):
-            place = (
-                (look_again.c.connection_id == connection_id)
-                & (look_again.c.kind == kind)
-                & (look_again.c.remote_id == ref)
-            )
-            known = conn.execute(update(look_again).where(place).values(times=look_again.c.times + times, at=now))
-            if not known.rowcount:
-                row = {"connection_id": connection_id, "kind": kind, "remote_id": ref, "at": now, "times": times}
-                conn.execute(look_again.insert().values(row))
+        rows = [
+            {"connection_id": connection_id, "kind": kind, "remote_id": ref, "at": now, "times": times}
+            for (connection_id, kind, ref), times in sorted(asked.items())
+        ]
+        if rows:
+            again = inserting(conn, look_again)
+            grown = {"times": look_again.c.times + again.excluded.times, "at": again.excluded.at}
+            conn.execute(again.on_conflict_do_update(index_elements=list(look_again.primary_key), set_=grown), rows)
 
     def _hold_lease(self, conn: Connection, verdicts: Sequence[_Verdict], lease: str) -> None:
         """Fencing: who took too long finds another lease here and gives up."""

@@ -108,10 +108,14 @@ class Store:
         self.inbox.dispose()
 
 
+def inserting(conn: Connection | Engine, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of this database."""
+    return (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(table)
+
+
 def add_unless_there(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """A row whose key another worker may write at the same moment; answers whether it was ours that counted."""
-    insert = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert
-    return bool(conn.execute(insert(table).values(dict(row)).on_conflict_do_nothing()).rowcount)
+    return bool(conn.execute(inserting(conn, table).values(dict(row)).on_conflict_do_nothing()).rowcount)
 
 
 def open_store(database_url: str, inbox_url: str) -> Store:

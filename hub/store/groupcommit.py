@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from hub.model import event, poll_cursor
+from hub.store.engine import inserting
 
 LOG_LOCK = 0x1EAD  # any number that all our processes agree on
 PATIENCE_S = 25.0
@@ -66,7 +66,6 @@ class Inbox:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         self._lock = threading.Lock()
         self._wake = threading.Semaphore(0)
         self._group = _Group()
@@ -148,7 +147,9 @@ class Inbox:
             return {}
         if conn.dialect.name == "postgresql":
             conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOG_LOCK})")
-        conn.execute(self._dialect.insert(event).on_conflict_do_nothing(), rows)
+        done = conn.execute(inserting(conn, event).on_conflict_do_nothing(), rows)
+        if done.rowcount == len(rows):
+            return {}  # nobody had been here before
         wanted = [(row["connection_id"], row["delivery"]) for row in rows if row["delivery"] != row["id"]]
         if not wanted:
             return {}

@@ -34,6 +34,18 @@ NAMES = {
 }  # fmt: skip
 
 
+COMMANDS = """
+leadhub bench intake --json
+leadhub bench flow --json
+leadhub bench idle --json
+"""
+"""As the README has them; what the command does with them is `bench.run`."""
+
+
+def test_the_readme_names_every_bench() -> None:
+    assert COMMANDS.split() == [word for name in bench.BENCHES for word in ("leadhub", "bench", name, "--json")]
+
+
 @pytest.mark.parametrize("name", bench.BENCHES)
 def test_shape(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LEADHUB_BENCH", "tiny")

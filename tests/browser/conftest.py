@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 from werkzeug.serving import make_server
 
 from hub.clock import MINUTE, Clock, FixedClock
 from tests.servers import free_port
 from tests.web.world import PASSWORD, World, build, open_world
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WATCH = """
 window.ran = 0;
 addEventListener("securitypolicyviolation", (e) => console.error("refused by policy: " + e.violatedDirective));
@@ -45,16 +43,6 @@ class Watched:
         expected = "409 (CONFLICT)", "401 (UNAUTHORIZED)"
         if message.type == "error" and not any(status in message.text for status in expected):
             self.seen.append(message.text)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip("no /usr/bin/chromium on this machine: apt install chromium")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

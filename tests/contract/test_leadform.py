@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import jinja2
@@ -17,7 +16,6 @@ from connectors.contract import Draft, DraftKind, Raw
 from connectors.sources.webform import WebForm
 
 WEB = Path(__file__).parents[2] / "hub/web"
-CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 CONSENT = "Согласен на обработку данных"
 FORM: dict[str, Any] = {
     "title": "Замер <кухни>",
@@ -100,15 +98,9 @@ def site() -> Iterator[Site]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    play = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with play.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+@pytest.fixture
+def browser(chromium: Any) -> Any:
+    return chromium
 
 
 def fill(tab: Any, name: str) -> None:

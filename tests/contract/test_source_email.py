@@ -331,9 +331,8 @@ def test_a_connection_that_breaks_gives_nothing_and_loses_nothing(box: Mailbox, 
     assert subjects(opened, opened.poll(cursor).messages) == ["mail 0", "mail 1", "mail 2"]
 
 
+@pytest.mark.parametrize("server", ["pymap"], indirect=True)  # Dovecot's mail is filed by IMAP alone
 def test_what_the_smtp_door_takes_is_filed(box: Mailbox) -> None:
-    if not box.smtp_port:
-        pytest.skip("this mailbox has no SMTP door")
     opened = source(box)
     cursor = caught_up(opened)
     with smtplib.SMTP(box.host, box.smtp_port) as door:

@@ -40,9 +40,11 @@ PALETTE = tuple(
 """The colours a stage may have; any other is refused (the vendor's SDK lists them in StatusModel.php)."""
 
 WON, LOST = "142", "143"  # the same ids in every pipeline
-HOOKS = [
-    f"{what}_{kind}" for kind in ("lead", "contact", "company") for what in ("add", "update", "delete", "restore")
-] + ["status_lead", "responsible_lead"]
+HOOKS = [f"{what}_{kind}" for kind in ("lead", "contact", "company") for what in ("update", "delete", "restore")] + [
+    "status_lead",
+    "responsible_lead",
+]
+"""What we want to hear of. Not of additions: most of them are our own, and polling finds the others."""
 
 _TYPES = {
     "text": "text", "textarea": "text", "url": "text", "streetaddress": "text", "tracking_data": "text",
