@@ -26,6 +26,8 @@ SOCKETS = 16 * 1024
 HEADROOM = 64 * 1024  # a body a little too large is refused by the application, which says so in the sender's words
 PARENT = "LEADHUB_PARENT"
 AGAIN_S = 0.3
+POLITE = 5
+"""The work gives way to the web server when both want the same core: senders wait for their answer, rows can wait."""
 QUEUES = ("flow", "push", "pull", "poll")
 
 
@@ -167,6 +169,7 @@ def work(config: Config, threads: int) -> None:
     from workers.embedded import EmbeddedRunner
 
     die_with_parent()
+    os.nice(POLITE)
     hub = open_hub(config)
     lock = alone(config.folder) if hub.store.is_sqlite else None
     if lock:

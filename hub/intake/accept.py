@@ -8,7 +8,7 @@ secret replays it. A flood of a public form is kept too, marked, and opens no le
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from connectors.errors import ConnectorError, Unverified
 from hub.clock import Clock, millis
 from hub.config import Config
 from hub.intake.connections import Live
-from hub.store.groupcommit import DifferentBody, Inbox, Stored
+from hub.store.groupcommit import DifferentBody, Inbox, Stored, Ticket
 
 HEADERS_KEPT = 16 * 1024
 FORBIDDEN = ("authorization", "cookie", "proxy-authorization")
@@ -46,6 +46,14 @@ class Accepted:
     reply: Reply
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A message on its way to the disk: `finish` says what to answer once `ticket` is done."""
+
+    ticket: Ticket
+    finish: Callable[[], Accepted | Reply]
+
+
 class Intake:
     """The accepting end of one process."""
 
@@ -58,6 +66,14 @@ class Intake:
 
         `sender` is the network address, for limits only. Raises `Refused` or `NotStored`.
         """
+        begun = self.begin(live, raw, sender)
+        if isinstance(begun, Reply):
+            return begun
+        begun.ticket.wait()
+        return begun.finish()
+
+    def begin(self, live: Live, raw: Raw, sender: str = "") -> Begun | Reply:
+        """Everything up to the disk, without waiting for it. `finish` raises what `accept` raises."""
         if live.row.kind == "crm":
             return self._hook(live, raw)
         source = live.source
@@ -69,19 +85,29 @@ class Intake:
         if verdict == "unverified" and delivery:
             # Whoever cannot prove who he is must not take an id away from the real sender.
             delivery = f"unverified:{digest(raw.body, raw.query)}:{delivery}"
-        row = self._row(live.id, raw, delivery, verdict, why)
-        try:
-            stored = self._inbox.add([row])[0]
-        except DifferentBody:
-            raise Refused(422, "idempotency_conflict", "This Idempotency-Key came with another body before") from None
-        if verdict == "unverified":
-            raise Refused(401, "unverified", why, receipt=stored.id)
-        return Accepted(stored.id, stored.first, verdict, source.accepted(raw, stored.id))
+        ticket = self._inbox.submit([self._row(live.id, raw, delivery, verdict, why)])
 
-    def _hook(self, live: Live, raw: Raw) -> Reply:
+        def finish() -> Accepted:
+            try:
+                stored = ticket.stored()[0]
+            except DifferentBody:
+                again = "This Idempotency-Key came with another body before"
+                raise Refused(422, "idempotency_conflict", again) from None
+            if verdict == "unverified":
+                raise Refused(401, "unverified", why, receipt=stored.id)
+            return Accepted(stored.id, stored.first, verdict, source.accepted(raw, stored.id))
+
+        return Begun(ticket, finish)
+
+    def _hook(self, live: Live, raw: Raw) -> Begun:
         """A CRM's hook only says "look again"; its address is all that is asked of it."""
-        self._inbox.add([self._row(live.id, raw, "", "ok", "")])
-        return Reply()
+        ticket = self._inbox.submit([self._row(live.id, raw, "", "ok", "")])
+
+        def finish() -> Reply:
+            ticket.stored()
+            return Reply()
+
+        return Begun(ticket, finish)
 
     def store_polled(self, live: Live, polled: Polled) -> list[Stored]:
         """Store what a pull channel gave us, together with its cursor, in one commit."""

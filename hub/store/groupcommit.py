@@ -8,7 +8,7 @@ lock, taken in each commit, keeps `seq` in commit order, which readers of the lo
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,36 @@ class _Group:
 
     asks: list[_Ask] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
+    calls: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Ticket:
+    """Rows on their way to the disk. `stored` tells once `done`; `wait` for it, or be called with `then`."""
+
+    def __init__(self, group: _Group, ask: _Ask, lock: threading.Lock) -> None:
+        self._group, self._ask, self._lock = group, ask, lock
+
+    def wait(self) -> None:
+        """Until the disk answered, or for as long as a sender has patience."""
+        self._group.done.wait(PATIENCE_S)
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call this when the disk has answered, from whatever thread hears of it first; it must not block."""
+        with self._lock:
+            if not self._group.done.is_set():
+                self._group.calls.append(call)
+                return
+        call()
+
+    def stored(self) -> list[Stored]:
+        """One receipt per row. Raises `NotStored` when the disk said no or did not answer yet, `DifferentBody`
+        when a delivery id came back with another message."""
+        ask = self._ask
+        if not self._group.done.is_set():
+            raise NotStored("the disk did not answer in time")
+        if ask.known is None:
+            raise NotStored(str(ask.error or "the writer was interrupted")) from ask.error
+        return [_receipt(ask.known, row) for row in ask.rows]
 
 
 class Inbox:
@@ -74,11 +104,14 @@ class Inbox:
         self._thread.start()
 
     def add(self, rows: Sequence[dict[str, Any]], cursor: dict[str, Any] | None = None) -> list[Stored]:
-        """Make event rows (and a poll cursor) durable in one commit; answers one receipt per row.
+        """Make event rows (and a poll cursor) durable in one commit; answers one receipt per row, or raises as
+        `Ticket.stored` does."""
+        ticket = self.submit(rows, cursor)
+        ticket.wait()
+        return ticket.stored()
 
-        Raises `NotStored` when the disk said no or did not answer in time, `DifferentBody` when a
-        delivery id came back with another message.
-        """
+    def submit(self, rows: Sequence[dict[str, Any]], cursor: dict[str, Any] | None = None) -> Ticket:
+        """Put rows into the next commit without waiting for it."""
         ask = _Ask(rows, cursor)
         with self._lock:
             group = self._group
@@ -86,26 +119,13 @@ class Inbox:
             group.asks.append(ask)
         if ring:
             self._wake.release()
-        if not group.done.wait(PATIENCE_S):
-            raise NotStored("the disk did not answer in time")
-        if ask.known is None:
-            raise NotStored(str(ask.error or "the writer was interrupted")) from ask.error
-        return [self._receipt(ask.known, row) for row in rows]
+        return Ticket(group, ask, self._lock)
 
     def close(self) -> None:
         """Finish the open group and stop."""
         self._closed = True
         self._wake.release()
         self._thread.join()
-
-    @staticmethod
-    def _receipt(known: Mapping[tuple[str, str], tuple[str, str]], row: dict[str, Any]) -> Stored:
-        held = known.get((row["connection_id"], row["delivery"]))
-        if held is None or held[0] == row["id"]:
-            return Stored(row["id"], True)
-        if held[1] != row["digest"]:
-            raise DifferentBody(held[0])
-        return Stored(held[0], False)
 
     def _write_groups(self) -> None:
         while True:
@@ -116,7 +136,10 @@ class Inbox:
                 try:
                     self._write(group.asks)
                 finally:
-                    group.done.set()
+                    with self._lock:
+                        group.done.set()
+                    for call in group.calls:
+                        call()
             elif self._closed:
                 return
 
@@ -166,3 +189,12 @@ class Inbox:
             )
             if not changed.rowcount:
                 conn.execute(insert(poll_cursor).values(row))
+
+
+def _receipt(known: Mapping[tuple[str, str], tuple[str, str]], row: dict[str, Any]) -> Stored:
+    held = known.get((row["connection_id"], row["delivery"]))
+    if held is None or held[0] == row["id"]:
+        return Stored(row["id"], True)
+    if held[1] != row["digest"]:
+        raise DifferentBody(held[0])
+    return Stored(held[0], False)

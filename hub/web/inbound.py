@@ -6,6 +6,7 @@ expects. It decides nothing and never answers 500 to a form post: our own troubl
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +20,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from connectors.contract import Raw, Reply, Source
 from hub.clock import instant
-from hub.intake.accept import HEADERS_KEPT, Accepted, Refused
+from hub.intake.accept import HEADERS_KEPT, Accepted, Begun, Refused
 from hub.intake.connections import Live
 from hub.model import event, event_work, inquiry
 from hub.store.groupcommit import NotStored
@@ -28,6 +29,9 @@ bp = Blueprint("inbound", __name__)
 
 RATIO = 20
 PARTS = 1000
+LATER = "leadhub.later"
+"""A server that can wait without a thread leaves a list here. The view then answers at once, with nothing that counts,
+and adds (ticket, answer): the answer is asked for, and sent, when the ticket is done."""
 RETRY_AFTER = "5"
 A_MINUTE = "60"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -55,15 +59,37 @@ def _asked(hub: Any, live: Live) -> WerkzeugResponse:
         return _greet(live)
     try:
         raw = _raw(hub, live)
-        taken = hub.intake.accept(live, raw, request.remote_addr or "")
+        begun = hub.intake.begin(live, raw, request.remote_addr or "")
     except Refused as refused:
-        answer = _error(refused.status, refused.code, str(refused), **refused.extra)
-        if refused.status == 429:
-            answer.headers["Retry-After"] = A_MINUTE
-        return answer
+        return _refusal(refused)
+    if isinstance(begun, Reply):
+        return _answer(live, raw, begun)
+    later = request.environ.get(LATER)
+    if later is None:
+        begun.ticket.wait()
+        return _finished(hub, live, raw, begun)
+    later.append((begun.ticket, lambda: _with_cors(_finished(hub, live, raw, begun), live)))
+    return Response(status=202)
+
+
+def _finished(hub: Any, live: Live, raw: Raw, begun: Begun) -> WerkzeugResponse:
+    """The answer, now that the disk has spoken. Needs no request any more."""
+    try:
+        taken = begun.finish()
+    except Refused as refused:
+        return _refusal(refused)
+    except NotStored:
+        return _come_again()
     if isinstance(taken, Accepted):
         hub.ring("flow")
     return _answer(live, raw, taken)
+
+
+def _refusal(refused: Refused) -> WerkzeugResponse:
+    answer = _error(refused.status, refused.code, str(refused), **refused.extra)
+    if refused.status == 429:
+        answer.headers["Retry-After"] = A_MINUTE
+    return answer
 
 
 @bp.errorhandler(InternalServerError)
@@ -197,7 +223,7 @@ def _error(status: int, code: str, message: str, **extra: str) -> Response:
 
 
 def _json(value: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(current_app.json.dumps(value), status, content_type="application/json")
+    return Response(json.dumps(value), status, content_type="application/json")
 
 
 def _with_cors(answer: WerkzeugResponse, live: Live) -> WerkzeugResponse:

@@ -401,7 +401,7 @@ def fault(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     ("part", "name", "how"),
-    [("inbox", "add", full), ("connections", "by_token", gone), ("intake", "accept", fault)],
+    [("inbox", "submit", full), ("connections", "by_token", gone), ("intake", "begin", fault)],
 )
 def test_our_own_trouble_is_503_and_come_again(
     whole: Whole, monkeypatch: pytest.MonkeyPatch, part: str, name: str, how: Callable[..., None]
