@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from hub.clock import Clock
-from hub.demo.messages import captured, fixtures
+from hub.demo.messages import Message, captured, fixtures
 from hub.demo.scene import PASSWORD, Scene
 from hub.demo.tally import Tally, calm, count
 
@@ -24,7 +25,7 @@ PATIENCE_S = 120.0
 
 def play(*, once: bool, as_json: bool, samples: Path | None, port: int, folder: Path | None) -> int:
     """Send everything, let people act, count. Exit code 0 only if nothing was lost, doubled or left lying."""
-    say = (lambda _text: None) if as_json else click.echo
+    say: Callable[[str], object] = (lambda _text: None) if as_json else click.echo
     with ExitStack() as stack:
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadhub-demo-")))
         say("Starting the hub, a CRM without leads, a mailbox and a bot …")
@@ -41,7 +42,7 @@ def play(*, once: bool, as_json: bool, samples: Path | None, port: int, folder: 
     return 0 if tally.good else 1
 
 
-def _act(scene: Scene, messages: list, say) -> Tally:  # type: ignore[no-untyped-def, type-arg]
+def _act(scene: Scene, messages: list[Message], say: Callable[[str], object]) -> Tally:
     sent = scene.send_all(messages)
     say(f"Sent {sent.received} messages; waiting until each has found its place …")
     calm(scene, sent, PATIENCE_S)
