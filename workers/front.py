@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -124,7 +125,8 @@ async def _at_the_door(app: Wsgi, scope: Any, body: bytes) -> Answer:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None]) -> None:
-    loop.call_soon_threadsafe(_settle, done)
+    with suppress(RuntimeError):  # the server is stopping and its loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(_settle, done)
 
 
 def _settle(done: asyncio.Future[None]) -> None:
