@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import stamina
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -25,6 +26,10 @@ BUSY_MS = 10_000
 
 class StoreUnfit(RuntimeError):
     """The database library on this machine cannot keep our promises; says which and what to install."""
+
+
+def _is_locked(error: Exception) -> bool:
+    return type(error).__name__ == "OperationalError" and "locked" in str(error)
 
 
 def sqlite_library() -> Any:
@@ -40,12 +45,19 @@ def sqlite_library() -> Any:
     return pysqlite3
 
 
+@stamina.retry(on=_is_locked, attempts=None, timeout=BUSY_MS / 1000, wait_initial=0.01, wait_max=0.2)
+def _write_ahead(raw: Any) -> None:
+    """The first connection ever switches the file over, which needs it alone; SQLite does not wait for that by itself
+    (its busy handler is not asked when a reader of the old journal would have to become its writer)."""
+    raw.execute("PRAGMA journal_mode=WAL")
+
+
 def _tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:
         raw.isolation_level = None  # we say BEGIN ourselves
         raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        raw.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(raw)
         raw.execute("PRAGMA synchronous=FULL")
         raw.execute("PRAGMA foreign_keys=ON")
 
