@@ -388,12 +388,16 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A funnel of the CRM with its stages in order."""
+    """A funnel of the CRM with its stages in order. `kind` is the record kind that walks through it, "" for deals.
+
+    A CRM whose leads have statuses but no pipelines shows them as one pipeline with the ref "".
+    """
 
     ref: str
     name: str
     stages: tuple[Stage, ...] = ()
     main: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +460,9 @@ class Facts:
     merge: bool = False
     colours: str = "none"  # none | palette | any
     palette: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ("two_blocks", "two_pipelines", "held")  # placements it can carry, the best first
+    flag: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)  # strategy "flag": block → values that say so
+    upsert: bool = False  # a create with a marker that is there already answers that record, and makes no second
     finals: Mapping[str, str] = field(default_factory=dict)  # closing stages that every pipeline has: won, lost → ref
     hooks_signed: bool = False
 
@@ -476,6 +483,8 @@ class CRM:
     deal_kind: ClassVar[str] = ""
     contact_kind: ClassVar[str] = ""
     company_kind: ClassVar[str] = ""
+    note_kind: ClassVar[str] = ""  # kinds of what hangs on a record: written with `links` to it
+    task_kind: ClassVar[str] = ""
     pipeline_field: ClassVar[str] = ""  # names in Record.values
     stage_field: ClassVar[str] = ""
     owner_field: ClassVar[str] = ""
@@ -484,6 +493,10 @@ class CRM:
         self.settings = settings
         self.secrets = secrets
         self.http = http
+
+    def place_fields(self, kind: str) -> tuple[str, str]:
+        """Names of the pipeline and of the stage in a record's values; the first is "" where there are no pipelines."""
+        return self.pipeline_field, self.stage_field
 
     def check(self) -> Account:
         """Who we are connected to; raises Pause with the reason when we are not."""
@@ -509,7 +522,12 @@ class CRM:
         raise NotImplementedError
 
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
-        """Create and update in the largest batches the vendor has; one outcome per op, in order."""
+        """Create and update in the largest batches the vendor has; one outcome per op, in order.
+
+        Where leads are records of their own, a create of the deal kind whose `links` name a lead is a conversion:
+        the vendor's own where it has one, else the deal is made and the lead closed as converted. A converted lead
+        reads with `links[deal_kind]`, whoever converted it.
+        """
         raise NotImplementedError
 
     def delete(self, kind: str, refs: Sequence[str]) -> None:
