@@ -510,10 +510,10 @@ def test_the_board_shows_and_moves_cards(crm: AmoCRM, served: tuple[Account, str
     assert "Window 7" in page
     assert "+12025550007" in page
     main = account.pipelines.main
-    form = f"lead={made.record.ref}&status=142&pipeline={main}&quiet=1".encode()
+    form = f"card={made.record.ref}&column=142&lane={main}&quiet=1".encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert wire.send("POST", f"{address}/move", headers=headers, data=form).status == 204
-    assert wire.send("POST", f"{address}/move", headers=headers, data=b"lead=1&status=2&pipeline=3").status == 404
+    assert wire.send("POST", f"{address}/move", headers=headers, data=b"card=1&column=2&lane=3").status == 404
     wire.close()
     [read] = crm.get("leads", [made.record.ref])
     assert read

@@ -124,7 +124,7 @@ def test_an_hour_of_refusals_parks_nobody(waiting: Scene) -> None:
         waiting.advance(60)
         waiting.push()
     assert waiting.link("lead").state == "new"
-    waiting.crm.faults.clear()
+    waiting.crm.faults.waiting.clear()
     waiting.advance(70)
     waiting.settle()
     one_card(waiting)

@@ -11,18 +11,16 @@ unsigned hooks that get lost or come twice, answers that never arrive. `/` shows
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 from flask import Flask
-from werkzeug.serving import WSGIRequestHandler, make_server
 
-from connectors.crms.amocrm.sandbox.board import board
-from connectors.crms.amocrm.sandbox.hooks import Postman
+from connectors.crms.amocrm.sandbox.board import pages
+from connectors.crms.amocrm.sandbox.hooks import Post
 from connectors.crms.amocrm.sandbox.setup_routes import api
 from connectors.crms.amocrm.sandbox.state import Account
+from connectors.testing.sandbox import serving
 
 __all__ = ["Account", "Sandbox", "create_sandbox", "serving"]
 
@@ -44,37 +42,8 @@ def create_sandbox(
     """An empty account. `rate` calls a second (None: any), `lag` of the search index and `latency` in seconds."""
     app = Sandbox(__name__)
     app.state = Account(clock=clock, rate=rate, lag=lag, latency=latency, token=token)
-    app.state.postman = Postman(app.state)
-    app.extensions["amocrm"] = app.state
+    app.state.postman = Post(app.state)
+    app.extensions["amocrm"] = app.extensions["sandbox"] = app.state
     app.register_blueprint(api)
-    app.register_blueprint(board)
+    app.register_blueprint(pages(app.state))
     return app
-
-
-class _KeepAlive(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-
-    def send_response(self, code: int, message: str | None = None) -> None:
-        self.send_response_only(code, message)  # the Date header is the account's, not this machine's
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
-
-
-@contextmanager
-def serving(app: Flask, port: int = 0) -> Iterator[str]:
-    """Serve on loopback from a thread; gives "http://127.0.0.1:port"."""
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_KeepAlive)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join(5)
-        with suppress(OSError):
-            server.server_close()
-        if isinstance(app, Sandbox):
-            app.state.close()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from email.utils import formatdate
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify, request
 
 from connectors.crms.amocrm.sandbox.rules import errors, stale
 from connectors.crms.amocrm.sandbox.schema import Wrong
 from connectors.crms.amocrm.sandbox.state import KINDS, Account, Row
+from connectors.testing.sandbox import guard
 
 api = Blueprint("amocrm", __name__)
 PAGE, BATCH, COMPLEX, CELLS = 250, 250, 50, 40
@@ -30,72 +29,53 @@ def account() -> Account:
     return state
 
 
-# ── gatekeeper ───────────────────────────────────────────────────────────────────────────────────
-
-
-@api.before_request
-def admit() -> Response | None:
-    """Token, budget, then whatever fault the test ordered."""
-    state, path = account(), request.path.removeprefix("/api/v4/")
-    g.fault = None
-    with state.lock:
-        state.calls[f"{request.method} {path}"] += 1
-    if state.latency:
-        time.sleep(state.latency)
-    token_server = path.startswith("/oauth2")
-    if not token_server and (status := state.throttled()):
-        return problem(status, "Too Many Requests" if status == 429 else "Forbidden")
-    g.fault = fault = state.fault(request.method, path)
-    if fault and (answer := _broken(fault.kind, fault.seconds)):
-        return answer
-    if not token_server and request.headers.get("Authorization", "").removeprefix("Bearer ") not in state.access:
-        return problem(401, "Unauthorized", hint="Token has been revoked")
-    return None
-
-
-def _broken(kind: str, seconds: float) -> Response | None:
-    if kind.isdecimal():
-        answer = problem(int(kind), "On demand")
-        if seconds:
-            answer.headers["Retry-After"] = str(int(seconds))
-        return answer
-    if kind == "drop":
-        return _hang_up(seconds)
-    if kind == "slow":
-        time.sleep(seconds)
-    pages: dict[str, Callable[[], Response]] = {
-        "html": lambda: Response("<!doctype html><title>Log in</title>", mimetype="text/html"),
-        "error200": lambda: jsonify({"status": "error", "detail": "Something went wrong"}),
-        "garbage": lambda: Response('{"_embedded": {"lea', mimetype="application/json"),
-        "blind400": lambda: problem(400, "Bad Request"),
-    }
-    return pages[kind]() if kind in pages else None
-
-
-def _hang_up(seconds: float) -> Response:
-    time.sleep(seconds)
-    line = request.environ.get("werkzeug.socket")
-    if isinstance(line, socket.socket):
-        line.shutdown(socket.SHUT_RDWR)
-    return Response(status=504)
-
-
-@api.after_request
-def finish(answer: Response) -> Response:
-    """Hooks go out, and answers get lost on demand: the effect stays."""
-    account().flush()
-    answer.headers["Date"] = formatdate(account().clock(), usegmt=True)
-    fault = g.get("fault")
-    if fault and fault.kind == "500_after":
-        return problem(500, "Internal Server Error")
-    return _hang_up(fault.seconds) if fault and fault.kind == "drop_after" else answer
-
-
 def problem(status: int, title: str, **more: Any) -> Response:
     """application/problem+json, as every refusal."""
     answer = jsonify({"title": title, "type": f"https://httpstatus.es/{status}", "status": status, **more})
     answer.status_code = status
     answer.mimetype = "application/problem+json"
+    return answer
+
+
+# ── gatekeeper ───────────────────────────────────────────────────────────────────────────────────
+
+
+@api.before_request
+def admit() -> Response | None:
+    """Budget, then whatever fault the test ordered; the token comes after it."""
+    state, path = account(), request.path.removeprefix("/api/v4/")
+    with state.lock:
+        state.calls[f"{request.method} {path}"] += 1
+    if state.latency:
+        time.sleep(state.latency)
+    if not path.startswith("/oauth2") and (status := state.throttled()):
+        return problem(status, "Too Many Requests" if status == 429 else "Forbidden")
+    return None
+
+
+guard(
+    api,
+    lambda: account().faults,
+    lambda status: problem(status, "On demand"),
+    lambda: account().clock(),
+    lambda kind: problem(400, "Bad Request") if kind == "blind400" else None,
+)
+
+
+@api.before_request
+def known() -> Response | None:
+    """Whoever asks for a token has none yet."""
+    if request.path.startswith("/oauth2"):
+        return None
+    if request.headers.get("Authorization", "").removeprefix("Bearer ") not in account().access:
+        return problem(401, "Unauthorized", hint="Token has been revoked")
+    return None
+
+
+@api.after_request
+def flush(answer: Response) -> Response:
+    """Hooks go out even when the answer gets lost."""
+    account().flush()
     return answer
 
 

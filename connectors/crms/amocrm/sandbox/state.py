@@ -5,35 +5,20 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from connectors.crms.amocrm.sandbox.schema import Pipelines, fields_at_birth
+from connectors.testing.sandbox import Faults
 
 KINDS = ("leads", "contacts", "companies")
 WON, LOST = 142, 143
 Row = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Fault:
-    """Something that goes wrong with the next `times` matching calls.
-
-    `kind`: 429, 403, 500, drop (before the effect) · 500_after, drop_after (after it) · html, error200, blind400,
-    garbage · slow. `seconds`: Retry-After of a 429 (0: none), or how long slow, drop and drop_after take.
-    """
-
-    kind: str
-    times: int = 1
-    method: str = ""
-    path: str = ""
-    seconds: float = 0.0
-
-
 class Sends(Protocol):
     """Delivers hooks."""
 
-    def deliver(self, events: list[tuple[str, str, Row]]) -> None: ...
+    def tell(self, events: list[tuple[str, str, Row]]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -53,7 +38,7 @@ class Account:
         self.calls: Counter[str] = Counter()  # "POST leads/complex" → calls
         self.stamps: deque[float] = deque(maxlen=10_000)
         self.refused = 0
-        self.faults: list[Fault] = []
+        self.faults = Faults()
         self.hooks: list[Row] = []
         self.postman: Sends | None = None
         self.emails: dict[int, str] = {}
@@ -78,23 +63,12 @@ class Account:
         if self.postman:
             self.postman.close()
 
-    # ── faults ───────────────────────────────────────────────────────────────────────────────────
+    # ── limits and faults ────────────────────────────────────────────────────────────────────────
 
     def fail(self, kind: str, times: int = 1, *, method: str = "", path: str = "", seconds: float = 0.0) -> None:
-        """Make the next calls go wrong; see `Fault`."""
-        with self.lock:
-            self.faults.append(Fault(kind, times, method, path, seconds))
-
-    def fault(self, method: str, path: str) -> Fault | None:
-        """The fault that hits this call, used up by one."""
-        with self.lock:
-            for fault in self.faults:
-                if method.startswith(fault.method) and path.startswith(fault.path):
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self.faults.remove(fault)
-                    return fault
-        return None
+        """Make the next calls go wrong; `path` is below /api/v4/. See `connectors.testing.sandbox.Fault`."""
+        where = path if not path or path.startswith("/") else f"/api/v4/{path}"
+        self.faults.order(kind, times, method=method, path=where, seconds=seconds)
 
     def throttled(self) -> int:
         """0, or the status that refuses this call: 429, and 403 for who does not stop."""
@@ -218,7 +192,7 @@ class Account:
         with self.lock:
             events, self._events = self._events, []
         if events and self.hooks and self.postman:
-            self.postman.deliver(events)
+            self.postman.tell(events)
 
     # ── what people do ───────────────────────────────────────────────────────────────────────────
 

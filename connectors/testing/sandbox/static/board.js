@@ -19,7 +19,7 @@ async function refresh() {
 board.addEventListener("dragstart", (event) => {
   dragged = event.target.closest("article");
   dragged.classList.add("dragged");
-  event.dataTransfer.setData("text/plain", dragged.dataset.lead);
+  event.dataTransfer.setData("text/plain", dragged.dataset.card);
 });
 board.addEventListener("dragend", () => {
   if (dragged) dragged.classList.remove("dragged");
@@ -37,8 +37,8 @@ board.addEventListener("drop", async (event) => {
   if (!column || !dragged) return;
   event.preventDefault();
   column.append(dragged);
-  const { status, pipeline } = column.dataset;
-  const body = new URLSearchParams({ lead: dragged.dataset.lead, status, pipeline, quiet: "1" });
+  const target = column.dataset;
+  const body = new URLSearchParams({ card: dragged.dataset.card, column: target.column, lane: target.lane, quiet: "1" });
   dragged = null;
   await fetch("/move", { method: "POST", body });
   refresh();
