@@ -13,10 +13,24 @@ from hub.model.funnel import conversion, deal, direction, lead, rotation, rule, 
 from hub.model.intake import event, event_work, inbox_reader, inquiry, poll_cursor, thread
 from hub.model.journal import journal
 from hub.model.links import link, look_again, provision_run, pull_state
-from hub.model.people import company, contact, contact_point, match_key, shared_key
+from hub.model.people import (
+    company,
+    company_key,
+    contact,
+    contact_point,
+    match_key,
+    merge_log,
+    not_same,
+    profile,
+    review,
+    shared_key,
+    term,
+    trace,
+)
 
 __all__ = [
-    "company", "connection", "contact", "contact_point", "conversion", "deal", "direction", "event", "event_work",
-    "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "link", "look_again", "match_key", "member",
-    "poll_cursor", "provision_run", "pull_state", "rotation", "rule", "setting", "shared_key", "stage", "thread",
+    "company", "company_key", "connection", "contact", "contact_point", "conversion", "deal", "direction", "event",
+    "event_work", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "link", "look_again", "match_key",
+    "member", "merge_log", "not_same", "poll_cursor", "profile", "provision_run", "pull_state", "review", "rotation",
+    "rule", "setting", "shared_key", "stage", "term", "thread", "trace",
 ]  # fmt: skip

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, PrimaryKeyConstraint, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
 
@@ -18,6 +30,7 @@ contact = Table(
     text("middle_name"),
     text("name_key"),
     text("company"),
+    ref("company_id"),
     text("position"),
     text("language"),
     ref("merged_into"),
@@ -63,3 +76,87 @@ shared_key = Table(
     PrimaryKeyConstraint("kind", "value"),
 )
 """Identifiers that several people use (an office phone): they never join anybody."""
+
+# ── who is whom (hub.identity) ───────────────────────────────────────────────────────────────────
+
+profile = Table(
+    "profile",
+    hub,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # hub.identity.places.number_of(contact_id)
+    ref("contact_id", nullable=False),
+    text("facts"),  # what is compared: hub.identity.profile
+    at("seen_at", nullable=False),
+    number("rules"),
+)
+"""One row per living contact: everything a comparison needs, in one read. Derived: inquiries hold the raw facts."""
+
+trace = Table(
+    "trace",
+    hub,
+    Column("place", BigInteger, nullable=False),  # 63 bits of a hash of an exact or fuzzy key
+    Column("person", BigInteger, nullable=False),  # profile.number
+    PrimaryKeyConstraint("place", "person"),
+    sqlite_with_rowid=False,
+)
+"""Where to look for candidates. A place that two dozen people share says nothing and takes no more."""
+
+term = Table("term", hub, Column("token", Text, primary_key=True), number("n"), sqlite_with_rowid=False)
+"""How common a name is among the contacts: a rare last name says more than a common one."""
+
+merge_log = Table(
+    "merge_log",
+    hub,
+    key(),
+    at("at", nullable=False),
+    ref("winner_id", nullable=False, index=True),
+    ref("loser_id", nullable=False, index=True),
+    text("event_id"),  # the late bridge, "" when a person merged
+    text("actor"),
+    json("why", list),
+    number("rules"),
+    json("moved"),  # table -> rows as they were: what an undo puts back
+    at("undone_at"),
+    text("undone_by"),
+)
+
+review = Table(
+    "review",
+    hub,
+    key(),
+    ref("first_id", nullable=False),
+    ref("second_id", nullable=False, index=True),
+    at("at", nullable=False),
+    Column("score", Float, nullable=False, default=0.0),
+    json("why", list),
+    number("rules"),
+    text("event_id"),
+    text("state", default="open"),  # open | same | different | never (the identifier is shared) | gone
+    text("answered_by"),
+    at("answered_at"),
+    UniqueConstraint("first_id", "second_id"),
+)
+"""May be the same person; somebody has to say. `first_id` < `second_id`."""
+OPEN_REVIEW = sql("state = 'open'")
+Index("ix_review_open", review.c.at, sqlite_where=OPEN_REVIEW, postgresql_where=OPEN_REVIEW)
+
+not_same = Table(
+    "not_same",
+    hub,
+    ref("first_id", nullable=False),
+    ref("second_id", nullable=False, index=True),
+    text("by"),
+    at("at", nullable=False),
+    PrimaryKeyConstraint("first_id", "second_id"),
+    sqlite_with_rowid=False,
+)
+"""Somebody said that these are two people: nobody and nothing joins them again. `first_id` < `second_id`."""
+
+company_key = Table(
+    "company_key",
+    hub,
+    text("kind"),  # domain | tax | name
+    text("value"),
+    ref("company_id", ForeignKey("company.id"), nullable=False, index=True),
+    PrimaryKeyConstraint("kind", "value"),
+    sqlite_with_rowid=False,
+)
