@@ -6,12 +6,13 @@ the links, so that the CRM follows. A move that changes nothing writes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from hub.clock import DAY, HOUR, Clock
-from hub.model import conversion, deal, lead, link, member, stage
+from hub.model import connection, conversion, deal, lead, link, member, stage
 from hub.store.notes import PERSON, mark_dirty, note
 
 NEXT_STEP = {"first_touch": 0, "call_back": 4 * HOUR, "qualify": DAY, "follow_up": 2 * DAY}
@@ -150,21 +151,49 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
 def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str) -> None:
     """The card in the CRM is the deal's from now on; the lead's link stays as history.
 
-    A card that is still on its way there simply changes its passenger.
+    A card that is still on its way there simply changes its passenger. Where leads are records of their own the
+    lead keeps its link, and the deal gets one: the very one it had when it was a deal before.
     """
-    for row in conn.execute(select(link).where(link.c.record_id == lead_id, link.c.role == "lead")):
-        if row.state in ("linked", "held", "parked"):
-            heir = {name: getattr(row, name) for name in link.columns.keys()}  # noqa: SIM118 - no dict
-            heir.update(
-                id=clock.new_id(), role="deal", record_id=deal_id, state=_heir_state(row), dirty=1, lane=PERSON,
-                due_at=clock.now(), lease="", lease_until=None, attempts=0, code="", why="", since=clock.now(),
-            )  # fmt: skip
-            conn.execute(link.insert().values(heir))
-            conn.execute(update(link).where(link.c.id == row.id).values(state="history", dirty=0))
+    rows = list(conn.execute(select(link).where(link.c.record_id == lead_id, link.c.role == "lead")))
+    apart = _apart(conn, [row.connection_id for row in rows])
+    for row in rows:
+        if row.connection_id in apart:
+            if row.state != "tombstoned" and not _take_old_deal_over(conn, clock, row, deal_id):
+                fresh = {"base": {}, "raw": {}, "sent": {}, "remote_id": None, "remote_kind": "", "state": "new"}
+                conn.execute(link.insert().values({**_heir(clock, row, "deal", deal_id), **fresh}))
+        elif row.state in ("linked", "held", "parked"):
+            conn.execute(link.insert().values(_heir(clock, row, "deal", deal_id)))
+            # Without its lease: an answer that is on its way to this row belongs to nobody any more.
+            gone = {"state": "history", "dirty": 0, "lease": "", "lease_until": None}
+            conn.execute(update(link).where(link.c.id == row.id).values(gone))
         elif row.state in ("new", "sending", "uncertain"):
-            conn.execute(
-                update(link).where(link.c.id == row.id).values(role="deal", record_id=deal_id, dirty=link.c.dirty + 1)
-            )
+            passenger = {"role": "deal", "record_id": deal_id, "dirty": link.c.dirty + 1}
+            conn.execute(update(link).where(link.c.id == row.id).values(passenger))
+
+
+def _apart(conn: Connection, connection_ids: Sequence[str]) -> set[str]:
+    """Those of these CRM connections in which leads and deals are records of different kinds."""
+    rows = conn.execute(select(connection.c.id, connection.c.config).where(connection.c.id.in_(connection_ids)))
+    return {row.id for row in rows if (row.config.get("placement") or {}).get("strategy") == "native"}
+
+
+def _take_old_deal_over(conn: Connection, clock: Clock, row: Any, deal_id: str) -> bool:
+    """A lead that was a deal over there before becomes that same deal again."""
+    deals = select(deal.c.id).where(deal.c.lead_id == row.record_id)
+    before = (link.c.connection_id == row.connection_id) & (link.c.role == "deal") & link.c.record_id.in_(deals)
+    old = conn.execute(select(link.c.id).where(before, link.c.remote_id.is_not(None)).limit(1)).scalar()
+    values = {"record_id": deal_id, "state": "linked", "dirty": link.c.dirty + 1, "due_at": clock.now()}
+    return bool(old and conn.execute(update(link).where(link.c.id == old).values(values)).rowcount)
+
+
+def _heir(clock: Clock, row: Any, role: str, record_id: str) -> dict[str, Any]:
+    """A link that goes on where another one stops."""
+    heir = {name: getattr(row, name) for name in link.columns.keys()}  # noqa: SIM118 - no dict
+    heir.update(
+        id=clock.new_id(), role=role, record_id=record_id, state=_heir_state(row), dirty=1, lane=PERSON,
+        due_at=clock.now(), lease="", lease_until=None, attempts=0, code="", why="", since=clock.now(),
+    )  # fmt: skip
+    return heir
 
 
 def _heir_state(row: Any) -> str:
@@ -189,12 +218,32 @@ def revert_conversion(conn: Connection, clock: Clock, deal_id: str, stage_key: s
         conn, clock, was, state="open", stage=stage_key, closed_at=None, qualified_at=None,
         next_step="call_back", next_step_at=now + NEXT_STEP["call_back"],
     )  # fmt: skip
-    for old in conn.execute(select(link).where(link.c.record_id == deal_id, link.c.role == "deal")):
-        conn.execute(link.delete().where(link.c.id == old.id))
-        mine = (link.c.record_id == was.id) & (link.c.connection_id == old.connection_id)
-        conn.execute(update(link).where(mine).values(state="linked", dirty=1, due_at=now, since=now))
+    _hand_links_back(conn, clock, str(was.id), deal_id)
     note(conn, clock, "lead", was.id, "reverted", actor, {"deal": deal_id, "stage": stage_key})
     return str(was.id)
+
+
+def _hand_links_back(conn: Connection, clock: Clock, lead_id: str, deal_id: str) -> None:
+    """The card is the lead's again, and what both sides agreed on last goes with it."""
+    rows = list(conn.execute(select(link).where(link.c.record_id == deal_id, link.c.role == "deal")))
+    apart = _apart(conn, [row.connection_id for row in rows])
+    for old in rows:
+        mine = (link.c.record_id == lead_id) & (link.c.role == "lead") & (link.c.connection_id == old.connection_id)
+        if old.connection_id in apart:
+            if old.state == "new":
+                conn.execute(link.delete().where(link.c.id == old.id))
+            elif old.remote_id:
+                gone = {"state": "history", "dirty": 0, "lease": "", "lease_until": None}
+                conn.execute(update(link).where(link.c.id == old.id).values(gone))
+            continue
+        known = conn.execute(select(link.c.id).where(mine)).scalar()
+        back = _heir(clock, old, "lead", lead_id)
+        if known is None:
+            passenger = {"role": "lead", "record_id": lead_id, "dirty": link.c.dirty + 1}
+            conn.execute(update(link).where(link.c.id == old.id).values(passenger))
+        else:
+            conn.execute(link.delete().where(link.c.id == old.id))
+            conn.execute(update(link).where(link.c.id == known).values({**back, "id": known}))
 
 
 def final_of(conn: Connection, lead_id: str, block: str, key: str) -> str:

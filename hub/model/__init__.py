@@ -12,7 +12,7 @@ from hub.model.connection import connection
 from hub.model.funnel import conversion, deal, direction, lead, rotation, rule, stage
 from hub.model.intake import event, event_work, inbox_reader, inquiry, poll_cursor, thread
 from hub.model.journal import journal
-from hub.model.links import link, look_again, provision_run, pull_state
+from hub.model.links import audit_run, link, look_again, provision_run, pull_state, sync_write
 from hub.model.people import (
     company,
     company_key,
@@ -29,8 +29,8 @@ from hub.model.people import (
 )
 
 __all__ = [
-    "company", "company_key", "connection", "contact", "contact_point", "conversion", "deal", "direction", "event",
-    "event_work", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "link", "look_again", "match_key",
-    "member", "merge_log", "not_same", "poll_cursor", "profile", "provision_run", "pull_state", "review", "rotation",
-    "rule", "setting", "shared_key", "stage", "term", "thread", "trace",
+    "audit_run", "company", "company_key", "connection", "contact", "contact_point", "conversion", "deal", "direction",
+    "event", "event_work", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "link", "look_again",
+    "match_key", "member", "merge_log", "not_same", "poll_cursor", "profile", "provision_run", "pull_state", "review",
+    "rotation", "rule", "setting", "shared_key", "stage", "sync_write", "term", "thread", "trace",
 ]  # fmt: skip

@@ -31,7 +31,8 @@ link = Table(
     number("lookups"),
     text("code"),
     text("why"),
-    at("since", nullable=False),
+    at("since", nullable=False),  # when it came into this state and cause
+    text("run"),  # the sync run that made the record over there, or here
     CheckConstraint(
         "state IN ('new','sending','uncertain','linked','history','held','parked','tombstoned')", name="state"
     ),
@@ -42,6 +43,8 @@ DUE = sql("dirty > 0 AND state IN ('new','sending','uncertain','linked')")
 Index("ix_link_due", link.c.connection_id, link.c.lane, link.c.due_at, sqlite_where=DUE, postgresql_where=DUE)
 STUCK = sql("state IN ('parked','held')")
 Index("ix_link_stuck", link.c.since, sqlite_where=STUCK, postgresql_where=STUCK)
+CAUSE = sql("code <> ''")
+Index("ix_link_cause", link.c.connection_id, link.c.code, link.c.since, sqlite_where=CAUSE, postgresql_where=CAUSE)
 
 pull_state = Table(
     "pull_state",
@@ -80,3 +83,37 @@ provision_run = Table(
     json("refs", list),
     at("at", nullable=False),
 )
+
+sync_write = Table(
+    "sync_write",
+    hub,
+    key(),
+    at("at", nullable=False),
+    ref("connection_id", nullable=False),
+    text("run"),
+    text("side"),  # hub | crm: where the values were written
+    text("role"),
+    ref("record_id", nullable=False),
+    json("before"),  # hub values by field
+    json("after"),
+)
+"""What a sync run changed, with the values from before: so it can be undone for 30 days."""
+Index("ix_sync_write_at", sync_write.c.connection_id, sync_write.c.at)
+Index("ix_sync_write_run", sync_write.c.run)
+
+audit_run = Table(
+    "audit_run",
+    hub,
+    key(),
+    ref("connection_id", nullable=False),
+    at("at", nullable=False),
+    at("ended_at"),
+    number("records"),
+    number("differences"),  # what nobody knew of before
+    number("repaired"),
+    number("missing"),
+    number("strangers"),
+    text("why"),
+)
+"""One full comparison of a connection with its CRM."""
+Index("ix_audit_run", audit_run.c.connection_id, audit_run.c.at)

@@ -1,4 +1,8 @@
-"""One CRM connection ready for work: connector, mapping, placement, and the slots of each role."""
+"""One CRM connection ready for work: connector, mapping, placement, and the face each role has over there.
+
+Guarantees: no account is given out whose credentials were changed and belong to somebody else's account; its
+connection is paused before anything is written there.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 from sqlalchemy import update
 
 from connectors.contract import CRM, Record
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import Clock
 from hub.intake.connections import Connections, Live
 from hub.model import connection
@@ -17,12 +21,24 @@ from hub.store.engine import Store
 from hub.store.notes import note
 from hub.sync.plan import ABSENT, Slot
 from hub.sync.records import PLACE
-from hub.sync.split import Placement, Spot, read_placement
-from mappings import Kept, load, shipped
+from hub.sync.split import Placement, There, read_placement
+from mappings import Kept, Line, load, shipped
 from mappings import Mapping as FieldMapping
 
 SEEN_PLACE = "@place"
 ROLES = ("contact", "lead", "deal")
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What a role is over there: the CRM's kind ("" = it does not go there), the mapping's section, the fields of
+    its place, and its slots."""
+
+    kind: str
+    section: str
+    names: tuple[str, ...]
+    place: tuple[str, str]
+    slots: tuple[Slot, ...]
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,7 @@ class Account:
     crm: CRM
     mapping: FieldMapping
     placement: Placement
-    slots: Mapping[str, tuple[Slot, ...]]
+    faces: Mapping[str, Face]
 
     @property
     def id(self) -> str:
@@ -49,28 +65,115 @@ class Account:
         """Seconds after which nothing of a call of ours can still happen."""
         return float(self.live.row.config.get("longest_s", self.crm.facts.longest_request))
 
+    @property
+    def native(self) -> bool:
+        """Whether leads are records of their own, so that a conversion makes a second one."""
+        return self.placement.strategy == "native"
+
     def kind(self, role: str) -> str:
-        """The CRM's word for a record of this role."""
-        return {"contact": self.crm.contact_kind, "lead": self.crm.lead_kind, "deal": self.crm.deal_kind}[role]
+        """The CRM's word for a record of this role, "" when such records stay in the hub."""
+        return self.faces[role].kind
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind that is kept in step."""
+        return tuple(dict.fromkeys(face.kind for face in self.faces.values() if face.kind))
 
     def seen(self, record: Record, role: str) -> dict[str, Any]:
         """A record's mapped values as they are remembered, with its place as one value."""
-        values = {line.crm: record.values[line.crm] for line in self.mapping.lines if line.crm in record.values}
-        if role != "contact" and self.crm.stage_field in record.values:
-            place = (record.values.get(self.crm.pipeline_field, ""), record.values[self.crm.stage_field])
-            values[SEEN_PLACE] = [str(part) for part in place]
+        face, told = self.faces[role], record.values
+        values = {name: told[name] for name in face.names if name in told}
+        pipeline, stage = face.place
+        if stage and stage in told:
+            block = self._block(told)
+            values[SEEN_PLACE] = [str(told.get(pipeline, "")), str(told[stage]), *([block] if block else [])]
         return values
+
+    def _block(self, told: Mapping[str, Any]) -> str:
+        """What the record's flag says, "" where there is none."""
+        if self.placement.strategy != "flag":
+            return ""
+        flags = self.crm.facts.flag.items()
+        return next((block for block, wish in flags if all(told.get(k) == v for k, v in wish.items())), "")
 
     def written(self, role: str, wish: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What to send for these hub values, in the CRM's names: only what differs from `before`."""
-        values = self.mapping.write(role, wish, before).values
+        values = self.mapping.write(self.faces[role].section, wish, before).values
         if PLACE in wish:
-            values.update(self._place(tuple(wish[PLACE])))
+            values.update(self._place(role, tuple(wish[PLACE]), before.get(SEEN_PLACE)))
         return values
 
-    def _place(self, spot: Spot) -> dict[str, str]:
-        pipeline, stage = self.placement.place(spot)
-        return {self.crm.pipeline_field: pipeline, self.crm.stage_field: stage}
+    def _place(self, role: str, spot: Any, held: Any) -> dict[str, Any]:
+        """The fields of a place; one that is there already is not sent again."""
+        now = There(*held) if held else None
+        there = self.placement.place(spot, now)
+        if there == now:
+            return {}
+        pipeline, stage = self.faces[role].place
+        place = {pipeline: there.pipeline} if pipeline else {}
+        flag = self.crm.facts.flag.get(there.block, {}) if not now or there.block != now.block else {}
+        return {**place, stage: there.stage, **flag}
+
+    def remembered(self, role: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+        """Sent values in the form in which they will be seen again."""
+        face = self.faces[role]
+        kept = {name: values[name] for name in face.names if name in values}
+        pipeline, stage = face.place
+        if stage and stage in values:
+            block = self._block(values) or (There(*before[SEEN_PLACE]).block if SEEN_PLACE in before else "")
+            kept[SEEN_PLACE] = [str(values.get(pipeline, "")), str(values[stage]), *([block] if block else [])]
+        return kept
+
+
+# ── making one ───────────────────────────────────────────────────────────────────────────────────
+
+
+def make_account(live: Live, placement: Placement) -> Account:
+    """From a connection's row: its mapping is read and compiled here."""
+    crm = live.crm
+    mapping = load(live.row.mapping or shipped(live.row.connector), live.row.config.get("tables"))
+    return Account(live, crm, mapping, placement, {role: _face(crm, mapping, placement, role) for role in ROLES})
+
+
+def kind_of(crm: CRM, strategy: str, role: str) -> str:
+    """The CRM's kind of a role under a strategy: where lead and deal are one object, leads are its deals."""
+    if role == "contact":
+        return crm.contact_kind
+    if role == "deal" or strategy in ("two_blocks", "two_pipelines", "flag"):
+        return crm.deal_kind
+    return crm.lead_kind if strategy == "native" else ""
+
+
+def section_of(crm: CRM, strategy: str, role: str) -> str:
+    """The mapping's section: a lead that lives among the deals of a CRM that has both has the fields of deals."""
+    apart = crm.lead_kind != crm.deal_kind and strategy != "native"
+    return "deal" if role == "lead" and apart else role
+
+
+def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> Face:
+    kind = kind_of(crm, placement.strategy, role)
+    section = section_of(crm, placement.strategy, role)
+    lines = [line for line in mapping.lines if line.kind == section]
+    slots = [_slot(line) for line in lines]
+    place = ("", "")
+    if role != "contact" and kind:
+        place = crm.place_fields(kind)
+        slots.append(_place_slot(placement, role))
+    return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots))
+
+
+def _slot(line: Line) -> Slot:
+    codec = line.codec
+    fits = _fits(codec.out)
+    return Slot(line.hub, line.crm, _into(codec.into), codec.same, line.direction, line.policy, line.once, fits)
+
+
+def _place_slot(placement: Placement, role: str) -> Slot:
+    def stands(raw: Any) -> Any:
+        spot = placement.unplace(There(*raw), role)
+        return ABSENT if spot is None else list(spot)
+
+    return Slot(PLACE, SEEN_PLACE, stands, placement.same)
 
 
 def _into(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -83,31 +186,6 @@ def _into(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _fits(write: Callable[[Any], Any]) -> Callable[[Any], bool]:
     return lambda value: not isinstance(write(value), Kept)
-
-
-def _slots(mapping: FieldMapping, placement: Placement, role: str) -> tuple[Slot, ...]:
-    slots = [
-        Slot(
-            line.hub,
-            line.crm,
-            _into(line.codec.into),
-            line.codec.same,
-            line.direction,
-            line.policy,
-            line.once,
-            _fits(line.codec.out),
-        )
-        for line in mapping.lines
-        if line.kind == role
-    ]
-    if role != "contact":
-
-        def stands(raw: Any) -> Any:
-            spot = placement.unplace(raw[0], raw[1], role)
-            return ABSENT if spot is None else list(spot)
-
-        slots.append(Slot(PLACE, SEEN_PLACE, stands, lambda a, b: list(a or ()) == list(b or ())))
-    return tuple(slots)
 
 
 class Accounts:
@@ -126,12 +204,31 @@ class Accounts:
         if held is not None and held[0] is live:
             return held[1]
         placement = read_placement(live.row.config)
-        if placement is None:
+        if placement is None or not self._is_theirs(live):
             return None
-        mapping = load(live.row.mapping or shipped(live.row.connector), live.row.config.get("tables"))
-        account = Account(live, live.crm, mapping, placement, {r: _slots(mapping, placement, r) for r in ROLES})
+        account = make_account(live, placement)
         self._made[connection_id] = (live, account)
         return account
+
+    def _is_theirs(self, live: Live) -> bool:
+        """Whether changed credentials still open the account our links point into; asked once per change."""
+        row = live.row
+        if not row.fingerprint or row.config.get("checked") == row.generation:
+            return True
+        try:
+            told = live.crm.check()
+        except Pause as error:
+            self.pause(live.id, error)
+            return False
+        except Retry:
+            return False
+        if told.fingerprint != row.fingerprint:
+            self.pause(live.id, OtherAccount(told.name))
+            return False
+        with self._store.write() as conn:
+            config = {**row.config, "checked": row.generation}
+            conn.execute(update(connection).where(connection.c.id == live.id).values(config=config))
+        return True
 
     def pause(self, connection_id: str, error: ConnectorError) -> None:
         """Stop this connection until a person acts; intake goes on."""
@@ -141,3 +238,13 @@ class Accounts:
             )
             note(conn, self._clock, "connection", connection_id, "paused", "hub", {"why": str(error)})
         self._connections.forget()
+
+
+class OtherAccount(Pause):
+    """The credentials open another account than the one our links point into."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"These credentials open another account (“{name}”): nothing is written there. Enter those of the old one, "
+            "or say `leadhub sync reconnect`: match the records again, or begin anew"
+        )

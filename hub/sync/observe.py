@@ -80,7 +80,7 @@ class Observer:
                 return Sighting("held", flat, dict(row.base), dict(row.raw), code="vanished", why=doubt)
             return self._gone(conn, account, row, flat)
         memory = Memory(row.base, row.raw, row.sent)
-        agreed = reconcile(account.slots[row.role], memory, flat, account.seen(record, row.role))
+        agreed = reconcile(account.faces[row.role].slots, memory, flat, account.seen(record, row.role))
         sighting = Sighting("linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push)
         self._tell(conn, account, row, agreed, flat)
         if agreed.hub:

@@ -14,7 +14,7 @@ from connectors.contract import Done, Failed, Lost, Op, Outcome, Record
 from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry
 from hub.clock import HOUR, MINUTE, SECOND
 from hub.sync import records
-from hub.sync.account import SEEN_PLACE, Account
+from hub.sync.account import Account
 from hub.sync.observe import Sighting
 from hub.sync.plan import ABSENT
 from hub.sync.split import NotPlaced
@@ -114,7 +114,7 @@ def create(
     values = _values(account, parcel, wish, {})
     if values is not None:
         parcel.state, parcel.first = "sending", True
-        parcel.sent = remembered(account, values)
+        parcel.sent = account.remembered(parcel.row.role, values, {})
         kind = account.kind(parcel.row.role)
         parcel.op = Op(kind, values, marker=parcel.marker, includes=includes, links=links or {})
 
@@ -129,7 +129,7 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int) -> bool:
     values = _values(account, parcel, seen.push, seen.raw)
     if not values:
         return False
-    parcel.sent, parcel.dirty = remembered(account, values), 0
+    parcel.sent, parcel.dirty = account.remembered(parcel.row.role, values, seen.raw), 0
     parcel.op = Op(account.kind(parcel.row.role), values, ref=parcel.remote_id, marker=parcel.marker)
     return True
 
@@ -145,15 +145,6 @@ def _values(
     for name in parcel.base.get(REFUSED, ()):
         values.pop(name, None)
     return values
-
-
-def remembered(account: Account, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Sent values in the form in which they will be seen again."""
-    place = (account.crm.pipeline_field, account.crm.stage_field)
-    kept = {name: value for name, value in values.items() if name not in place}
-    if account.crm.stage_field in values:
-        kept[SEEN_PLACE] = [str(values.get(name, "")) for name in place]
-    return kept
 
 
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────
@@ -176,10 +167,9 @@ def judge(account: Account, parcel: Parcel, outcome: Outcome, now: int) -> list[
 
 def arrive(account: Account, parcel: Parcel, record: Record, echoed: bool, now: int) -> None:
     """Both sides agree on what was sent; the CRM's own spelling of it is learnt at the next look."""
-    slots = account.slots[parcel.row.role]
     told = parcel.op is not None  # else it was found again: what was sent is all we know
     agreed = {}
-    for slot in slots:
+    for slot in account.faces[parcel.row.role].slots:
         if slot.crm in parcel.sent:
             value = parcel.flat.get(slot.hub, ABSENT) if told else slot.into(parcel.sent[slot.crm])
             if value is not ABSENT:

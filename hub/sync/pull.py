@@ -17,7 +17,7 @@ from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import MINUTE, SECOND, Clock
 from hub.model import link, look_again, pull_state
 from hub.store.engine import Store, add_unless_there
-from hub.sync.account import ROLES, Account, Accounts
+from hub.sync.account import Account, Accounts
 from hub.sync.observe import Observer, Sighting
 
 log = logging.getLogger("leadhub.pull")
@@ -44,9 +44,8 @@ class Puller:
             return 0
         try:
             looked = self._hints(account)
-            for kind in dict.fromkeys(account.kind(role) for role in ROLES):
-                if kind:
-                    looked += self._poll(account, kind)
+            for kind in account.kinds:
+                looked += self._poll(account, kind)
         except Pause as error:
             log.warning("connection paused connection=%s code=%s", connection_id, error.code)
             self._accounts.pause(connection_id, error)
