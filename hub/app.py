@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from flask import Flask, Request
-from flask.sessions import SessionInterface
+from flask import Flask
 from sqlalchemy import Row
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -123,38 +122,17 @@ def open_hub(config: Config, clock: Clock | None = None, ring: Callable[[str], N
     return Hub(config, clock or Clock(), store, ring)
 
 
-class _NoSessions(SessionInterface):
-    """Senders have no session: no cookie is read, checked or set."""
-
-    def open_session(self, app: Flask, request: Request) -> None:
-        return None
-
-
-def create_door(hub: Hub) -> Flask:
-    """The receiving end alone. What pages need (sessions, languages, limits) would cost a post twice its own work."""
-    app = _plain(hub)
-    app.session_interface = _NoSessions()
-    return app
-
-
 def create_app(hub: Hub) -> Flask:
     """The whole web application of one hub."""
-    from hub.web import admin, desk, health
-
-    app = _plain(hub)
-    app.register_blueprint(health.bp)
-    desk.init_app(app, hub)
-    admin.init_app(app, hub)
-    return app
-
-
-def _plain(hub: Hub) -> Flask:
-    from hub.web import inbound
+    from hub.web import admin, desk, health, inbound
 
     app = Flask("hub.web", static_url_path="/static")
     app.extensions["hub"] = hub
     app.config["MAX_CONTENT_LENGTH"] = hub.config.file_limit
     app.register_blueprint(inbound.bp)
+    app.register_blueprint(health.bp)
+    desk.init_app(app, hub)
+    admin.init_app(app, hub)
     if hub.config.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hub.config.proxies, x_proto=hub.config.proxies)  # type: ignore[method-assign]
     return app

@@ -1,9 +1,9 @@
-"""Stands between the web server and the application: a request reaches a thread when its last byte is here.
+"""Stands between the web server and the application: a request is looked at when its last byte is here.
 
 Flask reads a body inside a thread, so as many slow senders as there are threads would stop the hub for everybody
 (sync.md X35; measured: 64 half-sent bodies, 64 threads, no answer to anybody else). Here bodies gather on the event
-loop, which holds thousands of them, within a size and a time; then a thread runs the application on the whole request.
-A body of unknown length (chunked) arrives like any other.
+loop, which holds thousands of them, within a size and a time. A post to the door is then taken in on the loop itself
+and waits for the disk without a thread; pages run on threads.
 
 Not covered: 16,384 open connections at once, which is the reverse proxy's work; and a chunked body whose sender hangs
 up in the middle, which Granian's iterator ends like a whole one (2.8.7; one with a Content-Length is told apart).
@@ -12,11 +12,9 @@ up in the middle, which Granian's iterator ends like a whole one (2.8.7; one wit
 from __future__ import annotations
 
 import asyncio
-import importlib
 import io
-import json
-import os
 import sys
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,20 +23,21 @@ from typing import Any
 from urllib.parse import quote
 
 from hub.store.groupcommit import PATIENCE_S, Ticket
-from hub.web.inbound import LATER
+from hub.web.door import PREFIX, Asked, Told, Waiting, come_again, error
+from workers.outermost import survive
 
 BODY_S = 30.0
-DOOR = "/in/"
 AT_ONCE = 64 * 1024
 """A larger body is looked at on a thread: reading it must not hold up everybody else's."""
-PLAN = "LEADHUB_FRONT"
+Application = Callable[[Any, Any], Awaitable[None]]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-Answer = tuple[int, list[tuple[str, str]], bytes]
+Ask = Callable[[Asked], Told | Waiting]
 
 
-def _refusal(status: int, code: str, message: str) -> Answer:
-    body = json.dumps({"error": code, "message": message}).encode()
-    return status, [("content-type", "application/json"), ("connection", "close")], body
+def _refusal(status: int, code: str, message: str) -> Told:
+    answer = error(status, code, message)
+    answer.headers.append(("connection", "close"))
+    return answer
 
 
 TOO_SLOW = _refusal(408, "too_slow", "The body did not arrive in time")
@@ -49,84 +48,64 @@ CUT = _refusal(400, "cut", "The body broke off")
 class Unfit(Exception):
     """This body never reaches the application."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer[0])
+    def __init__(self, answer: Told) -> None:
+        super().__init__(answer.status)
         self.answer = answer
 
 
-def front(app: Wsgi, threads: int, largest: int, patience_s: float = BODY_S) -> Callable[[Any, Any], Awaitable[None]]:
-    """`app` as an RSGI application that runs on `threads` threads. `largest` is the longest body in bytes; who sends
-    more reads 413, who takes longer than `patience_s` 408."""
+def front(
+    ask: Ask, pages: Wsgi, *, threads: int, largest: int, patience_s: float = BODY_S, proxies: int = 0
+) -> Application:
+    """The door and the pages as one RSGI application. `largest` is the longest body in bytes; who sends more reads
+    413, who takes longer than `patience_s` 408. `proxies` stand before us and tell who they ask for."""
     pool = ThreadPoolExecutor(threads, "web")
+    bells: dict[asyncio.AbstractEventLoop, Bell] = {}
 
     async def serve(scope: Any, protocol: Any) -> None:
         if scope.proto != "http":
             return
         try:
-            async with asyncio.timeout(patience_s):
-                body = await _body(scope, protocol, largest)
-        except TimeoutError:
-            answer = TOO_SLOW
+            body = await _body(scope, protocol, largest, patience_s)
         except Unfit as unfit:
-            answer = unfit.answer
+            told = unfit.answer
         else:
-            if scope.method == "POST" and len(body) <= AT_ONCE and scope.path.startswith(DOOR):
-                answer = await _at_the_door(app, scope, body)
+            loop = asyncio.get_running_loop()
+            if scope.path.startswith(PREFIX):
+                bell = bells.get(loop) or bells.setdefault(loop, Bell(loop))
+                told = await _at_the_door(ask, _asked(scope, body, proxies), bell, pool)
             else:
-                answer = await asyncio.get_running_loop().run_in_executor(
-                    pool, partial(_run, app, _environ(scope, body))
-                )
-        protocol.response_bytes(*answer)
+                told = await loop.run_in_executor(pool, partial(_run, pages, _environ(scope, body)))
+        protocol.response_bytes(told.status, told.headers, told.body)
 
     return serve
 
 
-def plan(target: str, threads: int, largest: int) -> str:
-    """What `make` is to load, as the value of the variable `PLAN`; `target` is "module:function"."""
-    return json.dumps({"target": target, "threads": threads, "largest": largest})
+class Bell:
+    """Wakes everybody on one event loop whose rows a commit brought to the disk, all at once: waking the loop costs as
+    much as answering a request."""
 
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._done: deque[asyncio.Future[None]] = deque()
 
-def make() -> Callable[[Any, Any], Awaitable[None]]:
-    """What the web server loads."""
-    told = json.loads(os.environ[PLAN])
-    module, _, function = told["target"].partition(":")
-    return front(getattr(importlib.import_module(module), function)(), told["threads"], told["largest"])
+    async def heard(self, ticket: Ticket) -> None:
+        """When the disk has answered, or a sender's patience is over."""
+        done = self._loop.create_future()
+        over = self._loop.call_later(PATIENCE_S, _settle, done)
+        ticket.then(partial(self._ring, done))
+        await done
+        over.cancel()
 
+    def _ring(self, done: asyncio.Future[None]) -> None:
+        """From the thread that writes."""
+        self._done.append(done)
+        if len(self._done) == 1:
+            with suppress(RuntimeError):  # the server is stopping and its loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._wake)
 
-async def _body(scope: Any, protocol: Any, largest: int) -> bytes:
-    """The whole body; raises `Unfit` when it is too long, or breaks off before its announced end."""
-    announced = scope.headers.get("content-length") or ""
-    if announced.isdecimal() and int(announced) > largest:
-        raise Unfit(TOO_LARGE)
-    parts, size = [], 0
-    async for part in protocol:
-        parts.append(bytes(part))
-        size += len(part)
-        if size > largest:
-            raise Unfit(TOO_LARGE)
-    if announced.isdecimal() and int(announced) != size:
-        raise Unfit(CUT)
-    return b"".join(parts)
-
-
-async def _at_the_door(app: Wsgi, scope: Any, body: bytes) -> Answer:
-    """A post to the door: no thread waits for the disk, so a hundred posts share one commit without a hundred threads
-    waking up. What the application has to say is asked when its rows are on the disk."""
-    later: list[tuple[Ticket, Callable[[], Wsgi]]] = []
-    environ = {**_environ(scope, body), LATER: later}
-    answer = _run(app, environ)
-    for ticket, finish in later:
-        loop = asyncio.get_running_loop()
-        done = loop.create_future()
-        ticket.then(partial(_wake, loop, done))
-        await asyncio.wait([done], timeout=PATIENCE_S)
-        answer = _run(finish(), environ)
-    return answer
-
-
-def _wake(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None]) -> None:
-    with suppress(RuntimeError):  # the server is stopping and its loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(_settle, done)
+    def _wake(self) -> None:
+        while self._done:
+            _settle(self._done.popleft())
 
 
 def _settle(done: asyncio.Future[None]) -> None:
@@ -134,7 +113,63 @@ def _settle(done: asyncio.Future[None]) -> None:
         done.set_result(None)
 
 
-def _run(app: Wsgi, environ: dict[str, Any]) -> Answer:
+async def _at_the_door(ask: Ask, asked: Asked, bell: Bell, pool: ThreadPoolExecutor) -> Told:
+    """A post waits for the disk without a thread, so a hundred posts share one commit without a hundred threads waking
+    up. What reads the disk (a receipt) or is large runs on a thread."""
+    if asked.method == "POST" and len(asked.body) <= AT_ONCE:
+        told = _safely(partial(ask, asked))
+    else:
+        told = await asyncio.get_running_loop().run_in_executor(pool, _safely, partial(ask, asked))
+    if isinstance(told, Told):
+        return told
+    await bell.heard(told.ticket)
+    answer = _safely(told.finish)
+    assert isinstance(answer, Told)  # noqa: S101
+    return answer
+
+
+def _safely(answer: Callable[[], Told | Waiting]) -> Told | Waiting:
+    """A fault of ours at the door: the sender keeps its message and comes again."""
+    told: list[Told | Waiting] = []
+    return told[0] if survive("door", lambda: told.append(answer())) else come_again()
+
+
+def _asked(scope: Any, body: bytes, proxies: int) -> Asked:
+    headers: dict[str, str] = {}
+    for name, value in scope.headers.items():
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return Asked(scope.method, scope.path, scope.query_string, headers, body, _sender(scope, headers, proxies))
+
+
+def _sender(scope: Any, headers: dict[str, str], proxies: int) -> str:
+    """The network address of who sent it: the last that a proxy of ours wrote down."""
+    told = [part.strip() for part in headers.get("x-forwarded-for", "").split(",")]
+    if 0 < proxies <= len(told) and told[-proxies]:
+        return told[-proxies]
+    return str(scope.client.rpartition(":")[0].strip("[]"))
+
+
+async def _body(scope: Any, protocol: Any, largest: int, patience_s: float) -> bytes:
+    """The whole body; raises `Unfit` when it is too long, too slow, or breaks off before its announced end."""
+    announced = scope.headers.get("content-length") or ""
+    if announced.isdecimal() and int(announced) > largest:
+        raise Unfit(TOO_LARGE)
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(patience_s):
+            async for part in protocol:
+                parts.append(bytes(part))
+                size += len(part)
+                if size > largest:
+                    raise Unfit(TOO_LARGE)
+    except TimeoutError:
+        raise Unfit(TOO_SLOW) from None
+    if announced.isdecimal() and int(announced) != size:
+        raise Unfit(CUT)
+    return b"".join(parts)
+
+
+def _run(app: Wsgi, environ: dict[str, Any]) -> Told:
     """One request through the application."""
     told: list[Any] = []
 
@@ -147,7 +182,7 @@ def _run(app: Wsgi, environ: dict[str, Any]) -> Answer:
     finally:
         if close := getattr(parts, "close", None):
             close()
-    return told[0], [(name.lower(), value) for name, value in told[1]], content
+    return Told(told[0], [(name.lower(), value) for name, value in told[1]], content)
 
 
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:

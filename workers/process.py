@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from hub.config import Config
-from workers import front
 
 PR_SET_PDEATHSIG = 1
 SOCKETS = 16 * 1024
 HEADROOM = 64 * 1024  # a body a little too large is refused by the application, which says so in the sender's words
 PARENT = "LEADHUB_PARENT"
 AGAIN_S = 0.3
-POLITE = 5
+POLITE = 10
 """The work gives way to the web server when both want the same core: senders wait for their answer, rows can wait."""
 QUEUES = ("flow", "push", "pull", "poll")
 
@@ -102,8 +101,8 @@ def children(config: Config, workers: int) -> list[Child]:
     return [Child(["worker", name], config) for name in QUEUES for _copy in range(max(1, copies.get(name, 1)))]
 
 
-def web_server(config: Config, target: str, processes: int = 1) -> Server:
-    """The web server with the hub's settings; `target` is "module:function" that makes the (WSGI) application.
+def web_server(config: Config, processes: int = 1) -> Server:
+    """The web server with the hub's settings.
 
     Granian's backpressure counts connections: what is open and idle must not shut out everybody else.
     """
@@ -112,10 +111,9 @@ def web_server(config: Config, target: str, processes: int = 1) -> Server:
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
-    os.environ[front.PLAN] = front.plan(target, config.threads, config.file_limit + HEADROOM)
     _allow_sockets()
     return Granian(
-        "workers.front:make",
+        "workers.web:make",
         factory=True,
         address=config.host,
         port=config.port,
@@ -148,7 +146,7 @@ def serve(config: Config, workers: int = 1, web_processes: int = 1) -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         single = config.database_url.startswith("sqlite")
-        web_server(config, "workers.wsgi:make", 1 if single else web_processes).serve()
+        web_server(config, 1 if single else web_processes).serve()
     finally:
         for child in working:
             child.stop()

@@ -25,20 +25,15 @@ def make() -> Flask:
 
 
 def main() -> None:
-    """Serve it by the same server in the same number of processes and threads: `plain` as that server does it
-    itself, `front` behind what the hub puts before its own application."""
+    """Serve it by the same server in the same number of processes and threads."""
     from granian import Granian
     from granian.constants import Interfaces
 
-    from workers.process import web_server
-
-    config, target = load_config(Path(sys.argv[1]), port=int(sys.argv[2])), "hub.bench.bare:make"
-    if sys.argv[3] == "front":
-        web_server(config, target).serve()
-        return
+    config = load_config(Path(sys.argv[1]), port=int(sys.argv[2]))
     Granian(
-        target, factory=True, address=config.host, port=config.port, interface=Interfaces.WSGI, workers=1,
-        blocking_threads=config.threads, backpressure=config.threads * 4, websockets=False, log_access=False,
+        "hub.bench.bare:make", factory=True, address=config.host, port=config.port, interface=Interfaces.WSGI,
+        workers=1, blocking_threads=config.threads, backpressure=config.threads * 4, websockets=False,
+        log_access=False,
     ).serve()  # fmt: skip
 
 

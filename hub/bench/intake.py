@@ -22,7 +22,6 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
     """Ratios, figures and yardsticks of intake. The work runs beside it and falls behind as far as it does."""
     with (
         bare(folder / "plain") as plain,
-        bare(folder / "front", "front") as front,
         house(folder / "hub") as made,
         made.served() as served,
     ):
@@ -34,16 +33,13 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
         behind = served.health()["backlog"]
         web = [pid for pid in tree(served.pid) if " work" not in command_of(pid)]
         before = [own_cpu_s(web), own_cpu_s(tree(plain.pid))]
-        ours, theirs, fronts = _rounds(served, plain, front, scale)
+        ours, theirs = _rounds(served, plain, scale)
         used = [own_cpu_s(web) - before[0], own_cpu_s(tree(plain.pid)) - before[1]]
         backlog = served.health()["backlog"]
     ours_per_s, bare_per_s = _together(ours), _together(theirs)
     return {
         "bench": "intake",
-        "ratios": {
-            "vs_bare_endpoint": round(ours_per_s / bare_per_s, 3),
-            "vs_bare_endpoint_behind_front": round(ours_per_s / _together(fronts), 3),
-        },
+        "ratios": {"vs_bare_endpoint": round(ours_per_s / bare_per_s, 3)},
         "figures": {
             "acks_per_s": round(ours_per_s),
             "web_cpu_ms_per_ack": round(1000 * used[0] / sum(one.ok for one in ours), 3),
@@ -59,30 +55,25 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
         "yardsticks": {
             "bare_per_s": round(bare_per_s),
             "bare_cpu_ms_per_request": round(1000 * used[1] / sum(one.ok for one in theirs), 3),
-            "bare_behind_front_per_s": round(_together(fronts)),
             "fsync_per_s": fsync,
             "generator_cpu_share": round(sum(r.cpu_s for r in ours) / sum(r.seconds for r in ours), 2),
         },
     }
 
 
-def _rounds(served: Served, plain: Bare, front: Bare, scale: Scale) -> tuple[list[Report], list[Report], list[Report]]:
-    """Reports of the hub, of the bare endpoint, and of the bare endpoint behind the hub's own front, in turn."""
+def _rounds(served: Served, plain: Bare, scale: Scale) -> tuple[list[Report], list[Report]]:
+    """Reports of the hub and of the bare endpoint, in turn."""
     ours: list[Report] = []
     theirs: list[Report] = []
-    fronts: list[Report] = []
-    for one in (plain, front):
-        send(Order(one.port, "/in/bare", SECRET, count=scale.warm))
+    send(Order(plain.port, "/in/bare", SECRET, count=scale.warm))
     port, path = served.house.config.port, served.house.path
     for number in range(1, scale.rounds + 1):
         order = Order(port, path, SECRET, seconds=scale.round_s, connections=LINES, first=number * ROUND)
         ours.append(send(order))
-        # The yardsticks have the machine for themselves: what we still have to work on would slow them down.
+        # The yardstick has the machine for itself: what we still have to work on would slow it down.
         with frozen(tree(served.pid)):
-            for one, reports in ((plain, theirs), (front, fronts)):
-                order = Order(one.port, "/in/bare", SECRET, seconds=scale.round_s, connections=LINES)
-                reports.append(send(order))
-    return ours, theirs, fronts
+            theirs.append(send(Order(plain.port, "/in/bare", SECRET, seconds=scale.round_s, connections=LINES)))
+    return ours, theirs
 
 
 def _together(rounds: list[Report]) -> float:

@@ -44,10 +44,10 @@ class Bare:
 
 
 @contextmanager
-def bare(folder: Path, kind: str = "plain") -> Iterator[Bare]:
-    """Serve the bare endpoint; `kind` as in `hub.bench.bare`."""
+def bare(folder: Path) -> Iterator[Bare]:
+    """Serve the bare endpoint."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    with running("hub.bench.bare", str(folder), str(port), kind, log=folder / "bare.log") as process:
+    with running("hub.bench.bare", str(folder), str(port), log=folder / "bare.log") as process:
         wait_until(lambda: listens(port))
         yield Bare(port, process.pid)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from werkzeug.wrappers import Response
 
-from hub.web.inbound import LATER
+from hub.store.groupcommit import Ticket
+from hub.web.door import Asked, Told, Waiting
 from workers.front import front
 
 
@@ -53,16 +55,21 @@ def scope() -> Any:
     )  # fmt: skip
 
 
+def pages(environ: dict[str, Any], start: Any) -> Any:
+    return Response(b"a page")(environ, start)
+
+
+async def asked_of(ask: Callable[[Asked], Told | Waiting], wire: Wire, asked_by: Any) -> None:
+    await front(ask, pages, threads=1, largest=1000)(asked_by, wire)
+
+
 def test_the_answer_leaves_after_the_commit_and_says_what_came_of_it() -> None:
     slip = Slip()
 
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        environ[LATER].append((slip, lambda: Response(b"no room on the disk", 503)))
-        return Response(b"nothing that counts", 202)(environ, start)
-
     async def play() -> None:
         wire = Wire(b"{}")
-        asked = asyncio.ensure_future(front(app, threads=1, largest=1000)(scope(), wire))
+        waiting = Waiting(cast(Ticket, slip), lambda: Told(503, [], b"no room on the disk"))
+        asked = asyncio.ensure_future(asked_of(lambda _: waiting, wire, scope()))
         while not slip.calls:
             await asyncio.sleep(0)
         for _turn in range(50):
@@ -73,3 +80,69 @@ def test_the_answer_leaves_after_the_commit_and_says_what_came_of_it() -> None:
         assert wire.answers == [(503, b"no room on the disk")]
 
     asyncio.run(play())
+
+
+def test_one_commit_answers_everybody_who_waited_for_it() -> None:
+    slip = Slip()
+
+    async def play() -> None:
+        wires = [Wire(b"{}") for _ in range(40)]
+        waiting = Waiting(cast(Ticket, slip), lambda: Told(200, [], b"kept"))
+        application = front(lambda _: waiting, pages, threads=1, largest=1000)
+        asked = [asyncio.ensure_future(application(scope(), wire)) for wire in wires]
+        while len(slip.calls) < len(wires):
+            await asyncio.sleep(0)
+        await asyncio.to_thread(slip.disk_answers)
+        await asyncio.wait_for(asyncio.gather(*asked), 5)
+        assert [wire.answers for wire in wires] == [[(200, b"kept")]] * len(wires)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("when", ["before the disk", "after the disk"])
+def test_a_fault_of_ours_at_the_door_says_come_again(when: str) -> None:
+    slip = Slip()
+
+    def fault() -> Told:
+        raise LookupError("a fault of ours")
+
+    def ask(_: Asked) -> Told | Waiting:
+        return fault() if when == "before the disk" else Waiting(cast(Ticket, slip), fault)
+
+    async def play() -> None:
+        wire = Wire(b"{}")
+        asked = asyncio.ensure_future(asked_of(ask, wire, scope()))
+        for _turn in range(50):
+            await asyncio.sleep(0)
+        slip.disk_answers()
+        await asyncio.wait_for(asked, 5)
+        [(status, body)] = wire.answers
+        assert status == 503
+        assert b"a fault of ours" not in body
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "expected"),
+    [
+        (0, "203.0.113.9", "198.51.100.1"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "10.9.9.9, 203.0.113.9", "203.0.113.9"),
+        (2, "203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "198.51.100.1"),
+        (1, "", "198.51.100.1"),
+    ],
+)
+def test_whoever_stands_behind_our_proxies_is_the_sender(proxies: int, told: str, expected: str) -> None:
+    seen: list[str] = []
+
+    def ask(asked: Asked) -> Told:
+        seen.append(asked.sender)
+        return Told(200, [], b"")
+
+    asked_by = scope()
+    asked_by.headers["x-forwarded-for"] = told
+    asked_by.client = "198.51.100.1:7"
+    asyncio.run(front(ask, pages, threads=1, largest=1000, proxies=proxies)(asked_by, Wire(b"{}")))
+    assert seen == [expected]

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from hub.model import event
+from hub.web.door import Told
 from tests.servers import free_port, wait_until
 from tests.whole import FORM, Whole, whole_hub
 from workers.front import front
@@ -30,7 +31,7 @@ import sys
 from pathlib import Path
 from hub.config import load_config
 from workers.process import web_server
-web_server(load_config(Path(sys.argv[1]), env={}, port=int(sys.argv[2])), "workers.wsgi:make").serve()
+web_server(load_config(Path(sys.argv[1]), env={}, port=int(sys.argv[2]))).serve()
 """
 IDLE, SLOW, NORMAL = 2000, 300, 60
 GRACE_S = 0.25
@@ -199,22 +200,24 @@ class Slowly:
         self.answer = answer
 
 
-def serve(protocol: Slowly, **headers: str) -> int:
-    def app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+def serve(protocol: Slowly, path: str = "/in/x", **headers: str) -> int:
+    def pages(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
         start("200 OK", [("X-Length", environ["CONTENT_LENGTH"])])
         return [environ["wsgi.input"].read()]
 
     scope = SimpleNamespace(
-        proto="http", http_version="1.1", method="POST", path="/in/x", query_string="", server="127.0.0.1:80",
+        proto="http", http_version="1.1", method="POST", path=path, query_string="", server="127.0.0.1:80",
         client="[::1]:5", authority=None, scheme="http", headers=headers,
     )  # fmt: skip
-    asyncio.run(front(app, 1, largest=100, patience_s=0.05)(scope, protocol))  # type: ignore[arg-type]
+    application = front(lambda _: Told(200, [], b""), pages, threads=1, largest=100, patience_s=0.05)
+    asyncio.run(application(scope, protocol))  # type: ignore[arg-type]
     return int(protocol.answer[0])
 
 
 def test_who_takes_too_long_reads_408() -> None:
     assert serve(Slowly([b"a", b"b"], sleep_s=5)) == 408
     assert serve(Slowly([b"a", b"b"])) == 200
+    assert serve(Slowly([b"a", b"b"]), path="/leads") == 200
 
 
 def test_who_sends_too_much_is_stopped_on_the_way() -> None:

@@ -1,0 +1,34 @@
+"""What the web server loads: one hub per process, its door and its pages behind the front."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hub.app import create_app, open_hub, silent
+from hub.config import load_config
+from hub.web.door import Door
+from workers.front import Application, front
+from workers.process import HEADROOM, die_with_parent
+
+SWITCH_S = 0.0005
+"""The thread that writes to the disk waits for its turn after each call of the database: ten times shorter turns."""
+
+
+def make() -> Application:
+    """The application of this process. Rings Redis where there is one; else the sweeper listens to the database."""
+    die_with_parent()
+    sys.setswitchinterval(SWITCH_S)
+    config = load_config(Path(os.environ["LEADHUB_FOLDER"]))
+    ring: Callable[[str], None] = silent
+    if config.redis_url:
+        from workers.fleet import Doorbell
+
+        ring = Doorbell(config.redis_url)
+    hub = open_hub(config, ring=ring)
+    return front(
+        Door(hub).ask, create_app(hub), threads=config.threads, largest=config.file_limit + HEADROOM,
+        proxies=config.proxies,
+    )  # fmt: skip
