@@ -1,7 +1,8 @@
 """The tasks on threads of this process, no Redis: what a small installation runs.
 
-Threads sleep until a doorbell rings or the sweeper's interval is over. Another process (the web) rings by
-changing the database: SQLite's `data_version` says so for the price of reading one number.
+Threads sleep until a doorbell rings or the sweeper's interval is over. The web process rings over a socket (`bell`);
+whoever cannot (a command line that changes something) rings by changing the database: SQLite's `data_version` says so
+for the price of reading one number.
 """
 
 from __future__ import annotations
@@ -13,21 +14,23 @@ from functools import partial
 from sqlalchemy import Engine
 
 from hub.app import Hub
+from workers.bell import Ear
 from workers.outermost import survive
 from workers.tasks import EVERY, TASKS, WAIT_S, connections, is_polled, poll_one
 
 LOOK_S = 0.04
-QUIET_S = 0.1
-QUIET_AFTER = 250
-"""Looks without news (ten seconds) after which a listener looks less often: an idle hub costs half as much."""
+SELDOM_S = 1.0
+"""Between two looks at a database's version: without a bell, and where a bell rings for nearly everything."""
+NEW_SOURCES_S = 2.0
 FAULT_PAUSE_S = 1.0
 
 
 class EmbeddedRunner:
     """Runs all tasks of a hub until stopped. `hub.ring` wakes the right thread."""
 
-    def __init__(self, hub: Hub, threads: int = 1) -> None:
+    def __init__(self, hub: Hub, threads: int = 1, ear: Ear | None = None) -> None:
         self._hub = hub
+        self._ear = ear if ear and ear.works else None
         self._bells = {name: threading.Event() for name in TASKS}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -44,6 +47,8 @@ class EmbeddedRunner:
             for number in range(copies):
                 self._spawn(f"{name}-{number}", self._work, name)
         self._spawn("poll", self._watch_sources)
+        if self._ear:
+            self._spawn("hear", self._hear, self._ear)
         if self._hub.store.is_sqlite:
             self._spawn("listen-inbox", self._listen, self._hub.store.inbox, "flow")
             self._spawn("listen-hub", self._listen, self._hub.store.hub, "push")
@@ -53,6 +58,8 @@ class EmbeddedRunner:
         self._stop.set()
         for bell in self._bells.values():
             bell.set()
+        if self._ear:
+            self._ear.close()
         for thread in self._threads:
             thread.join(WAIT_S + 10)
 
@@ -77,7 +84,7 @@ class EmbeddedRunner:
     def _watch_sources(self) -> None:
         """One thread per source that has to be asked; started when the connection appears."""
         watched: dict[str, threading.Thread] = {}
-        while not self._stop.wait(0.5):
+        while not self._stop.wait(NEW_SOURCES_S):
             survive("poll", partial(self._start_watches, watched))
 
     def _start_watches(self, watched: dict[str, threading.Thread]) -> None:
@@ -90,18 +97,24 @@ class EmbeddedRunner:
     def _watch(self, connection_id: str) -> None:
         survive("poll", partial(poll_one, self._hub, connection_id, WAIT_S))
 
+    def _hear(self, ear: Ear) -> None:
+        """Pass on what other processes of this machine ring."""
+        while not self._stop.is_set():
+            name = ear.hear()
+            if name in self._bells:
+                self.ring(name)
+
     def _listen(self, engine: Engine, name: str) -> None:
         """Ring when another connection changed this SQLite file."""
         raw = engine.raw_connection()
         try:
-            seen, same = -1, 0
-            while not self._stop.wait(LOOK_S if same < QUIET_AFTER else QUIET_S):
+            seen = -1
+            while not self._stop.wait(SELDOM_S if self._ear else LOOK_S):
                 cursor = raw.cursor()
                 version = cursor.execute("PRAGMA data_version").fetchone()[0]
                 cursor.close()
-                same += 1
                 if version != seen:
-                    seen, same = version, 0
+                    seen = version
                     self.ring(name)
         finally:
             raw.close()

@@ -164,6 +164,7 @@ def work(config: Config, threads: int) -> None:
     """Be the embedded working process until told to stop. What a killed one had leased is due again at once."""
     from hub.app import open_hub
     from hub.store.leases import free
+    from workers.bell import Ear
     from workers.embedded import EmbeddedRunner
 
     die_with_parent()
@@ -172,7 +173,7 @@ def work(config: Config, threads: int) -> None:
     lock = alone(config.folder) if hub.store.is_sqlite else None
     if lock:
         free(hub.store, hub.clock.now())
-    runner = EmbeddedRunner(hub, threads)
+    runner = EmbeddedRunner(hub, threads, Ear(config.folder) if lock else None)
     done = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: done.set())

@@ -10,6 +10,7 @@ from pathlib import Path
 from hub.app import create_app, open_hub, silent
 from hub.config import load_config
 from hub.web.door import Door
+from workers.bell import Finger, ring_when_committed
 from workers.front import Application, front
 from workers.process import HEADROOM, die_with_parent
 
@@ -18,7 +19,7 @@ SWITCH_S = 0.0005
 
 
 def make() -> Application:
-    """The application of this process. Rings Redis where there is one; else the sweeper listens to the database."""
+    """The application of this process. Rings Redis where there is one, else the working process beside it."""
     die_with_parent()
     sys.setswitchinterval(SWITCH_S)
     config = load_config(Path(os.environ["LEADHUB_FOLDER"]))
@@ -28,6 +29,8 @@ def make() -> Application:
 
         ring = Doorbell(config.redis_url)
     hub = open_hub(config, ring=ring)
+    if not config.redis_url:
+        ring_when_committed(hub.store, Finger(config.folder))
     return front(
         Door(hub).ask, create_app(hub), threads=config.threads, largest=config.file_limit + HEADROOM,
         proxies=config.proxies,
