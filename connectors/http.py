@@ -18,6 +18,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
 
+import orjson
 import requests
 import urllib3
 from pyrate_limiter import AbstractBucket, InMemoryBucket, Limiter, Rate, SingleBucketFactory
@@ -46,7 +47,7 @@ class Received:
     def json(self) -> Any:
         """Body as JSON; `Retry(effect=True)` when it is a login page, cut or empty."""
         try:
-            return jsonlib.loads(self.body)
+            return orjson.loads(self.body)
         except ValueError:
             what = "a web page" if self.body.lstrip()[:1] == b"<" else "something else"
         raise Retry(f"The answer (status {self.status}) is {what}, not JSON: is the address right?", effect=True)

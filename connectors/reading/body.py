@@ -74,7 +74,7 @@ def scrub(text: str, flags: set[str]) -> str:
 
 def decode(pieces: Sequence[bytes], declared: str, flags: set[str]) -> list[str]:
     """Each piece as text: strict UTF-8, else the declared charset, else one guess for all that is not UTF-8."""
-    foreign = {piece for piece in pieces if not _is_utf8(piece)}
+    foreign = {piece for piece in pieces if not is_utf8(piece)}
     if not foreign:
         return [scrub(piece.decode(), flags) for piece in pieces]
     charset = codec(declared) or guess(b" ".join(piece for piece in pieces if piece in foreign))
@@ -105,7 +105,8 @@ def _decode(piece: bytes, charset: str) -> str:
     return piece.decode(charset, "replace")
 
 
-def _is_utf8(piece: bytes) -> bool:
+def is_utf8(piece: bytes) -> bool:
+    """Whether these bytes are text in UTF-8."""
     try:
         piece.decode()
     except UnicodeDecodeError:

@@ -57,9 +57,11 @@ class StandardWebhooks(Source):
         return _header(raw, "id") or None
 
     def resolve(self, raw: Raw) -> Raw:
+        url = self.settings.get("url", "")
+        if not url or self.http is None:
+            return raw
         event = read(raw).fields
-        data, url = event.get("data"), self.settings.get("url", "")
-        if not _is_thin(data) or not url or self.http is None:
+        if not _is_thin(data := event.get("data")):
             return raw
         address = url.replace("{id}", quote(text(data["id"]), safe=""))
         answer = self.http.send("GET", address, headers={"Authorization": f"Bearer {self.secrets.get('api_key', '')}"})
