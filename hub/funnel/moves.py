@@ -159,7 +159,14 @@ def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
     for row in rows:
         if row.connection_id in apart:
             if row.state != "tombstoned" and not _take_old_deal_over(conn, clock, row, deal_id):
-                fresh = {"base": {}, "raw": {}, "sent": {}, "remote_id": None, "remote_kind": "", "state": "new"}
+                fresh: dict[str, Any] = {
+                    "base": {},
+                    "raw": {},
+                    "sent": {},
+                    "remote_id": None,
+                    "remote_kind": "",
+                    "state": "new",
+                }
                 conn.execute(link.insert().values({**_heir(clock, row, "deal", deal_id), **fresh}))
         elif row.state in ("linked", "held", "parked"):
             conn.execute(link.insert().values(_heir(clock, row, "deal", deal_id)))

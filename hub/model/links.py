@@ -32,6 +32,7 @@ link = Table(
     text("code"),
     text("why"),
     at("since", nullable=False),  # when it came into this state and cause
+    at("seen_at"),  # when `raw` was read or written; what was read earlier is stale
     text("run"),  # the sync run that made the record over there, or here
     CheckConstraint(
         "state IN ('new','sending','uncertain','linked','history','held','parked','tombstoned')", name="state"

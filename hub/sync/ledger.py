@@ -12,12 +12,31 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 
 from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
-from hub.model import journal, link
-from hub.store.engine import Store
+from hub.model import deal, journal, link, look_again, sync_write
+from hub.store.engine import Store, add_unless_there
 from hub.sync import records
 from hub.sync.account import Account
-from hub.sync.observe import Observer
+from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
+
+_ONE = update(link).where(link.c.id == bindparam("b_id"))
+_SAID = {
+    "state",
+    "code",
+    "why",
+    "sent",
+    "attempts",
+    "lookups",
+    "lease",
+    "lease_until",
+    "due_at",
+    "remote_kind",
+    "since",
+}
+ABOUT_TO_SEND = _ONE.values({"dirty": link.c.dirty + bindparam("b_done"), **{name: bindparam(name) for name in _SAID}})
+SETTLED = ABOUT_TO_SEND.values(
+    {"run": bindparam("b_run"), **{name: bindparam(name) for name in ("base", "raw", "remote_id", "seen_at")}}
+)
 
 LEASE = 3 * MINUTE
 """How long a batch may take; longer where a single request of the account can live longer than a third of it."""
@@ -26,9 +45,10 @@ LEASE = 3 * MINUTE
 class Ledger:
     """What one worker has leased of one connection, under one lease."""
 
-    def __init__(self, store: Store, clock: Clock, account: Account) -> None:
+    def __init__(self, store: Store, clock: Clock, account: Account, run: str = "") -> None:
         self._store, self._clock, self._account = store, clock, account
         self.lease = clock.new_id()
+        self.run = run or self.lease
         self._length = max(LEASE, round(3 * account.longest_request * SECOND))
         self.until = 0
         self.looked_at = 0
@@ -57,6 +77,13 @@ class Ledger:
             self._save(conn, parcels, keep=going)
         return going
 
+    def _wake(self, conn: Connection, asleep: Sequence[Parcel]) -> None:
+        """Contacts that nobody needed so far (their leads stay in the hub) and that a card needs now."""
+        ids = [p.row.id for p in asleep]
+        if ids:
+            values = {"dirty": 1, "due_at": self._clock.now()}
+            conn.execute(update(link).where(link.c.id.in_(ids), link.c.dirty == 0).values(values))
+
     def _parcels(self, conn: Connection, rows: Sequence[Any]) -> list[Parcel]:
         flats: dict[tuple[str, str], records.Flat] = {}
         for role in ("contact", "lead", "deal"):
@@ -67,34 +94,87 @@ class Ledger:
             for row in rows
             if (row.role, row.record_id) in flats
         }
+        self._without_record(conn, [row for row in rows if (row.role, row.record_id) not in flats])
         self._join_contacts(conn, parcels)
-        return list(parcels.values())
+        if self._account.native:
+            self._join_leads(conn, parcels)
+        return self._wanted(conn, parcels)
+
+    def _without_record(self, conn: Connection, rows: Sequence[Any]) -> None:
+        """A stranger that was held is looked at again; a link whose record is gone here has nothing to say."""
+        for row in rows:
+            if row.record_id == row.id and row.remote_id:
+                conn.execute(link.delete().where(link.c.id == row.id))
+                place = {"connection_id": row.connection_id, "kind": row.remote_kind, "remote_id": row.remote_id}
+                add_unless_there(conn, look_again, {**place, "at": self._clock.now(), "times": 1})
+            else:
+                gone = {
+                    "state": "parked",
+                    "dirty": 0,
+                    "code": "no_record",
+                    "why": "The hub has no such record any more",
+                }
+                conn.execute(update(link).where(link.c.id == row.id).values({**gone, "since": self._clock.now()}))
+
+    def _wanted(self, conn: Connection, parcels: dict[tuple[str, str], Parcel]) -> list[Parcel]:
+        """Where leads stay in the hub, a contact goes when a deal needs it and not before."""
+        if self._account.placement.strategy != "held":
+            return list(parcels.values())
+        needed = {id(p.contact) for p in parcels.values() if p.row.role == "deal"}
+        idle = [p for p in parcels.values() if p.row.role == "contact" and p.row.state == "new" and id(p) not in needed]
+        deals = select(deal.c.contact_id).where(deal.c.contact_id.in_([p.row.record_id for p in idle]))
+        needed_later = set(conn.execute(deals).scalars()) if idle else set()
+        rest = [p.row.id for p in idle if p.row.record_id not in needed_later]
+        if rest:
+            conn.execute(update(link).where(link.c.id.in_(rest)).values(dirty=0))
+        return [p for p in parcels.values() if p.row.id not in set(rest)]
 
     def _join_contacts(self, conn: Connection, parcels: dict[tuple[str, str], Parcel]) -> None:
         """A card needs its contact: in the same batch, already there, or still to be fetched."""
-        cards = [p for p in parcels.values() if p.row.role != "contact"]
-        missing = sorted({p.flat["contact"] for p in cards if ("contact", p.flat["contact"]) not in parcels})
-        mine = (link.c.connection_id == self._account.id) & (link.c.role == "contact")
-        elsewhere = {}
-        for start in range(0, len(missing), 400):
-            found = conn.execute(select(link).where(mine, link.c.record_id.in_(missing[start : start + 400])))
-            elsewhere.update({row.record_id: row for row in found})
+        cards = [p for p in parcels.values() if p.row.role != "contact" and p.row.state == "new"]
+        elsewhere = self._elsewhere(conn, parcels, "contact", [p.flat["contact"] for p in cards])
         for card in cards:
             contact_id = card.flat["contact"]
-            card.contact = parcels.get(("contact", contact_id))
-            if card.contact is None and contact_id in elsewhere:
-                card.contact = Parcel(elsewhere[contact_id], {})
+            card.contact = parcels.get(("contact", contact_id)) or elsewhere.get(contact_id)
+        self._wake(conn, [p for p in elsewhere.values() if p.row.state == "new"])
 
-    def reconcile(self, observer: Observer, parcels: Sequence[Parcel], read: Sequence[Record | None]) -> list[Parcel]:
-        """Apply what was read and write down what will be sent, in one commit; answers what has to be sent."""
+    def _join_leads(self, conn: Connection, parcels: dict[tuple[str, str], Parcel]) -> None:
+        """A deal that is still to be made is made of its lead."""
+        deals = [p for p in parcels.values() if p.row.role == "deal" and p.row.state == "new" and p.flat.get("lead")]
+        elsewhere = self._elsewhere(conn, parcels, "lead", [p.flat["lead"] for p in deals])
+        for parcel in deals:
+            lead_id = parcel.flat["lead"]
+            parcel.lead = parcels.get(("lead", lead_id)) or elsewhere.get(lead_id)
+
+    def _elsewhere(
+        self, conn: Connection, parcels: dict[tuple[str, str], Parcel], role: str, ids: Sequence[str]
+    ) -> dict[str, Parcel]:
+        """Links of these records that are not in the batch, by record id."""
+        missing = sorted({one for one in ids if (role, one) not in parcels})
+        mine = (link.c.connection_id == self._account.id) & (link.c.role == role)
+        found: dict[str, Parcel] = {}
+        for start in range(0, len(missing), 400):
+            rows = conn.execute(select(link).where(mine, link.c.record_id.in_(missing[start : start + 400])))
+            found.update({row.record_id: Parcel(row, {}) for row in rows})
+        return found
+
+    def reconcile(
+        self, observer: Observer, parcels: Sequence[Parcel], read: Sequence[Record | None], doubt: str = ""
+    ) -> list[Parcel]:
+        """Apply what was read and write down what will be sent, in one commit; answers what has to be sent.
+
+        `doubt` says why absences in what was read prove nothing."""
         with self._store.write() as conn:
             held = self._held(conn, parcels)
             mine = [(p, record) for p, record in zip(parcels, read, strict=True) if p.row.id in held]
-            seen = observer.see(conn, self._account, [(p.row, record) for p, record in mine])
+            seen = observer.see(conn, self._account, [(p.row, record) for p, record in mine], self.run, doubt)
             now = self._clock.now()
             sending = [p for p, _record in mine if change(self._account, p, seen[p.row.id], now)]
             self.until = now + self._length
             self._save(conn, [p for p, _record in mine], keep=sending)
+            images = [before_image(self._clock, p.row, "crm", p.before, seen[p.row.id].push) for p in sending]
+            if images:
+                conn.execute(sync_write.insert(), [{**one, "run": self.run} for one in images])
         return sending
 
     def settle(self, parcels: Sequence[Parcel]) -> None:
@@ -137,23 +217,31 @@ class Ledger:
                     mine.hold()
 
     def _save(self, conn: Connection, parcels: Sequence[Parcel], keep: Sequence[Parcel] = ()) -> None:
-        """Only those in `keep` stay leased. Dirt that came meanwhile stays."""
-        kept = {id(p) for p in keep}
-        rows = [
-            {
-                "b_id": p.row.id, "state": p.state, "code": p.code, "why": p.why, "base": p.base, "raw": p.raw,
-                "sent": p.sent, "remote_id": p.remote_id, "b_done": min(p.dirty, 0),
-                "attempts": p.attempts, "lookups": p.lookups,
-                "lease": self.lease if id(p) in kept else "",
-                "lease_until": self.until if id(p) in kept else None,
-                "due_at": p.due_at if p.due_at is not None else p.row.due_at,
-                "remote_kind": p.op.kind if p.op else p.row.remote_kind,
-            }
-            for p in parcels
-        ]  # fmt: skip
-        if rows:
-            cleaner = {"dirty": link.c.dirty + bindparam("b_done")}
-            conn.execute(update(link).where(link.c.id == bindparam("b_id")).values(cleaner), rows)
+        """Only those in `keep` stay leased. Dirt that came meanwhile stays. What a new card is about to say is all
+        that is written of it before it is sent; its memory is written with the answer."""
+        kept, now = {id(p) for p in keep}, self._clock.now()
+        rows = [self._row(p, id(p) in kept, now) for p in parcels]
+        short = [row for p, row in zip(parcels, rows, strict=True) if id(p) in kept and p.row.state == "new"]
+        for row in short:
+            for name in ("base", "raw", "remote_id", "seen_at", "b_run"):
+                del row[name]
+        if short:
+            conn.execute(ABOUT_TO_SEND, short)
+        if len(short) < len(rows):
+            conn.execute(SETTLED, [row for row in rows if "base" in row])
+
+    def _row(self, p: Parcel, stays: bool, now: int) -> dict[str, Any]:
+        same = (p.state, p.code) == (p.row.state, p.row.code)
+        return {
+            "b_id": p.row.id, "state": p.state, "code": p.code, "why": p.why, "base": p.base, "raw": p.raw,
+            "sent": p.sent, "remote_id": p.remote_id, "b_done": min(p.dirty, 0),
+            "attempts": p.attempts, "lookups": p.lookups,
+            "lease": self.lease if stays else "", "lease_until": self.until if stays else None,
+            "due_at": p.due_at if p.due_at is not None else p.row.due_at,
+            "remote_kind": p.op.kind if p.op else p.row.remote_kind,
+            "since": p.row.since if same else now, "seen_at": now,
+            "b_run": self.run if p.first and p.state == "linked" else p.row.run,
+        }  # fmt: skip
 
     def _tell(self, conn: Connection, parcels: Sequence[Parcel]) -> None:
         """The timeline says when a record reached the CRM, and when it did not."""

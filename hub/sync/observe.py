@@ -1,54 +1,36 @@
-"""What a CRM shows now, applied to the hub: fields, stages, conversions, deletions. Inside the caller's transaction.
+"""What a CRM shows now, compared with what both sides agreed on, and applied to the hub. In the caller's transaction.
 
-A sighting changes the hub only where the CRM changed since we last agreed. A card that a person dragged over
-the border converts its lead; dragged to a closing stage it closes it. Whatever a change replaced stands in
-the record's timeline.
+A sighting changes the hub only where the CRM changed since we last agreed. What a change replaced stands in the
+record's timeline, and what a run changed is kept with the values from before. A record that cannot be read
+concerns nobody but itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from connectors.contract import Person, Record
-from hub.clock import Clock
-from hub.funnel import moves
-from hub.identity.keys import Key
-from hub.identity.normalize import normalise
-from hub.model import contact, contact_point, deal, lead, link, match_key, member
-from hub.store.notes import REST, note
+from connectors.contract import Record
+from connectors.errors import Unreadable
+from hub.clock import HOUR, SECOND, Clock, millis
+from hub.model import deal, link, sync_write
+from hub.store.notes import note
 from hub.sync import records
-from hub.sync.account import Account
+from hub.sync.account import SEEN_PLACE, Account
+from hub.sync.apply import Applier, Sighting, convert
+from hub.sync.foreign import guarded
 from hub.sync.plan import Agreed, Memory, reconcile
 
-COLUMNS: Mapping[str, tuple[Any, frozenset[str]]] = {
-    "contact": (
-        contact,
-        frozenset({"name", "first_name", "last_name", "middle_name", "company", "position", "language"}),
-    ),
-    "lead": (lead, frozenset({"title", "temperature"})),
-    "deal": (deal, frozenset({"title", "amount", "currency"})),
-}  # fmt: skip
 FEW = 10
-"""So many deletions at once are believed without asking."""
-LISTS = {"phones": "phone", "emails": "email"}
-
-
-@dataclass
-class Sighting:
-    """A link after the CRM's record was looked at. `push` are hub values the CRM still has to be told."""
-
-    state: str
-    flat: records.Flat
-    base: dict[str, Any]
-    raw: dict[str, Any]
-    push: dict[str, Any] = field(default_factory=dict)
-    code: str = ""
-    why: str = ""
-    changed: bool = False
+"""So many deletions in an hour are believed without asking."""
+SKEW_S = 120.0
+"""Two clocks may differ by this much before anybody's edit counts as the later one."""
+ASKED = "@asked"
+"""Under this name a base holds what a person has to decide: field → [the hub's value, the CRM's]."""
+OLDER = "@older"
+"""Under this name `sent` holds writes of calls that were given up: [[until, values] ...]."""
 
 
 class Observer:
@@ -56,202 +38,194 @@ class Observer:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._applier = Applier(clock)
 
     def see(
-        self, conn: Connection, account: Account, pairs: Sequence[tuple[Any, Record | None]]
+        self,
+        conn: Connection,
+        account: Account,
+        pairs: Sequence[tuple[Any, Record | None]],
+        run: str = "",
+        doubt: str = "",
     ) -> dict[str, Sighting]:
-        """Link rows with what the CRM shows of each (None: positively absent); answers sightings by link id."""
+        """Link rows with what the CRM shows of each (None: positively absent); answers sightings by link id.
+
+        `run` is the sync run this belongs to; `doubt` says why absences of this reading prove nothing.
+        """
         flats: dict[tuple[str, str], records.Flat] = {}
         for role in ("contact", "lead", "deal"):
             ids = [row.record_id for row, _record in pairs if row.role == role]
             flats.update({(role, key): flat for key, flat in records.load(conn, role, ids).items()})
-        gone = [row for row, record in pairs if record is None or record.deleted]
-        doubt = _mass_deletion(conn, account, len(gone))
-        return {
-            row.id: self._one(conn, account, row, record, flats.get((row.role, row.record_id), {}), doubt)
-            for row, record in pairs
-        }
+        gone = sum(is_gone(record) for _row, record in pairs)
+        doubt = doubt or mass_deletion(conn, self._clock.now(), account, gone)
+        writes: list[dict[str, Any]] = []
+        seen = {}
+        for row, record in pairs:
+            flat = flats.get((row.role, row.record_id), {})
+            seen[row.id] = self._one(conn, account, row, record, flat, doubt, writes)
+        if writes:
+            conn.execute(sync_write.insert(), [{**one, "run": run} for one in writes])
+        return seen
 
     def _one(
-        self, conn: Connection, account: Account, row: Any, record: Record | None, flat: records.Flat, doubt: str
+        self,
+        conn: Connection,
+        account: Account,
+        row: Any,
+        record: Record | None,
+        flat: records.Flat,
+        doubt: str,
+        writes: list[dict[str, Any]],
     ) -> Sighting:
-        if record is None or record.deleted:
+        if record is None or is_gone(record):
             if doubt:
                 return Sighting("held", flat, dict(row.base), dict(row.raw), code="vanished", why=doubt)
             return self._gone(conn, account, row, flat)
-        memory = Memory(row.base, row.raw, row.sent)
-        agreed = reconcile(account.faces[row.role].slots, memory, flat, account.seen(record, row.role))
+        if record.merged_into or record.ref != row.remote_id:
+            return self._merged(conn, account, row, record.merged_into or record.ref, flat)
+        try:
+            agreed = guarded(self._compare, account, row, record, flat)
+        except Unreadable as error:
+            return Sighting("linked", flat, dict(row.base), dict(row.raw), code="unreadable", why=str(error))
         sighting = Sighting("linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push)
-        self._tell(conn, account, row, agreed, flat)
+        self._tell(conn, account, row, agreed, flat, sighting)
         if agreed.hub:
-            sighting.changed = True
-            self._apply(conn, account, row, agreed, sighting)
-            if sighting.code:
+            self._applier.apply(conn, account, row, agreed.hub, sighting)
+            if records.PLACE in agreed.hub and sighting.code and sighting.state == "linked":
                 _keep_place(sighting, flat)
+            writes.append(before_image(self._clock, row, "hub", flat, agreed.hub))
+        if account.native and row.role == "lead" and (refs := record.links.get(account.crm.deal_kind)):
+            self._converted(conn, account, row, refs[0], sighting)
         return sighting
+
+    def _compare(self, account: Account, row: Any, record: Record, flat: records.Flat) -> Agreed:
+        seen = account.seen(record, row.role)
+        if account.native and row.role == "lead" and record.links.get(account.crm.deal_kind):
+            seen.pop(SEEN_PLACE, None)  # a converted lead stands on a stage of the CRM's own
+        now = self._clock.now()
+        older = [values for until, values in row.sent.get(OLDER, ()) if until > now]
+        memory = Memory(row.base, row.raw, row.sent, older, _newer(account, row, record, now))
+        return reconcile(account.faces[row.role].slots, memory, flat, seen)
+
+    # ── records that are not there any more ──────────────────────────────────────────────────────
 
     def _gone(self, conn: Connection, account: Account, row: Any, flat: records.Flat) -> Sighting:
         note(conn, self._clock, row.role, row.record_id, "deleted_in_crm", f"crm:{account.id}", {"ref": row.remote_id})
         why = "The record was deleted in the CRM; it stays here and is not made again"
-        return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code="deleted_in_crm", why=why, changed=True)
+        return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code="deleted_in_crm", why=why)
 
-    def _tell(self, conn: Connection, account: Account, row: Any, agreed: Agreed, flat: records.Flat) -> None:
+    def _merged(self, conn: Connection, account: Account, row: Any, into: str, flat: records.Flat) -> Sighting:
+        """Two records over there became one. The link follows, unless the other one has its record here."""
+        place = (link.c.connection_id == account.id) & (link.c.role == row.role) & (link.c.remote_id == into)
+        other = conn.execute(select(link).where(place, link.c.id != row.id)).first()
+        actor = f"crm:{account.id}"
+        facts = {"ref": row.remote_id, "into": into, "record": other.record_id if other else ""}
+        note(conn, self._clock, row.role, row.record_id, "merged_in_crm", actor, facts)
+        if other is None:
+            return Sighting("linked", flat, dict(row.base), dict(row.raw), remote_id=into, again=True)
+        conn.execute(update(link).where(link.c.id == other.id).values(dirty=link.c.dirty + 1, due_at=self._clock.now()))
+        unsaid = {name: flat.get(name) for name, agreed in row.base.items() if name in flat and flat[name] != agreed}
+        if unsaid:
+            note(conn, self._clock, row.role, row.record_id, "unsaid", actor, {"values": unsaid})
+        why = f"The CRM merged it into {into}, which is another record here: merge the two here as well"
+        return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code="merged_in_crm", why=why)
+
+    # ── conversions in a CRM with leads of its own ───────────────────────────────────────────────
+
+    def _converted(self, conn: Connection, account: Account, row: Any, ref: str, sighting: Sighting) -> None:
+        """The lead was converted, over there or by us: its deal here and the deal there belong together."""
+        deals = select(deal.c.id).where(deal.c.lead_id == row.record_id)
+        mine = (link.c.connection_id == account.id) & (link.c.role == "deal")
+        if conn.execute(select(link.c.id).where(mine, link.c.remote_id == ref)).first() is not None:
+            return
+        theirs = conn.execute(select(link).where(mine, link.c.record_id.in_(deals)).order_by(link.c.since)).all()
+        if not theirs:
+            convert(conn, self._clock, row.record_id, f"crm:{account.id}")
+            theirs = conn.execute(select(link).where(mine, link.c.record_id.in_(deals))).all()
+        waiting = [one for one in theirs if one.remote_id is None and not self._leased(one)]
+        if waiting:
+            known = {
+                "remote_id": ref, "remote_kind": account.crm.deal_kind, "state": "linked", "dirty": link.c.dirty + 1,
+                "due_at": self._clock.now(), "sent": {}, "lookups": 0, "attempts": 0, "code": "", "why": "",
+            }  # fmt: skip
+            conn.execute(update(link).where(link.c.id == waiting[-1].id).values(known))
+        elif theirs and not any(self._leased(one) for one in theirs):
+            sighting.code = "second_deal"
+            sighting.why = (
+                f"The CRM made deal {ref} of this lead, and {theirs[-1].remote_id} is its deal too: merge them"
+            )
+
+    def _leased(self, row: Any) -> bool:
+        """Whether it is on its way this moment: its answer is awaited."""
+        return bool(row.lease and row.lease_until and row.lease_until > self._clock.now())
+
+    # ── telling ──────────────────────────────────────────────────────────────────────────────────
+
+    def _tell(
+        self, conn: Connection, account: Account, row: Any, agreed: Agreed, flat: records.Flat, sighting: Sighting
+    ) -> None:
+        """Lines in the timeline; what waits for a person stands in the link as well."""
         actor = f"crm:{account.id}"
         for name, value in agreed.hub.items():
             if name != records.PLACE:
                 facts = {"field": name, "from": flat.get(name), "to": value}
                 note(conn, self._clock, row.role, row.record_id, "field", actor, facts)
+        known = row.base.get(ASKED, {})
+        asked = {one.field: [one.hub, one.crm] for one in agreed.conflicts if one.winner == "ask"}
         for conflict in agreed.conflicts:
-            facts = {"field": conflict.field, "hub": conflict.hub, "crm": conflict.crm, "winner": conflict.winner}
-            note(conn, self._clock, row.role, row.record_id, "conflict", actor, facts)
-
-    # ── applying ─────────────────────────────────────────────────────────────────────────────────
-
-    def _apply(self, conn: Connection, account: Account, row: Any, agreed: Agreed, sighting: Sighting) -> None:
-        self._columns(conn, row, agreed.hub)
-        if row.role == "contact":
-            self._points(conn, account, row.record_id, agreed.hub)
-        if "owner" in agreed.hub:
-            self._owner(conn, row, agreed.hub["owner"])
-        if records.PLACE in agreed.hub:
-            self._place(conn, account, row, agreed, sighting)
-        self._mark_others(conn, account, row.record_id)
-
-    def _columns(self, conn: Connection, row: Any, news: Mapping[str, Any]) -> None:
-        table, known = COLUMNS[row.role]
-        values = {name: "" if value is None else str(value) for name, value in news.items() if name in known}
-        if values:
-            values["version"] = table.c.version + 1
-            conn.execute(update(table).where(table.c.id == row.record_id).values(**values))
-
-    def _points(self, conn: Connection, account: Account, contact_id: str, news: Mapping[str, Any]) -> None:
-        """Phones and e-mails as a person left them over there: new ones are added, removed ones go."""
-        for name, kind in LISTS.items():
-            if name not in news:
-                continue
-            wanted = [str(value) for value in news[name] or []]
-            mine = (contact_point.c.contact_id == contact_id) & (contact_point.c.kind == kind)
-            rows = {row.value: row for row in conn.execute(select(contact_point).where(mine))}
-            gone = [value for value, row in rows.items() if value not in wanted and records.usable(row)]
-            if gone:
-                conn.execute(contact_point.delete().where(mine, contact_point.c.value.in_(gone)))
-                places = (match_key.c.contact_id == contact_id) & match_key.c.value.in_(gone)
-                conn.execute(match_key.delete().where(places, match_key.c.kind == kind))
-            doubted = [value for value in wanted if value in rows and not records.usable(rows[value])]
-            for value in doubted:
-                flags = [flag for flag in rows[value].flags if flag not in records.UNFIT]
-                conn.execute(update(contact_point).where(mine, contact_point.c.value == value).values(flags=flags))
-            self._add_points(conn, account, contact_id, kind, [value for value in wanted if value not in rows])
-
-    def _add_points(
-        self, conn: Connection, account: Account, contact_id: str, kind: str, values: Sequence[str]
-    ) -> None:
-        """Kept exactly as the mapping read them: another spelling here would look like an edit of ours."""
-        now = self._clock.now()
-        for value in values:
-            typed = Person(phones=(value,)) if kind == "phone" else Person(emails=(value,))
-            known = normalise(typed, account.live.row.region)
-            told = [*(p.flags for p in known.phones), *(e.flags for e in known.emails)]
-            flags = [flag for one in told for flag in one if flag not in records.UNFIT]
-            row = {"contact_id": contact_id, "kind": kind, "value": value, "raw": value, "ext": ""}
-            conn.execute(contact_point.insert().values(**row, flags=flags, attested=False, first_seen_at=now))
-            self._claim(conn, known.keys, contact_id)
-
-    def _claim(self, conn: Connection, keys: Sequence[Key], contact_id: str) -> None:
-        """A free personal key is this contact's from now on."""
-        for key in keys:
-            place = (match_key.c.kind == key.kind) & (match_key.c.value == key.value)
-            if key.strength == "personal" and not conn.execute(select(match_key.c.kind).where(place)).first():
-                row = {"kind": key.kind, "value": key.value, "contact_id": contact_id, "seen_at": self._clock.now()}
-                conn.execute(match_key.insert().values(row))
-
-    def _owner(self, conn: Connection, row: Any, owner: Any) -> None:
-        """A person of the CRM who is nobody here changes nothing: an open lead keeps its owner."""
-        if not owner or conn.execute(select(member.c.id).where(member.c.id == str(owner))).first() is None:
-            return
-        table = lead if row.role == "lead" else deal
-        conn.execute(update(table).where(table.c.id == row.record_id).values(owner_id=str(owner)))
-
-    def _place(self, conn: Connection, account: Account, row: Any, agreed: Agreed, sighting: Sighting) -> None:
-        block, _direction, key = agreed.hub[records.PLACE]
-        actor = f"crm:{account.id}"
-        reason = str(sighting.flat.get("reject_reason") or "")
-        act = MOVES.get((row.role, block))
-        try:
-            if act is None:
-                raise moves.NotPossible("not_here", "This stage has no meaning for this record")
-            act(conn, self._clock, row, key, actor, reason, agreed, sighting)
-        except moves.NotPossible as error:
-            # The hub keeps its own view and shows the difference; nothing is moved back behind a person's back.
-            sighting.state, sighting.code, sighting.why = "linked", error.code, str(error)
-            facts = {"code": error.code, "why": str(error), "to": key}
-            note(conn, self._clock, row.role, row.record_id, "not_followed", actor, facts)
-
-    def _mark_others(self, conn: Connection, account: Account, record_id: str) -> None:
-        """Other CRMs that hold this record have news to get."""
-        others = (link.c.record_id == record_id) & (link.c.connection_id != account.id) & (link.c.state == "linked")
-        conn.execute(update(link).where(others).values(dirty=link.c.dirty + 1, lane=REST, due_at=self._clock.now()))
+            if known.get(conflict.field) != [conflict.hub, conflict.crm]:
+                facts = {"field": conflict.field, "hub": conflict.hub, "crm": conflict.crm, "winner": conflict.winner}
+                note(conn, self._clock, row.role, row.record_id, "conflict", actor, facts)
+        sighting.base.pop(ASKED, None)
+        if asked:
+            sighting.base[ASKED] = asked
+            sighting.code, sighting.why = "conflict", f"Changed on both sides: {', '.join(sorted(asked))}"
+        elif agreed.unread:
+            names = ", ".join(sorted(set(agreed.unread)))
+            sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
 
 
-def _mass_deletion(conn: Connection, account: Account, gone: int) -> str:
-    """Why so many deletions at once wait for a person, "" for few: mostly a permission was lost, not the records."""
+def is_gone(record: Record | None) -> bool:
+    """Whether this is evidence of a deletion (a merged record goes on in another one)."""
+    return record is None or (record.deleted and not record.merged_into)
+
+
+def before_image(
+    clock: Clock, row: Any, side: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A row of sync_write: the values of these fields from before and from now."""
+    return {
+        "id": clock.new_id(), "at": clock.now(), "connection_id": row.connection_id, "side": side, "role": row.role,
+        "record_id": row.record_id, "before": {name: before.get(name) for name in after}, "after": dict(after),
+    }  # fmt: skip
+
+
+def mass_deletion(conn: Connection, now: int, account: Account, gone: int) -> str:
+    """Why so many deletions in an hour wait for a person, "" for few: mostly a permission was lost, not records."""
+    if not gone:
+        return ""
+    mine = link.c.connection_id == account.id
+    lately = mine & (link.c.code == "deleted_in_crm") & (link.c.since > now - HOUR)
+    gone += conn.execute(select(func.count()).where(lately)).scalar() or 0
     if gone <= FEW:
         return ""
-    mine = (link.c.connection_id == account.id) & (link.c.state == "linked")
-    total = conn.execute(select(func.count()).where(mine)).scalar() or 0
+    total = conn.execute(select(func.count()).where(mine, link.c.state == "linked")).scalar() or 0
     if gone <= total // 10:
         return ""
-    return f"{gone} of {total} records vanished at once: check the CRM's permissions, then confirm or restore"
+    return f"{gone} of {total} records vanished within an hour: check the CRM's permissions, then confirm or restore"
+
+
+def _newer(account: Account, row: Any, record: Record, now: int) -> str:
+    """The side that changed later, beyond the doubt of two clocks and the coarser stamp; "" when nobody can tell."""
+    if record.updated_at is None or not row.dirty or row.due_at is None or row.due_at > now:
+        return ""
+    skew = float(account.live.row.config.get("skew_s", SKEW_S))
+    apart = row.due_at - millis(record.updated_at)
+    if abs(apart) <= (skew + account.crm.facts.precision) * SECOND:
+        return ""
+    return "hub" if apart > 0 else "crm"
 
 
 def _keep_place(sighting: Sighting, flat: records.Flat) -> None:
     """A move that was not followed is no agreement: each side stands where it stood until one of them moves."""
     sighting.base[records.PLACE] = sighting.flat[records.PLACE] = flat[records.PLACE]
-
-
-def _lead_in_lead_block(
-    conn: Connection, clock: Clock, row: Any, key: str, actor: str, reason: str, agreed: Agreed, sighting: Sighting
-) -> None:
-    stage_final = moves.final_of(conn, row.record_id, "lead", key)
-    state = conn.execute(select(lead.c.state).where(lead.c.id == row.record_id)).scalar()
-    if stage_final == "rejected":
-        moves.reject_lead(conn, clock, row.record_id, reason or "Closed in the CRM", actor)
-    elif state == "rejected":
-        moves.reopen_lead(conn, clock, row.record_id, key, actor)
-    else:
-        moves.move_lead(conn, clock, row.record_id, key, actor)
-
-
-def _lead_over_the_border(
-    conn: Connection, clock: Clock, row: Any, key: str, actor: str, reason: str, agreed: Agreed, sighting: Sighting
-) -> None:
-    if conn.execute(select(lead.c.state).where(lead.c.id == row.record_id)).scalar() == "rejected":
-        moves.reopen_lead(conn, clock, row.record_id, moves.first_stage(conn, row.record_id), actor)
-    deal_id = moves.convert_lead(conn, clock, row.record_id, actor)
-    moves.move_deal(conn, clock, deal_id, key, actor, reason)
-    mine = (link.c.record_id == deal_id) & (link.c.connection_id == row.connection_id)
-    conn.execute(update(link).where(mine).values(base=agreed.base, raw=agreed.raw, sent={}))
-    sighting.state, sighting.push = "history", {}
-
-
-def _deal_in_deal_block(
-    conn: Connection, clock: Clock, row: Any, key: str, actor: str, reason: str, agreed: Agreed, sighting: Sighting
-) -> None:
-    moves.move_deal(conn, clock, row.record_id, key, actor, reason)
-
-
-def _deal_back_over_the_border(
-    conn: Connection, clock: Clock, row: Any, key: str, actor: str, reason: str, agreed: Agreed, sighting: Sighting
-) -> None:
-    lead_id = moves.revert_conversion(conn, clock, row.record_id, key, actor)
-    mine = (link.c.record_id == lead_id) & (link.c.connection_id == row.connection_id)
-    conn.execute(update(link).where(mine).values(base=agreed.base, raw=agreed.raw, sent={}))
-    sighting.state, sighting.push = "history", {}
-
-
-MOVES: Mapping[tuple[str, str], Callable[..., None]] = {
-    ("lead", "lead"): _lead_in_lead_block,
-    ("lead", "deal"): _lead_over_the_border,
-    ("deal", "deal"): _deal_in_deal_block,
-    ("deal", "lead"): _deal_back_over_the_border,
-}

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.contract import Done, Failed, Lost, Op, Outcome, Record
-from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry
+from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry, Unreadable
 from hub.clock import HOUR, MINUTE, SECOND
 from hub.sync import records
 from hub.sync.account import Account
-from hub.sync.observe import Sighting
+from hub.sync.apply import Sighting
+from hub.sync.foreign import guarded
+from hub.sync.observe import OLDER
 from hub.sync.plan import ABSENT
 from hub.sync.split import NotPlaced
 
@@ -45,7 +47,11 @@ class Parcel:
     attempts: int = 0
     lookups: int = 0
     contact: Parcel | None = None
+    lead: Parcel | None = None  # the lead this deal was, where leads are records of their own
+    idle: bool = False  # it stays in the hub under this placement
     first: bool = False
+    remark: tuple[str, str] = ("", "")  # code and why that stay when the write has succeeded
+    before: dict[str, Any] = field(default_factory=dict)  # hub values both sides had, of the fields being written
     pause: Pause | None = None
 
     def __post_init__(self) -> None:
@@ -62,6 +68,8 @@ class Parcel:
     @property
     def goes(self) -> bool:
         """Whether there is something to do for this link right now."""
+        if self.idle:
+            return False
         return self.row.state in ("linked", "uncertain") or (self.state == "sending" and self.op is not None)
 
     @property
@@ -83,7 +91,9 @@ def prepare(account: Account, parcels: Sequence[Parcel], now: int) -> None:
     """Operations for what is new; what was left in the middle of sending becomes uncertain."""
     carried: set[int] = set()
     for parcel in sorted(parcels, key=lambda p: p.row.role == "contact"):
-        if parcel.row.state == "sending":
+        if not account.kind(parcel.row.role):
+            parcel.idle, parcel.dirty = True, -parcel.row.dirty
+        elif parcel.row.state == "sending":
             doubt(account, parcel, "the worker that sent it stopped", now)
         elif parcel.row.state == "new" and id(parcel) not in carried:
             _prepare_new(account, parcel, carried, now)
@@ -91,19 +101,26 @@ def prepare(account: Account, parcels: Sequence[Parcel], now: int) -> None:
 
 def _prepare_new(account: Account, parcel: Parcel, carried: set[int], now: int) -> None:
     """A card goes with its new contact where the vendor has one call for both, else after it."""
-    contact = parcel.contact
-    if contact is None:
-        create(account, parcel)
-    elif contact.remote_id:
-        create(account, parcel, links={account.crm.contact_kind: (contact.remote_id,)})
-    elif contact.state == "new" and account.crm.facts.compound and contact.flat and id(contact) not in carried:
-        carried.add(id(contact))
-        create(account, contact)
-        create(account, parcel, includes=(contact.op,) if contact.op else ())
-    elif contact.state in ("new", "sending", "uncertain"):
-        parcel.state, parcel.due_at = "new", now + SECOND  # its contact is on the way
-    else:
-        create(account, parcel)
+    links: dict[str, tuple[str, ...]] = {}
+    for kind, other in ((account.crm.contact_kind, parcel.contact), (account.kind("lead"), parcel.lead)):
+        if other is None or not kind:
+            continue
+        if other.remote_id:
+            links[kind] = (other.remote_id,)
+        elif other is parcel.contact and _can_travel_along(account, other, carried):
+            carried.add(id(other))
+            create(account, other)
+            create(account, parcel, (other.op,) if other.op else (), links)
+            return
+        elif other.state in ("new", "sending", "uncertain"):
+            parcel.state, parcel.due_at = "new", now + SECOND  # what it hangs on is on the way
+            return
+    create(account, parcel, (), links)
+
+
+def _can_travel_along(account: Account, contact: Parcel, carried: set[int]) -> bool:
+    ready = contact.state == "new" and bool(contact.flat) and id(contact) not in carried
+    return ready and bool(account.crm.facts.compound) and bool(account.crm.contact_kind)
 
 
 def create(
@@ -123,24 +140,41 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int) -> bool:
     """Take over what was seen; answers whether the CRM still has to be told something (then `op` says what)."""
     parcel.base, parcel.raw, parcel.flat = seen.base, seen.raw, seen.flat
     parcel.state, parcel.dirty = seen.state, -parcel.row.dirty
-    parcel.sent, parcel.code, parcel.why, parcel.due_at = {}, seen.code, seen.why, now
-    if seen.state != "linked" or not seen.push:
+    parcel.code, parcel.why, parcel.due_at = seen.code, seen.why, now
+    parcel.remark, parcel.sent = (seen.code, seen.why), given_up(account, parcel.row.sent, now)
+    if seen.remote_id is not None:
+        parcel.remote_id = seen.remote_id
+    if seen.again:
+        parcel.dirty += 1
+    if seen.state != "linked" or seen.again or not seen.push or not account.kind(parcel.row.role):
         return False
     values = _values(account, parcel, seen.push, seen.raw)
     if not values:
         return False
-    parcel.sent, parcel.dirty = account.remembered(parcel.row.role, values, seen.raw), 0
+    parcel.before = {name: seen.base.get(name) for name in seen.push}
+    parcel.sent, parcel.dirty = {**parcel.sent, **account.remembered(parcel.row.role, values, seen.raw)}, 0
     parcel.op = Op(account.kind(parcel.row.role), values, ref=parcel.remote_id, marker=parcel.marker)
     return True
+
+
+def given_up(account: Account, sent: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """Writes that nobody confirmed and that may still arrive: what is left of `sent` when it is replaced."""
+    older = [one for one in sent.get(OLDER, ()) if one[0] > now]
+    last = {name: value for name, value in sent.items() if name != OLDER}
+    if last:
+        older.append([now + round(account.longest_request * SECOND), last])
+    return {OLDER: older} if older else {}
 
 
 def _values(
     account: Account, parcel: Parcel, wish: Mapping[str, Any], before: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     try:
-        values = account.written(parcel.row.role, wish, before)
-    except NotPlaced as error:
-        parcel.state, parcel.code, parcel.why = "parked", "not_placed", str(error)
+        values = guarded(account.written, parcel.row.role, wish, before)
+    except Unreadable as error:
+        placed = not isinstance(error.__cause__, NotPlaced)
+        parcel.state, parcel.code = "parked", "unreadable" if placed else "not_placed"
+        parcel.why = str(error) if placed else str(error.__cause__)
         return None
     for name in parcel.base.get(REFUSED, ()):
         values.pop(name, None)
@@ -174,11 +208,16 @@ def arrive(account: Account, parcel: Parcel, record: Record, echoed: bool, now: 
             value = parcel.flat.get(slot.hub, ABSENT) if told else slot.into(parcel.sent[slot.crm])
             if value is not ABSENT:
                 agreed[slot.hub] = value
-    parcel.raw = {**parcel.raw, **(account.seen(record, parcel.row.role) if echoed else parcel.sent)}
+    parcel.raw = {**parcel.raw, **(account.seen(record, parcel.row.role) if echoed else _plain(parcel.sent))}
     parcel.base = {**parcel.base, **agreed}
-    parcel.sent, parcel.remote_id = {}, record.ref
-    parcel.state, parcel.code, parcel.why, parcel.attempts = "linked", "", "", 0
+    parcel.sent, parcel.remote_id = {name: parcel.sent[name] for name in (OLDER,) if name in parcel.sent}, record.ref
+    parcel.state, parcel.attempts = "linked", 0
+    parcel.code, parcel.why = parcel.remark
     parcel.due_at, parcel.dirty = now, -parcel.row.dirty
+
+
+def _plain(sent: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sent.items() if name != OLDER}
 
 
 def doubt(account: Account, parcel: Parcel, reason: str, now: int) -> None:
@@ -206,6 +245,16 @@ def looked_up(account: Account, parcel: Parcel, found: Sequence[Record], now: in
         parcel.state, parcel.lookups = "parked", 0
     else:
         parcel.state, parcel.due_at, parcel.lookups, parcel.sent = "new", now, 0, {}
+
+
+def stumble(parcel: Parcel, error: ConnectorError, now: int) -> None:
+    """It could not be read or looked for: later again, and after so many times a person has to look."""
+    parcel.code, parcel.why = error.code, str(error)
+    parcel.attempts += 1
+    if parcel.attempts >= len(BACKOFF):
+        parcel.state = "parked"
+    else:
+        parcel.due_at = now + BACKOFF[parcel.attempts - 1]
 
 
 def _failed(parcel: Parcel, outcome: Failed, now: int) -> None:

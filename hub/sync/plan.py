@@ -13,6 +13,8 @@ from typing import Any
 
 Values = Mapping[str, Any]
 ABSENT = object()
+ASSERT = "@assert"
+"""Under this name a base lists hub fields that are to be written even over what the mapping cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,17 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a link remembers: hub values both sides agreed on, the CRM's spelling, and unconfirmed writes."""
+    """What a link remembers: hub values both sides agreed on, the CRM's spelling, and unconfirmed writes.
+
+    `older` are writes before the last one whose answers never came: a late one is still ours. `newer` is the side
+    ("hub" or "crm") that changed last beyond any doubt of the two clocks, "" when nobody can tell.
+    """
 
     base: Values
     raw: Values
     sent: Values
+    older: Sequence[Values] = ()
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +92,28 @@ def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed
     if changed_there and theirs is ABSENT:
         agreed.unread.append(slot.hub)
         return
-    if theirs is not ABSENT and slot.crm in memory.sent and _own(slot, theirs, memory.sent[slot.crm]):
+    if theirs is not ABSENT and _own(slot, theirs, memory):
         base, theirs = theirs, ABSENT  # the write nobody had confirmed
         agreed.base[slot.hub] = base
     changed_here = slot.direction != "in" and not slot.same(ours, base)
     if theirs is ABSENT:
         if changed_here and slot.fits(ours) and not (slot.once and _filled(base)):
-            agreed.push[slot.hub] = ours
+            _say(slot, ours, shown, memory, agreed)
     elif slot.same(ours, theirs):
         agreed.base[slot.hub] = ours
     elif not changed_here or slot.same(theirs, base):
         _settle(slot, ours, theirs, base, changed_here, agreed)
-    elif not _conflict(slot, ours, theirs, base, agreed):
+    elif not _conflict(slot, ours, theirs, base, memory.newer, agreed):
         _remember(agreed, slot, memory)  # until a person decides, the CRM's edit is still news
+
+
+def _say(slot: Slot, ours: Any, shown: Any, memory: Memory, agreed: Agreed) -> None:
+    """The hub's news goes out, but not over a value that nobody here understands."""
+    readable = shown is ABSENT or slot.direction == "out" or slot.into(shown) is not ABSENT
+    if readable or slot.hub in memory.base.get(ASSERT, ()):
+        agreed.push[slot.hub] = ours
+    else:
+        agreed.unread.append(slot.hub)
 
 
 def _remember(agreed: Agreed, slot: Slot, memory: Memory) -> None:
@@ -118,9 +135,10 @@ def _settle(slot: Slot, ours: Any, theirs: Any, base: Any, changed_here: bool, a
         agreed.base[slot.hub] = theirs
 
 
-def _conflict(slot: Slot, ours: Any, theirs: Any, base: Any, agreed: Agreed) -> bool:
+def _conflict(slot: Slot, ours: Any, theirs: Any, base: Any, newer: str, agreed: Agreed) -> bool:
     """Name it, and settle it by the policy; False when a person has to."""
-    winner = WINNERS.get(slot.policy, _crm)(ours, theirs, base)
+    policy = newer if slot.policy == "latest" else slot.policy
+    winner = WINNERS.get(policy, _crm)(ours, theirs, base)
     if winner[0] != "ask":
         value = winner[1]
         agreed.base[slot.hub] = theirs
@@ -132,9 +150,14 @@ def _conflict(slot: Slot, ours: Any, theirs: Any, base: Any, agreed: Agreed) -> 
     return winner[0] != "ask"
 
 
-def _own(slot: Slot, theirs: Any, sent: Any) -> bool:
-    written = slot.into(sent)
-    return written is not ABSENT and slot.same(theirs, written)
+def _own(slot: Slot, theirs: Any, memory: Memory) -> bool:
+    """Whether this is what we wrote, lately or in a call that was given up."""
+    for sent in (memory.sent, *memory.older):
+        if slot.crm in sent:
+            written = slot.into(sent[slot.crm])
+            if written is not ABSENT and slot.same(theirs, written):
+                return True
+    return False
 
 
 def _filled(value: Any) -> bool:
@@ -175,10 +198,10 @@ def _most(pick: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], tuple[st
     return choose
 
 
+# `latest` becomes the newer side; without trustworthy clocks on both sides the CRM's person decides.
 WINNERS: Mapping[str, Callable[[Any, Any, Any], tuple[str, Any]]] = {
     "crm": _crm,
     "hub": _hub,
-    "latest": _crm,  # without trustworthy clocks on both sides the CRM's person decides
     "union": _union,
     "max": _most(max),
     "min": _most(min),

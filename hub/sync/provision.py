@@ -7,21 +7,27 @@ takes the steps back in reverse order and removes nothing that was there before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from connectors.contract import CRM, Pipeline, Schema, Stage, Step
-from connectors.errors import Refuse
+from connectors.contract import CRM, Schema, Step
+from connectors.errors import Refuse, Unsupported
 from hub.clock import Clock
 from hub.intake.connections import Connections, Live
-from hub.model import connection, direction, member, provision_run, stage
+from hub.model import connection, direction, link, member, provision_run, stage
 from hub.store.engine import Store
-from hub.store.notes import note
-from hub.sync.split import placement_json
+from hub.store.notes import REST, note
+from hub.sync.account import kind_of, section_of
+from hub.sync.layout import NEW, Layout, Wish, known
+from hub.sync.plan import ASSERT
+from hub.sync.records import PLACE
+from hub.sync.split import Row, placement_json
+from hub.sync.strangers import WELCOME
 from mappings import load, shipped
 
 FIELD_SHAPES: Mapping[str, Mapping[str, Any]] = {
@@ -30,7 +36,9 @@ FIELD_SHAPES: Mapping[str, Mapping[str, Any]] = {
     "HUB_QUALIFIED_AT": {"name": "Qualified at", "type": "datetime"},
     "HUB_TEXT": {"name": "Inquiry", "type": "textarea"},
 }
-"""Fields whose type is not plain text."""
+"""Fields whose type is not plain text, by what follows our prefix in any CRM's spelling."""
+OWN = re.compile(r"(?:^|_)(?:HUB|hub)(?=_|[A-Z])")
+"""Our prefix in a field's code: HUB_ID, hub_id, x_hub_id, UF_CRM_HUB_ID, HUB_ID__c, hubId."""
 
 
 class NotAsPlanned(RuntimeError):
@@ -42,27 +50,14 @@ class Plan:
     """Steps in order, each with a sentence for the admin, and the placement they will give."""
 
     steps: tuple[Step, ...]
-    rows: tuple[tuple[str, str, str, str, str], ...]
+    rows: tuple[Row, ...]
     sentences: tuple[str, ...]
+    strategy: str = "two_blocks"
+    instead: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         return not self.steps
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """One stage the hub wants over there."""
-
-    block: str
-    key: str
-    name: str
-    colour: str
-    final: str
-
-
-NEW = "new:"
-"""Prefix of references to things that earlier steps of the same plan create."""
 
 
 class Provision:
@@ -71,23 +66,24 @@ class Provision:
     def __init__(self, store: Store, clock: Clock, connections: Connections, public_url: str) -> None:
         self._store, self._clock, self._connections, self._public_url = store, clock, connections, public_url
 
-    def plan(self, connection_id: str, pipelines: Mapping[str, str] | None = None) -> Plan:
-        """What would be done. `pipelines` maps a direction id to an existing pipeline that shall be divided;
-        other directions get a pipeline of their own, so that nobody's present cards are touched."""
+    def plan(self, connection_id: str, pipelines: Mapping[str, str] | None = None, strategy: str = "") -> Plan:
+        """What would be done. `pipelines` maps a direction id to an existing pipeline that shall be divided (or hold
+        the deals); other directions get pipelines of their own, so that nobody's present cards are touched.
+        `strategy` "" keeps the present one, or takes the first the CRM declares. Raises `Unsupported`."""
         live = self._live(connection_id)
+        chosen = strategy or strategy_of(live)
+        if chosen not in live.crm.facts.strategies:
+            can = ", ".join(live.crm.facts.strategies)
+            raise Unsupported(f"{live.crm.title} cannot carry the placement {chosen!r}; it can: {can}")
         schema = live.crm.describe()
         with self._store.read() as conn:
             wishes = _wishes(conn)
-        steps: list[Step] = []
-        rows: list[tuple[str, str, str, str, str]] = []
+        layout = Layout(live.crm, schema, chosen, known(live.row.config, chosen))
         for direction_row, stages in wishes:
-            chosen = (pipelines or {}).get(direction_row.id, "")
-            own_name = f"{direction_row.name} · leads and deals"
-            have = _pipeline(schema, chosen, own_name)
-            _plan_pipeline(live.crm, have, own_name, stages, steps, rows, direction_row.id)
-        steps += _plan_fields(live, schema)
-        steps += self._plan_hook(live, schema)
-        return Plan(tuple(steps), tuple(rows), tuple(_sentence(step) for step in steps))
+            layout.add(direction_row.id, direction_row.name, stages, (pipelines or {}).get(direction_row.id, ""))
+        steps = [*layout.steps, *_plan_fields(live, schema, chosen), *self._plan_hook(live, schema)]
+        sentences = tuple(_sentence(step) for step in steps)
+        return Plan(tuple(steps), tuple(layout.rows), sentences, chosen, layout.instead)
 
     def apply(self, connection_id: str, plan: Plan) -> str:
         """Carry the plan out; answers the id of the run. What an earlier run was killed in counts as its work."""
@@ -96,7 +92,7 @@ class Provision:
         run_id = self._begin(live, plan)
         refs: list[str] = []
         for number, step in enumerate(plan.steps):
-            refs.append(live.crm.provision([_resolved(step, plan.steps, refs)])[0])
+            refs.append(_carry_out(live.crm, _resolved(step, plan.steps, refs), plan.instead.get(number, "")))
             with self._store.write() as conn:
                 conn.execute(
                     update(provision_run).where(provision_run.c.id == run_id).values(refs=refs, state="applying")
@@ -107,9 +103,7 @@ class Provision:
 
     def verify(self, connection_id: str) -> tuple[str, ...]:
         """What is missing over there, one sentence each; empty when everything is as it should be."""
-        live = self._live(connection_id)
-        placed = {row[0]: row[1] for row in self._placed_pipelines(live)}
-        return self.plan(connection_id, placed).sentences
+        return self.plan(connection_id).sentences
 
     def undo(self, connection_id: str) -> tuple[str, ...]:
         """Take the last set-up back, with the broken runs it completed, newest step first; answers what was done."""
@@ -151,7 +145,8 @@ class Provision:
 
     def _plan_hook(self, live: Live, schema: Schema) -> list[Step]:
         address = f"{self._public_url}/in/{live.row.token}"
-        return [] if address in schema.hooks else [Step("hook", "create", {"address": address})]
+        cannot = ("hook", "") in known(live.row.config, "").without
+        return [] if address in schema.hooks or cannot else [Step("hook", "create", {"address": address})]
 
     def _settle(self, live: Live, plan: Plan) -> None:
         """A run that was killed may have had its next step done and not written down: the account shows it, because
@@ -163,7 +158,7 @@ class Provision:
             steps, refs = [Step(**raw) for raw in run.steps], list(run.refs)
             if len(refs) < len(steps):
                 step = _resolved(steps[len(refs)], steps, refs)
-                refs += [] if any(_same(step, other) for other in plan.steps) else live.crm.provision([step])
+                refs += [] if any(_same(step, other) for other in plan.steps) else [_carry_out(live.crm, step, "")]
             with self._store.write() as conn:
                 row = update(provision_run).where(provision_run.c.id == run.id)
                 conn.execute(row.values(refs=refs, state="stopped"))
@@ -186,14 +181,22 @@ class Provision:
         users = {user.email.lower(): user.ref for user in live.crm.describe().users if user.active and user.email}
         with self._store.write() as conn:
             config = dict(conn.execute(select(connection.c.config).where(connection.c.id == live.id)).scalar() or {})
-            config["placement"] = placement_json("two_blocks", rows)
+            before = config.get("placement")
+            config["placement"] = placement_json(plan.strategy, [row for row in rows if row[4]])
             config["tables"] = {**config.get("tables", {}), "owners": _owners(conn, users)}
+            config["checked"] = live.row.generation
+            without = [*config.get("without", []), *_impossible(plan.steps, refs, plan.instead)]
+            config |= {"without": without} if without else {}
+            if before is None and _is_own(plan):
+                config.setdefault("strangers", WELCOME)
             conn.execute(
                 update(connection)
                 .where(connection.c.id == live.id)
                 .values(config=config, fingerprint=account.fingerprint, state="active", why="")
             )
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="applied"))
+            if before is not None and any(step.what in ("field", "stage") for step in plan.steps):
+                _look_at_all(conn, self._clock, live.id, moved=before["strategy"] != plan.strategy)
         self._connections.forget()
 
     def _forget(self, live: Live, run_id: str, removed: Collection[str]) -> None:
@@ -209,11 +212,6 @@ class Provision:
             conn.execute(update(connection).where(connection.c.id == live.id).values(config=config))
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="undone"))
         self._connections.forget()
-
-    @staticmethod
-    def _placed_pipelines(live: Live) -> Iterable[tuple[str, str]]:
-        kept = live.row.config.get("placement") or {"rows": []}
-        return {(row[1], row[3]) for row in kept["rows"]}
 
 
 def _same(one: Step, other: Step) -> bool:
@@ -241,95 +239,76 @@ def _owners(conn: Connection, users: Mapping[str, str]) -> dict[str, str]:
     return {row.id: users[row.login.lower()] for row in rows if row.login.lower() in users}
 
 
-def _wishes(conn: Connection) -> list[tuple[Any, list[_Wish]]]:
+def _wishes(conn: Connection) -> list[tuple[Any, list[Wish]]]:
     directions = list(conn.execute(select(direction).order_by(direction.c.main.desc(), direction.c.position)))
     rows = list(conn.execute(select(stage).order_by(stage.c.block.desc(), stage.c.position)))
     return [
-        (one, [_Wish(r.block, r.key, r.name, r.colour, r.final) for r in rows if r.direction_id == one.id])
+        (one, [Wish(r.block, r.key, r.name, r.colour, r.final) for r in rows if r.direction_id == one.id])
         for one in directions
     ]
 
 
-def _pipeline(schema: Schema, chosen: str, name: str) -> Pipeline | None:
-    if chosen:
-        return next((p for p in schema.pipelines if p.ref == chosen), None)
-    return next((p for p in schema.pipelines if p.name == name), None)
+def strategy_of(live: Live) -> str:
+    """The placement a connection has or shall have: as it was set up, else the first its CRM declares."""
+    kept = live.row.config.get("placement")
+    return str(kept["strategy"]) if kept else live.crm.facts.strategies[0]
 
 
-def _plan_pipeline(
-    crm: CRM,
-    have: Pipeline | None,
-    name: str,
-    wishes: Sequence[_Wish],
-    steps: list[Step],
-    rows: list[tuple[str, str, str, str, str]],
-    direction_id: str,
-) -> None:
-    """Lead stages first, then the border (a change of hue), then deal stages; closing stages are the CRM's own."""
-    if have is None:
-        first = next(({"name": w.name, "colour": _colour(crm, w.colour)} for w in wishes if not w.final), None)
-        steps.append(Step("pipeline", "create", {"name": name, **({"first": first} if first else {})}))
-        pipeline_ref = f"{NEW}{len(steps) - 1}"
-    else:
-        pipeline_ref = have.ref
-    finals = {s.final: s.ref for s in have.stages if s.final} if have else dict(crm.facts.finals)
-    position = 0
-    for wish in wishes:
-        closing = {"rejected": "lost"}.get(wish.final, wish.final)
-        if closing and closing in finals:
-            rows.append((wish.block, direction_id, wish.key, pipeline_ref, finals[closing]))
-            continue
-        position += 10
-        found = _stage(have, wish.name)
-        values = {"name": wish.name, "colour": _colour(crm, wish.colour), "position": position}
-        if found is None:
-            steps.append(Step("stage", "create", values, under=pipeline_ref))
-            ref = f"{NEW}{len(steps) - 1}"
-        else:
-            ref = found.ref
-            before = {"name": found.name, "colour": found.colour, "position": found.position}
-            if values["colour"] and values["colour"] != found.colour:
-                steps.append(Step("stage", "change", {"colour": values["colour"]}, ref, pipeline_ref, before))
-        rows.append((wish.block, direction_id, wish.key, pipeline_ref, ref))
+def _is_own(plan: Plan) -> bool:
+    """Whether every stage stands in a pipeline that this plan makes: then nobody has cards there yet."""
+    return all(row[3].startswith(NEW) for row in plan.rows)
 
 
-def _stage(have: Pipeline | None, name: str) -> Stage | None:
-    if have is None:
-        return None
-    return next((s for s in have.stages if s.name.casefold() == name.casefold() and not s.final), None)
+def _look_at_all(conn: Connection, clock: Clock, connection_id: str, *, moved: bool) -> None:
+    """Old cards learn the new fields; after a change of strategy they move to their new places as well."""
+    mine = (link.c.connection_id == connection_id) & (link.c.state == "linked")
+    for row in conn.execute(select(link.c.id, link.c.base).where(mine, link.c.role != "contact")) if moved else ():
+        base = {**{k: v for k, v in row.base.items() if k != PLACE}, ASSERT: [PLACE]}
+        conn.execute(update(link).where(link.c.id == row.id).values(base=base))
+    again = {"dirty": link.c.dirty + 1, "lane": REST, "due_at": clock.now()}
+    conn.execute(update(link).where(mine).values(again))
 
 
-def _colour(crm: CRM, wish: str) -> str:
-    """The nearest colour the vendor has, by distance in RGB; "" where it has none."""
-    facts = crm.facts
-    if facts.colours == "any" or not wish:
-        return wish if facts.colours != "none" else ""
-    if facts.colours == "none" or wish in facts.palette:
-        return wish if wish in facts.palette else ""
-    return min(facts.palette, key=lambda have: sum((a - b) ** 2 for a, b in zip(_rgb(have), _rgb(wish), strict=True)))
+def _carry_out(crm: CRM, step: Step, instead: str) -> str:
+    """One step over there; what the CRM lets nobody make is made by something that is there, or left out."""
+    try:
+        return crm.provision([step])[0]
+    except Unsupported:
+        return instead
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+def _impossible(steps: Sequence[Step], refs: Sequence[str], instead: Mapping[int, str]) -> list[list[str]]:
+    """Steps that came to nothing, so that no later plan asks for them again."""
+    return [
+        [step.what, str(step.values.get("name") or step.values.get("code") or "")]
+        for number, (step, ref) in enumerate(zip(steps, refs, strict=True))
+        if step.action == "create" and ref == instead.get(number, "")
+    ]
 
 
-def _plan_fields(live: Live, schema: Schema) -> list[Step]:
+def _plan_fields(live: Live, schema: Schema, strategy: str) -> list[Step]:
     """Fields of the mapping that carry our prefix and are not there yet."""
-    mapping = load(live.row.mapping or shipped(live.row.connector))
-    crm = live.crm
-    kinds = {"contact": crm.contact_kind, "lead": crm.lead_kind, "deal": crm.deal_kind}
-    wanted = dict.fromkeys(
-        (kinds[line.kind], line.crm) for line in mapping.lines if line.crm.startswith("HUB_") and line.kind in kinds
-    )
-    steps = []
+    mapping, crm = load(live.row.mapping or shipped(live.row.connector)), live.crm
+    kinds: dict[str, list[str]] = {}
+    for role in ("contact", "lead", "deal"):
+        if kind := kind_of(crm, strategy, role):
+            kinds.setdefault(section_of(crm, strategy, role), []).append(kind)
+    lines = [line for line in mapping.lines if OWN.search(line.crm)]
+    wanted = dict.fromkeys((kind, line.crm) for line in lines for kind in kinds.get(line.kind, ()))
+    steps: list[Step] = []
+    without = known(live.row.config, strategy).without
     for kind, code in wanted:
-        if any(field.name == code for field in schema.fields.get(kind, ())):
+        if any(one.name == code for one in schema.fields.get(kind, ())) or ("field", code) in without:
             continue
-        shape = FIELD_SHAPES.get(
-            code, {"name": code.removeprefix("HUB_").replace("_", " ").capitalize(), "type": "text"}
-        )
-        steps.append(Step("field", "create", {"code": code, **shape}, under=kind))
+        steps.append(Step("field", "create", {"code": code, **_shape(code)}, under=kind))
     return steps
+
+
+def _shape(code: str) -> Mapping[str, Any]:
+    """Name and type of a field of ours, however this CRM spells its code."""
+    rest = OWN.split(code, maxsplit=1)[-1].removesuffix("__c")
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", rest).strip("_").upper()
+    return FIELD_SHAPES.get(f"HUB_{plain}", {"name": plain.replace("_", " ").capitalize(), "type": "text"})
 
 
 def _resolved(step: Step, steps: Sequence[Step], refs: Sequence[str]) -> Step:

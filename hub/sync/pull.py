@@ -1,13 +1,14 @@
 """What people and robots did in a CRM comes back: hooks say "look again", polling misses nothing.
 
 A poll reads changed records page by page; a cursor is saved in the commit that applied its page, so a kill
-repeats a page and never skips one. Hooks are only hints: the record is read, never the hook's content.
+repeats a page and never skips one. Hooks are only hints: the record is read, never the hook's content. A page or
+a record that cannot be read stops neither the other kinds nor the hints.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
@@ -18,14 +19,31 @@ from hub.clock import MINUTE, SECOND, Clock
 from hub.model import link, look_again, pull_state
 from hub.store.engine import Store, add_unless_there
 from hub.sync.account import Account, Accounts
-from hub.sync.observe import Observer, Sighting
+from hub.sync.apply import Sighting
+from hub.sync.foreign import guarded
+from hub.sync.observe import OLDER, Observer, is_gone
+from hub.sync.reading import absence_in_doubt, read_each
+from hub.sync.strangers import Strangers
 
 log = logging.getLogger("leadhub.pull")
 
 EVERY = 30 * SECOND
 LEASE = 3 * MINUTE
 HINTS = 200
-LINKED = ("linked",)
+STUMBLES = 12
+"""After so many failures in a row a hint is dropped: polling and the audit see the record all the same."""
+
+SEEN = (
+    update(link)
+    .where(link.c.id == bindparam("b_id"))
+    .values(
+        {"dirty": link.c.dirty + bindparam("b_more")}
+        | {
+            name: bindparam(name)
+            for name in ("state", "base", "raw", "sent", "code", "why", "due_at", "since", "remote_id", "seen_at")
+        }
+    )
+)
 
 
 class Puller:
@@ -36,6 +54,7 @@ class Puller:
     ) -> None:
         self._store, self._clock, self._accounts, self._ring = store, clock, accounts, ring
         self._observer = Observer(clock)
+        self._strangers = Strangers(store, clock, self._observer)
 
     def step(self, connection_id: str) -> int:
         """Look at everything hooks pointed at, then at every kind that is due; answers records looked at."""
@@ -63,15 +82,34 @@ class Puller:
         mine = look_again.c.connection_id == account.id
         with self._store.read() as conn:
             rows = list(conn.execute(select(look_again).where(mine).order_by(look_again.c.at).limit(HINTS)))
+        looked = 0
         for kind in dict.fromkeys(row.kind for row in rows):
             asked = [row for row in rows if row.kind == kind]
-            refs = [row.remote_id for row in asked]
-            read = account.crm.get(kind, refs)
-            found = {ref: record for ref, record in zip(refs, read, strict=True)}
-            with self._store.write() as conn:
-                self._apply(conn, account, kind, found)
-                self._forget(conn, asked)
-        return len(rows)
+            looked += self._look(account, kind, asked) if kind in account.kinds else 0
+            if kind not in account.kinds:
+                with self._store.write() as conn:
+                    self._forget(conn, asked)
+        return looked
+
+    def _look(self, account: Account, kind: str, asked: Sequence[Any]) -> int:
+        refs, asked_at = [row.remote_id for row in asked], self._clock.now()
+        read = read_each(account, kind, refs)
+        doubt = absence_in_doubt(self._store, account, kind, refs, read)
+        found = {ref: one for ref, one in zip(refs, read, strict=True) if not isinstance(one, ConnectorError)}
+        unknown = self._strangers.meet(account, kind, [one for one in found.values() if one is not None])
+        with self._store.write() as conn:
+            self.apply(conn, account, kind, found, asked_at, doubt)
+            self._strangers.welcome(conn, account, unknown, self._clock.new_id())
+            self._forget(conn, [row for row in asked if row.remote_id in found or row.times > STUMBLES])
+            self._count(conn, [row for row in asked if row.remote_id not in found])
+        return len(found)
+
+    @staticmethod
+    def _count(conn: Connection, rows: Sequence[Any]) -> None:
+        """One more try for hints whose record could not be read."""
+        for row in rows:
+            place = [look_again.c[name] == getattr(row, name) for name in ("connection_id", "kind", "remote_id")]
+            conn.execute(update(look_again).where(*place).values(times=look_again.c.times + 1))
 
     @staticmethod
     def _forget(conn: Connection, rows: Sequence[Any]) -> None:
@@ -82,13 +120,14 @@ class Puller:
             & (look_again.c.remote_id == bindparam("b_ref"))
             & (look_again.c.times == bindparam("b_times"))
         )
-        conn.execute(
-            look_again.delete().where(place),
-            [
-                {"b_connection": r.connection_id, "b_kind": r.kind, "b_ref": r.remote_id, "b_times": r.times}
-                for r in rows
-            ],
-        )
+        if rows:
+            conn.execute(
+                look_again.delete().where(place),
+                [
+                    {"b_connection": r.connection_id, "b_kind": r.kind, "b_ref": r.remote_id, "b_times": r.times}
+                    for r in rows
+                ],
+            )
 
     # ── polling ──────────────────────────────────────────────────────────────────────────────────
 
@@ -100,29 +139,37 @@ class Puller:
             return 0
         try:
             return self._scan(account, kind, lease, cursor)
-        except ConnectorError as error:
-            self._give_back(account, kind, lease, getattr(error, "after", None) or 0.0)
+        except (Pause, Retry) as error:
+            self._give_back(account, kind, lease, error)
             raise
+        except ConnectorError as error:
+            log.warning("page not read connection=%s kind=%s code=%s", account.id, kind, error.code)
+            self._give_back(account, kind, lease, error)
+            return 0
 
     def _scan(self, account: Account, kind: str, lease: str, cursor: str) -> int:
         looked = 0
         while True:
-            page = account.crm.changes(kind, cursor)
+            asked_at = self._clock.now()
+            page = guarded(account.crm.changes, kind, cursor)
             cursor = page.cursor
             looked += len(page.records)
+            unknown = self._strangers.meet(account, kind, page.records)
             with self._store.write() as conn:
                 if not self._move(conn, account, kind, lease, cursor, page.more):
                     return looked  # somebody else took this scan over
-                self._apply(conn, account, kind, {record.ref: record for record in page.records})
+                self.apply(conn, account, kind, {record.ref: record for record in page.records}, asked_at)
+                self._strangers.welcome(conn, account, unknown, lease)
             if not page.more:
                 return looked
 
-    def _give_back(self, account: Account, kind: str, lease: str, after: float) -> None:
+    def _give_back(self, account: Account, kind: str, lease: str, error: ConnectorError) -> None:
         """A scan that broke off goes on from its last page, as soon as the CRM allows."""
         mine = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == kind) & (pull_state.c.lease == lease)
-        due_at = self._clock.now() + max(EVERY, round(after * SECOND))
+        due_at = self._clock.now() + max(EVERY, round((getattr(error, "after", None) or 0.0) * SECOND))
+        values = {"lease": "", "lease_until": None, "due_at": due_at, "code": error.code, "why": str(error)}
         with self._store.write() as conn:
-            conn.execute(update(pull_state).where(mine).values(lease="", lease_until=None, due_at=due_at))
+            conn.execute(update(pull_state).where(mine).values(values))
 
     def _take(self, account: Account, kind: str, lease: str) -> str | None:
         """Lease the scan and answer its cursor; None when it is not due or another worker has it."""
@@ -146,50 +193,95 @@ class Puller:
         now = self._clock.now()
         mine = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == kind) & (pull_state.c.lease == lease)
         every = round(float(account.live.row.config.get("poll_s", EVERY / SECOND)) * SECOND)
-        values = {"lease_until": now + LEASE} if more else {"lease": "", "lease_until": None, "due_at": now + every}
+        values: dict[str, Any] = {"lease_until": now + LEASE}
+        if not more:
+            values = {"lease": "", "lease_until": None, "due_at": now + every, "code": "", "why": ""}
         return bool(conn.execute(update(pull_state).where(mine).values(cursor=cursor, **values)).rowcount)
 
     # ── applying ─────────────────────────────────────────────────────────────────────────────────
 
-    def _apply(self, conn: Connection, account: Account, kind: str, found: dict[str, Record | None]) -> None:
-        """Records by their id; those without a link here are none of ours yet."""
-        refs = list(found)
+    def apply(
+        self,
+        conn: Connection,
+        account: Account,
+        kind: str,
+        found: Mapping[str, Record | None],
+        asked_at: int,
+        doubt: str = "",
+    ) -> int:
+        """Records by their id, asked for at `asked_at`; those without a link here are none of ours yet. Answers how
+        many were news."""
+        refs, news = list(found), 0
         for start in range(0, len(refs), 400):
-            mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind)
-            rows = list(
-                conn.execute(
-                    select(link)
-                    .where(mine, link.c.remote_id.in_(refs[start : start + 400]), link.c.state.in_(LINKED))
-                    .with_for_update()
-                )
-            )
-            rows = self._not_on_the_way(conn, rows)
-            sightings = self._observer.see(conn, account, [(row, found[row.remote_id]) for row in rows])
-            self._save(conn, rows, sightings)
+            mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind) & (link.c.state == "linked")
+            asked = select(link).where(mine, link.c.remote_id.in_(refs[start : start + 400])).with_for_update()
+            rows = [row for row in conn.execute(asked) if not _as_remembered(account, row, found[row.remote_id])]
+            rows = self._not_stale(conn, rows, asked_at)
+            pairs = [(row, found[row.remote_id]) for row in rows]
+            sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)
+            news += self._save(conn, rows, sightings, asked_at)
+        return news
 
-    def _not_on_the_way(self, conn: Connection, rows: list[Any]) -> list[Any]:
-        """A record that is being written this moment is read again afterwards instead."""
+    def _not_stale(self, conn: Connection, rows: list[Any], asked_at: int) -> list[Any]:
+        """A record that is being written this moment, or was since it was asked for, is read again instead."""
         now = self._clock.now()
-        leased = [row.id for row in rows if row.lease and row.lease_until and row.lease_until > now]
-        if leased:
-            again = update(link).where(link.c.id.in_(leased)).values(dirty=link.c.dirty + 1)
+        doubted = {
+            row.id
+            for row in rows
+            if (row.lease and row.lease_until and row.lease_until > now) or (row.seen_at or 0) >= asked_at
+        }
+        if doubted:
+            again = update(link).where(link.c.id.in_(doubted)).values(dirty=link.c.dirty + 1)
             conn.execute(again)
-        return [row for row in rows if row.id not in set(leased)]
+        return [row for row in rows if row.id not in doubted]
 
-    def _save(self, conn: Connection, rows: Sequence[Any], sightings: dict[str, Sighting]) -> None:
+    def _save(self, conn: Connection, rows: Sequence[Any], sightings: Mapping[str, Sighting], asked_at: int) -> int:
         """Memory of what was seen; what the CRM still has to be told makes the link dirty."""
         now = self._clock.now()
-        values = []
-        for row in rows:
-            seen = sightings[row.id]
-            news = seen.base != row.base or seen.raw != row.raw or seen.state != row.state or seen.push
-            if news:
-                values.append(
-                    {
-                        "b_id": row.id, "state": seen.state, "base": seen.base, "raw": seen.raw, "code": seen.code,
-                        "why": seen.why, "b_more": 1 if seen.push else 0, "due_at": now if seen.push else row.due_at,
-                    }
-                )  # fmt: skip
+        values = [
+            {**_row(row, sightings[row.id], now), "seen_at": asked_at}
+            for row in rows
+            if _is_news(row, sightings[row.id])
+        ]
         if values:
-            grown = {"dirty": link.c.dirty + bindparam("b_more")}
-            conn.execute(update(link).where(link.c.id == bindparam("b_id")).values(grown), values)
+            conn.execute(SEEN, values)
+        return len(values)
+
+
+def _as_remembered(account: Account, row: Any, record: Record | None) -> bool:
+    """Whether the CRM shows exactly what it showed last (mostly our own write, in the overlap of two scans)."""
+    if (
+        record is None
+        or is_gone(record)
+        or record.merged_into
+        or record.ref != row.remote_id
+        or row.sent.keys() - {OLDER}
+    ):
+        return False
+    if account.native and row.role == "lead" and record.links.get(account.crm.deal_kind):
+        return False
+    try:
+        return bool(guarded(account.seen, record, row.role) == row.raw)
+    except ConnectorError:
+        return False
+
+
+def _is_news(row: Any, seen: Sighting) -> bool:
+    """Whether anything is to be written down. Blanks that are shown where nothing is known are none."""
+    if seen.push or seen.again or row.sent or (seen.state, seen.code, seen.base) != (row.state, row.code, row.base):
+        return True
+    raw = row.raw
+    return any(
+        value != raw[name] if name in raw else value not in (None, "", [], {}) for name, value in seen.raw.items()
+    )
+
+
+def _row(row: Any, seen: Sighting, now: int) -> dict[str, Any]:
+    more = 1 if seen.push or seen.again else 0
+    unconfirmed = {OLDER: kept} if (kept := [one for one in row.sent.get(OLDER, ()) if one[0] > now]) else {}
+    return {
+        "b_id": row.id, "state": seen.state, "base": seen.base, "raw": seen.raw, "code": seen.code, "why": seen.why,
+        "sent": {**{k: v for k, v in row.sent.items() if k != OLDER}, **unconfirmed},
+        "remote_id": seen.remote_id or row.remote_id, "b_more": more, "due_at": now if more else row.due_at,
+        "since": row.since if (seen.state, seen.code) == (row.state, row.code) else now,
+    }  # fmt: skip

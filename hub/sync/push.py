@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from connectors.contract import Failed, Outcome
-from connectors.errors import Pause, Retry
+from connectors.contract import Failed, Lost, Outcome, Record
+from connectors.errors import ConnectorError, Pause, Retry, Unreadable
 from hub.clock import SECOND, Clock
 from hub.store.engine import Store
 from hub.sync.account import ROLES, Account, Accounts
+from hub.sync.brake import pulled
+from hub.sync.foreign import guarded
 from hub.sync.ledger import Ledger
 from hub.sync.observe import Observer
-from hub.sync.parcel import BACKOFF, Parcel, judge, looked_up
+from hub.sync.parcel import BACKOFF, Parcel, judge, looked_up, stumble
+from hub.sync.reading import absence_in_doubt, read_each
 
 log = logging.getLogger("leadhub.push")
 
@@ -40,21 +43,26 @@ class Pusher:
         self._store, self._clock, self._accounts, self._ring = store, clock, accounts, ring
 
     def drain(self, connection_id: str, most: int = 1_000_000) -> int:
-        """Push until nothing is due; answers how many links were handled."""
-        total = 0
-        while total < most and (done := self.step(connection_id)):
+        """Push until nothing is due; answers how many links were handled. All of it is one sync run."""
+        total, run = 0, self._clock.new_id()
+        while total < most and (done := self.step(connection_id, run=run)):
             total += done
         return total
 
-    def step(self, connection_id: str, size: int = BATCH) -> int:
+    def step(self, connection_id: str, size: int = BATCH, run: str = "") -> int:
         """One batch of one connection; answers how many links were looked at, 0 when there is no use in going on."""
         account = self._accounts.get(connection_id)
         if account is None:
             return 0
-        ledger = Ledger(self._store, self._clock, account)
+        ledger = Ledger(self._store, self._clock, account, run)
+        try:
+            pulled(self._store, self._clock, account)
+        except Pause as error:
+            self._accounts.pause(connection_id, error)
+            return 0
         parcels = ledger.take(size)
         try:
-            _Carrier(account, ledger, self._clock).carry(parcels)
+            _Carrier(self._store, account, ledger, self._clock).carry(parcels)
         except Pause as error:
             log.warning("connection paused connection=%s code=%s", connection_id, error.code)
             ledger.release(parcels, self._clock.now())
@@ -71,6 +79,7 @@ class Pusher:
 class _Carrier:
     """One batch on its way."""
 
+    store: Store
     account: Account
     ledger: Ledger
     clock: Clock
@@ -99,16 +108,38 @@ class _Carrier:
             raise paused
 
     def _look_up(self, parcels: Sequence[Parcel]) -> None:
+        """By marker, one by one; one that cannot be looked for is asked for again later."""
         for parcel in parcels:
-            found = self.account.crm.find(self.account.kind(parcel.row.role), {"marker": parcel.marker})
-            looked_up(self.account, parcel, found, self.clock.now())
+            try:
+                found = self._find(parcel)
+            except (Pause, Retry):
+                raise
+            except ConnectorError as error:
+                stumble(parcel, error, self.clock.now())
+            else:
+                looked_up(self.account, parcel, found, self.clock.now())
         self.ledger.settle(parcels)
+
+    def _find(self, parcel: Parcel) -> Sequence[Record]:
+        return guarded(self.account.crm.find, self.account.kind(parcel.row.role), {"marker": parcel.marker})
 
     def _update(self, parcels: Sequence[Parcel], role: str) -> None:
         """Read, reconcile, apply what people did over there, send what is left to say."""
-        if parcels:
-            read = self.account.crm.get(self.account.kind(role), [p.remote_id or "" for p in parcels])
-            self._send(self.ledger.reconcile(Observer(self.clock), parcels, read))
+        if not parcels:
+            return
+        kind, refs = self.account.kind(role), [p.remote_id or "" for p in parcels]
+        read = read_each(self.account, kind, refs)
+        doubt = absence_in_doubt(self.store, self.account, kind, refs, read)
+        stumbled = []
+        for parcel, one in zip(parcels, read, strict=True):
+            if isinstance(one, ConnectorError):
+                stumble(parcel, one, self.clock.now())
+                stumbled.append(parcel)
+        self.ledger.settle(stumbled)
+        good = [(p, one) for p, one in zip(parcels, read, strict=True) if not isinstance(one, ConnectorError)]
+        if good:
+            mine, records = [p for p, _one in good], [one for _p, one in good]
+            self._send(self.ledger.reconcile(Observer(self.clock), mine, records, doubt))
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,9 +170,14 @@ class _Carrier:
         if self.clock.now() + self.account.longest_request * SECOND > self.ledger.until:
             return [Failed(Retry("ran out of time", after=0, effect=False))] * len(chunk)
         try:
-            return self.account.crm.write([p.op for p in chunk if p.op])
+            outcomes = guarded(self.account.crm.write, [p.op for p in chunk if p.op])
         except Pause as error:
             return [Failed(error)] * len(chunk)
+        except Unreadable as error:
+            return [Lost(str(error))] * len(chunk)
+        if len(outcomes) != len(chunk):
+            return [Lost("The answers cannot be told apart")] * len(chunk)
+        return outcomes
 
 
 def _together(ready: Sequence[tuple[list[Parcel], Future[Sequence[Outcome]]]]) -> Answers:

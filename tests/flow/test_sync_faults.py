@@ -167,7 +167,8 @@ def test_an_update_in_doubt_is_made_again(calm: Scene, kind: str) -> None:
     calm.advance(10)
     calm.settle()
     assert calm.card()["name"] == "A new title"
-    assert (calm.link("lead").state, calm.link("lead").sent) == ("linked", {})
+    assert calm.link("lead").state == "linked"
+    assert "name" not in calm.link("lead").sent
 
 
 def test_an_update_in_doubt_does_not_beat_a_newer_one(calm: Scene) -> None:
@@ -300,7 +301,7 @@ def test_a_few_deletions_are_believed_and_many_at_once_wait_for_a_person(small: 
     small.settle()
     states = [row.state for row in small.rows(link, role="lead")]
     assert (states.count("held"), states.count("linked"), states.count("tombstoned")) == (11, 6, 3)
-    assert small.rows(link, code="vanished")[0].why.startswith("11 of ")
+    assert small.rows(link, code="vanished")[0].why.startswith("14 of ")
 
 
 def test_records_that_vanish_from_reads_are_held_too(small: Scene) -> None:
@@ -475,7 +476,7 @@ def test_a_worker_that_dies_converting_leaves_one_deal(
     assert not small.rows(journal, what="conflict")
 
 
-PULL_SEAMS = [(Puller, "_apply"), (Puller, "_save"), (Puller, "_move"), (AmoCRM, "changes")]
+PULL_SEAMS = [(Puller, "apply"), (Puller, "_save"), (Puller, "_move"), (AmoCRM, "changes")]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -21,7 +21,8 @@ from hub.clock import MINUTE
 from hub.model import provision_run, setting
 from hub.store.notes import note
 from hub.sync.enrol import enrol
-from hub.sync.provision import NEW, NotAsPlanned, Plan
+from hub.sync.layout import NEW
+from hub.sync.provision import NotAsPlanned, Plan, strategy_of
 from hub.team import directions
 from hub.web.admin.frame import actor, done, failed, hub, row_of
 
@@ -54,17 +55,20 @@ def show(connection_id: str) -> str:
                 .limit(5)
             )
         )
-    chosen = _chosen(request.args, row)
+    chosen, strategy = _chosen(request.args, row), request.args.get("strategy", "")
     schema, plan, trouble = None, None, ""
+    live = hub().connections.by_id(connection_id)
     try:
-        schema = hub().connections.by_id(connection_id).crm.describe()
-        plan = hub().provision.plan(connection_id, chosen)
+        schema = live.crm.describe()
+        plan = hub().provision.plan(connection_id, chosen, strategy)
     except ConnectorError as error:
         trouble = str(error)
     return render_template(
         "admin/setup.html", row=row, directions=ours, schema=schema, plan=plan, trouble=trouble, chosen=chosen,
         steps=[(step, sentence(step, schema)) for step in plan.steps] if plan else [],
-        stamp=stamp(plan) if plan else "", settled=plan is not None and settled(row, plan), runs=runs,
+        strategies=[(one, strategy_words().get(one, one)) for one in live.crm.facts.strategies],
+        strategy=strategy or strategy_of(live), stamp=stamp(plan) if plan else "", runs=runs,
+        settled=plan is not None and settled(row, plan),
     )  # fmt: skip
 
 
@@ -72,22 +76,23 @@ def apply(connection_id: str) -> Response:
     """Carry out what was shown."""
     with hub().store.read() as conn:
         row = row_of(conn, connection_id, "crm")
-    chosen = _chosen(request.form, row)
+    chosen, strategy = _chosen(request.form, row), request.form.get("strategy", "")
+    asked = {**_asked(chosen), "strategy": strategy}
     try:
         with alone(connection_id):
             hub().connections.forget()
-            plan = hub().provision.plan(connection_id, chosen)
+            plan = hub().provision.plan(connection_id, chosen, strategy)
             with hub().store.read() as conn:
                 row = row_of(conn, connection_id)
             if settled(row, plan):
                 return done(_("Everything is in place already."), "setup", connection_id=connection_id)
             if stamp(plan) != request.form.get("stamp"):
                 message = _("The account changed since this plan was shown: look at the new one.")
-                return failed(message, "setup", connection_id=connection_id, **_asked(chosen))
+                return failed(message, "setup", connection_id=connection_id, **asked)
             hub().provision.apply(connection_id, plan)
             enrol(hub().store, hub().clock, connection_id)
     except (ConnectorError, NotAsPlanned, Busy) as error:
-        return failed(str(error), "setup", connection_id=connection_id, **_asked(chosen))
+        return failed(str(error), "setup", connection_id=connection_id, **asked)
     _note(connection_id, "applied", len(plan.steps))
     hub().ring("push")
     return done(
@@ -141,7 +146,7 @@ def _chosen(asked: Mapping[str, str], row: Any) -> dict[str, str]:
     if given:
         return {direction: pipeline for direction, pipeline in given.items() if pipeline}
     kept = row.config.get("placement") or {"rows": []}
-    return {str(line[1]): str(line[3]) for line in kept["rows"]}
+    return {str(line[1]): str(line[3]) for line in kept["rows"] if line[0] == "deal"}
 
 
 def _asked(chosen: Mapping[str, str]) -> dict[str, str]:
@@ -150,13 +155,25 @@ def _asked(chosen: Mapping[str, str]) -> dict[str, str]:
 
 def stamp(plan: Plan) -> str:
     """Fingerprint of a plan as it was shown."""
-    return digest(repr(plan.sentences), repr(plan.rows))
+    return digest(repr(plan.sentences), repr(plan.rows), plan.strategy)
 
 
 def settled(row: Any, plan: Plan) -> bool:
     """Whether nothing is left to do, here and over there."""
     kept = row.config.get("placement")
-    return plan.empty and kept is not None and [list(line) for line in plan.rows] == [list(r) for r in kept["rows"]]
+    same = kept is not None and [list(line) for line in plan.rows] == [list(r) for r in kept["rows"]]
+    return plan.empty and same and bool(kept["strategy"] == plan.strategy)
+
+
+def strategy_words() -> dict[str, str]:
+    """How each placement is offered to an admin."""
+    return {
+        "two_blocks": _("Leads and deals as two blocks of one pipeline"),
+        "two_pipelines": _("A pipeline for leads and one for deals"),
+        "flag": _("One kind of record with a flag that tells leads from deals"),
+        "native": _("The CRM's own leads"),
+        "held": _("Leads stay in the hub; the CRM gets deals"),
+    }
 
 
 @contextmanager

@@ -13,6 +13,7 @@ CAUSE = sa.text("code <> ''")
 
 def upgrade() -> None:
     op.add_column("link", sa.Column("run", sa.Text(), nullable=False, server_default=""))
+    op.add_column("link", sa.Column("seen_at", sa.BigInteger(), nullable=True))
     op.create_index(
         "ix_link_cause", "link", ["connection_id", "code", "since"], sqlite_where=CAUSE, postgresql_where=CAUSE
     )

@@ -1,0 +1,209 @@
+"""What was agreed to change in the hub, done: columns, phones, owners, stages. Inside the caller's transaction.
+
+A card that a person dragged over the border converts its lead; dragged back it was none; dragged to a closing
+stage it closes. A move that is not possible here is not made, and its code says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from connectors.contract import Person
+from hub.clock import Clock
+from hub.funnel import moves
+from hub.identity.keys import Key
+from hub.identity.normalize import normalise
+from hub.model import contact, contact_point, deal, lead, link, match_key, member
+from hub.store.notes import REST, note
+from hub.sync import records
+from hub.sync.account import Account
+
+COLUMNS: Mapping[str, tuple[Any, frozenset[str]]] = {
+    "contact": (
+        contact,
+        frozenset({"name", "first_name", "last_name", "middle_name", "company", "position", "language"}),
+    ),
+    "lead": (lead, frozenset({"title", "temperature"})),
+    "deal": (deal, frozenset({"title", "amount", "currency"})),
+}  # fmt: skip
+LISTS = {"phones": "phone", "emails": "email"}
+
+
+@dataclass
+class Sighting:
+    """A link after the CRM's record was looked at. `push` are hub values the CRM still has to be told.
+
+    `remote_id` is the record it stands for from now on, None when that stays; `again` asks for one more look.
+    """
+
+    state: str
+    flat: records.Flat
+    base: dict[str, Any]
+    raw: dict[str, Any]
+    push: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    why: str = ""
+    remote_id: str | None = None
+    again: bool = False
+
+
+class Applier:
+    """Writes hub values that came from a CRM. Holds no state of its own."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def apply(
+        self, conn: Connection, account: Account, row: Any, news: Mapping[str, Any], sighting: Sighting, actor: str = ""
+    ) -> None:
+        """Hub values by field; a stage that cannot be followed leaves its code in the sighting."""
+        self._columns(conn, row, news)
+        if row.role == "contact":
+            self._points(conn, account, row.record_id, news)
+        if "owner" in news:
+            self._owner(conn, row, news["owner"])
+        if records.PLACE in news:
+            self._place(conn, account, row, news[records.PLACE], sighting, actor or f"crm:{account.id}")
+        self._mark_others(conn, account, row.record_id)
+
+    def _columns(self, conn: Connection, row: Any, news: Mapping[str, Any]) -> None:
+        table, known = COLUMNS[row.role]
+        values = {name: "" if value is None else str(value) for name, value in news.items() if name in known}
+        if values:
+            values["version"] = table.c.version + 1
+            conn.execute(update(table).where(table.c.id == row.record_id).values(**values))
+
+    def _points(self, conn: Connection, account: Account, contact_id: str, news: Mapping[str, Any]) -> None:
+        """Phones and e-mails as a person left them over there: new ones are added, removed ones go."""
+        for name, kind in LISTS.items():
+            if name not in news:
+                continue
+            wanted = list(dict.fromkeys(str(value) for value in news[name] or []))
+            mine = (contact_point.c.contact_id == contact_id) & (contact_point.c.kind == kind)
+            rows = {row.value: row for row in conn.execute(select(contact_point).where(mine))}
+            gone = [value for value, row in rows.items() if value not in wanted and records.usable(row)]
+            if gone:
+                conn.execute(contact_point.delete().where(mine, contact_point.c.value.in_(gone)))
+                places = (match_key.c.contact_id == contact_id) & match_key.c.value.in_(gone)
+                conn.execute(match_key.delete().where(places, match_key.c.kind == kind))
+            doubted = [value for value in wanted if value in rows and not records.usable(rows[value])]
+            for value in doubted:
+                flags = [flag for flag in rows[value].flags if flag not in records.UNFIT]
+                conn.execute(update(contact_point).where(mine, contact_point.c.value == value).values(flags=flags))
+            self.add_points(conn, account, contact_id, kind, [value for value in wanted if value not in rows])
+
+    def add_points(self, conn: Connection, account: Account, contact_id: str, kind: str, values: Sequence[str]) -> None:
+        """Kept exactly as the mapping read them: another spelling here would look like an edit of ours."""
+        now = self._clock.now()
+        for value in values:
+            typed = Person(phones=(value,)) if kind == "phone" else Person(emails=(value,))
+            known = normalise(typed, account.live.row.region)
+            told = [*(p.flags for p in known.phones), *(e.flags for e in known.emails)]
+            flags = [flag for one in told for flag in one if flag not in records.UNFIT]
+            row = {"contact_id": contact_id, "kind": kind, "value": value, "raw": value, "ext": ""}
+            conn.execute(contact_point.insert().values(**row, flags=flags, attested=False, first_seen_at=now))
+            self._claim(conn, known.keys, contact_id)
+
+    def _claim(self, conn: Connection, keys: Sequence[Key], contact_id: str) -> None:
+        """A free personal key is this contact's from now on."""
+        for key in keys:
+            place = (match_key.c.kind == key.kind) & (match_key.c.value == key.value)
+            if key.strength == "personal" and not conn.execute(select(match_key.c.kind).where(place)).first():
+                row = {"kind": key.kind, "value": key.value, "contact_id": contact_id, "seen_at": self._clock.now()}
+                conn.execute(match_key.insert().values(row))
+
+    def _owner(self, conn: Connection, row: Any, owner: Any) -> None:
+        """A person of the CRM who is nobody here changes nothing: an open lead keeps its owner."""
+        if not owner or conn.execute(select(member.c.id).where(member.c.id == str(owner))).first() is None:
+            return
+        table = lead if row.role == "lead" else deal
+        conn.execute(update(table).where(table.c.id == row.record_id).values(owner_id=str(owner)))
+
+    def _place(
+        self, conn: Connection, account: Account, row: Any, spot: Sequence[str], sighting: Sighting, actor: str
+    ) -> None:
+        block, _direction, key = spot
+        move = _Move(conn, self._clock, row, key, actor, str(sighting.flat.get("reject_reason") or ""), sighting)
+        try:
+            if (row.role, block) not in MOVES:
+                raise moves.NotPossible("not_here", "This stage has no meaning for this record")
+            MOVES[row.role, block](move)
+        except moves.NotPossible as error:
+            # The hub keeps its own view and shows the difference; nothing is moved back behind a person's back.
+            sighting.state, sighting.code, sighting.why = "linked", error.code, str(error)
+            facts = {"code": error.code, "why": str(error), "to": key}
+            note(conn, self._clock, row.role, row.record_id, "not_followed", actor, facts)
+
+    def _mark_others(self, conn: Connection, account: Account, record_id: str) -> None:
+        """Other CRMs that hold this record have news to get."""
+        others = (link.c.record_id == record_id) & (link.c.connection_id != account.id) & (link.c.state == "linked")
+        conn.execute(update(link).where(others).values(dirty=link.c.dirty + 1, lane=REST, due_at=self._clock.now()))
+
+
+# ── stages ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A record that stands on another stage over there."""
+
+    conn: Connection
+    clock: Clock
+    row: Any
+    key: str
+    actor: str
+    reason: str
+    sighting: Sighting
+
+    def hand_over(self, record_id: str) -> None:
+        """The link of the record that goes on remembers what was seen; this one is history."""
+        mine = (link.c.record_id == record_id) & (link.c.connection_id == self.row.connection_id)
+        seen = {"base": self.sighting.base, "raw": self.sighting.raw, "sent": {}}
+        self.conn.execute(update(link).where(mine).values(seen))
+        self.sighting.state, self.sighting.push = "history", {}
+
+
+def _lead_in_lead_block(move: _Move) -> None:
+    lead_id = move.row.record_id
+    stage_final = moves.final_of(move.conn, lead_id, "lead", move.key)
+    state = move.conn.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar()
+    if stage_final == "rejected":
+        moves.reject_lead(move.conn, move.clock, lead_id, move.reason or "Closed in the CRM", move.actor)
+    elif state == "rejected":
+        moves.reopen_lead(move.conn, move.clock, lead_id, move.key, move.actor)
+    else:
+        moves.move_lead(move.conn, move.clock, lead_id, move.key, move.actor)
+
+
+def _lead_over_the_border(move: _Move) -> None:
+    deal_id = convert(move.conn, move.clock, move.row.record_id, move.actor)
+    moves.move_deal(move.conn, move.clock, deal_id, move.key, move.actor, move.reason)
+    move.hand_over(deal_id)
+
+
+def convert(conn: Connection, clock: Clock, lead_id: str, actor: str) -> str:
+    """A lead that is a deal over there, also one that was rejected here; answers the deal's id."""
+    if conn.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar() == "rejected":
+        moves.reopen_lead(conn, clock, lead_id, moves.first_stage(conn, lead_id), actor)
+    return moves.convert_lead(conn, clock, lead_id, actor)
+
+
+def _deal_in_deal_block(move: _Move) -> None:
+    moves.move_deal(move.conn, move.clock, move.row.record_id, move.key, move.actor, move.reason)
+
+
+def _deal_back_over_the_border(move: _Move) -> None:
+    lead_id = moves.revert_conversion(move.conn, move.clock, move.row.record_id, move.key, move.actor)
+    move.hand_over(lead_id)
+
+
+MOVES: Mapping[tuple[str, str], Callable[[_Move], None]] = {
+    ("lead", "lead"): _lead_in_lead_block,
+    ("lead", "deal"): _lead_over_the_border,
+    ("deal", "deal"): _deal_in_deal_block,
+    ("deal", "lead"): _deal_back_over_the_border,
+}

@@ -1,0 +1,35 @@
+"""Stops a connection that changes more records an hour than its admin thinks right, and asks.
+
+Without a number nothing is counted. Switching the connection on again gives it the next hour's share.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from connectors.errors import Pause
+from hub.clock import HOUR, Clock
+from hub.model import journal, sync_write
+from hub.store.engine import Store
+from hub.sync.account import Account
+
+
+class Brake(Pause):
+    """More changes than an admin allowed for an hour."""
+
+
+def pulled(store: Store, clock: Clock, account: Account) -> None:
+    """Raises `Brake` when this connection has changed `config["brake"]` records over there within the last hour."""
+    most = int(account.live.row.config.get("brake") or 0)
+    if not most:
+        return
+    since = clock.now() - HOUR
+    with store.read() as conn:
+        stops = (journal.c.subject_id == account.id) & (journal.c.what == "paused") & (journal.c.at > since)
+        last = conn.execute(select(func.max(journal.c.at)).where(stops)).scalar()
+        mine = (sync_write.c.connection_id == account.id) & (sync_write.c.at > max(since, last or 0))
+        done = conn.execute(select(func.count()).where(mine, sync_write.c.side == "crm")).scalar() or 0
+    if done >= most:
+        raise Brake(
+            f"{done} records were changed in the CRM within an hour, {most} are allowed: look, then switch it on"
+        )

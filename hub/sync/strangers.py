@@ -1,0 +1,324 @@
+"""Records that exist in the CRM only: whose they are, and the hub's record of each.
+
+A record that carries one of our markers is never a stranger: it is our own create whose answer was lost, and is linked.
+A card is matched to a contact by its link, by phone and by e-mail; exactly one match links, several wait for a person,
+none makes a new one. Nothing is matched that stands on a stage the placement does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, or_, select, update
+
+from connectors.contract import Person, Record
+from connectors.errors import ConnectorError
+from hub.clock import HOUR, Clock
+from hub.funnel.moves import NEXT_STEP
+from hub.identity.normalize import normalise
+from hub.model import contact, deal, lead, link, match_key, member, stage
+from hub.store.engine import Store
+from hub.store.notes import REST, note
+from hub.sync.account import SEEN_PLACE, Account
+from hub.sync.apply import Applier
+from hub.sync.foreign import guarded
+from hub.sync.observe import Observer, is_gone
+from hub.sync.plan import ABSENT
+from hub.sync.reading import read_each
+from hub.sync.split import Spot, There
+
+WELCOME = "import"
+"""The connection's config says under `strangers` whether cards made by people in the CRM get a record here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Records without a link here, and the contacts they hang on (as read; "" when there is none)."""
+
+    kind: str = ""
+    records: tuple[Record, ...] = ()
+    contacts: Mapping[str, Record] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an unknown record is to the hub: `what` in adopt, link, create, ambiguous, outside."""
+
+    what: str
+    role: str = ""
+    spot: Spot | None = None
+    record_id: str = ""
+    contact_id: str = ""
+    why: str = ""
+
+
+class Strangers:
+    """Meets records without a link. `meet` reads (and may call the CRM), `welcome` writes, in the caller's commit."""
+
+    def __init__(self, store: Store, clock: Clock, observer: Observer) -> None:
+        self._store, self._clock, self._observer = store, clock, observer
+        self._applier = Applier(clock)
+
+    # ── meeting ──────────────────────────────────────────────────────────────────────────────────
+
+    def meet(self, account: Account, kind: str, records: Sequence[Record], everybody: bool = False) -> Unknown:
+        """Those of these records that have no link here and are worth a look, with their contacts."""
+        there = [one for one in records if not is_gone(one) and not one.merged_into and one.kind == kind]
+        if not there:
+            return Unknown()
+        with self._store.read() as conn:
+            known = _linked(conn, account, kind, [one.ref for one in there])
+        strange = [one for one in there if one.ref not in known]
+        if not everybody and account.live.row.config.get("strangers") != WELCOME:
+            strange = [one for one in strange if _marker(account, one)]
+        if not strange:
+            return Unknown()
+        return Unknown(kind, tuple(strange), self._contacts_of(account, kind, strange))
+
+    def _contacts_of(self, account: Account, kind: str, strange: Sequence[Record]) -> dict[str, Record]:
+        """The contacts of cards, read in one go; the first of each card."""
+        person = account.crm.contact_kind
+        if kind == person or not person:
+            return {}
+        refs = list(dict.fromkeys(one.links[person][0] for one in strange if one.links.get(person)))
+        read = read_each(account, person, refs)
+        found = zip(refs, read, strict=True)
+        return {ref: one for ref, one in found if one is not None and not isinstance(one, ConnectorError)}
+
+    def judge(self, conn: Connection, account: Account, unknown: Unknown, record: Record) -> Verdict:
+        """Whose record this is."""
+        if marker := _marker(account, record):
+            mine = self._by_marker(conn, account, unknown.kind, marker)
+            if mine is not None:
+                return mine
+        if unknown.kind == account.crm.contact_kind:
+            return Verdict("outside", "contact", why="contacts come with their cards")
+        spot = _spot(account, unknown.kind, record)
+        if spot is None:
+            return Verdict("outside", why="stands on a stage that is none of ours")
+        person = unknown.contacts.get(next(iter(record.links.get(account.crm.contact_kind, ())), ""))
+        owners = self._owners_of(conn, account, person)
+        if len(owners) > 1:
+            return Verdict("ambiguous", spot[0], spot, why="its phone and e-mail belong to different contacts here")
+        return self._among_leads(conn, account, spot, owners[0] if owners else "")
+
+    def _among_leads(self, conn: Connection, account: Account, spot: Spot, contact_id: str) -> Verdict:
+        """An open lead of the same person is this card, unless it has a card of its own."""
+        same = (lead.c.contact_id == contact_id) & (lead.c.direction_id == spot[1]) & (lead.c.state == "open")
+        found = conn.execute(select(lead.c.id).where(same)).scalar() if contact_id and spot[0] == "lead" else None
+        if not found:
+            return Verdict("create", spot[0], spot, contact_id=contact_id)
+        mine = (link.c.record_id == found) & (link.c.connection_id == account.id) & (link.c.role == "lead")
+        held = conn.execute(select(link.c.state, link.c.remote_id).where(mine)).first()
+        if held is None or (held.state == "new" and held.remote_id is None):
+            return Verdict("link", "lead", spot, str(found), contact_id)
+        if _final(conn, spot):
+            return Verdict("create", spot[0], spot, contact_id=contact_id)
+        return Verdict("ambiguous", "lead", spot, why="this person has another open lead with a card of its own")
+
+    def _by_marker(self, conn: Connection, account: Account, kind: str, marker: str) -> Verdict | None:
+        """The link that waits for this record; "outside" when its record has another card, or none any more."""
+        deals = select(deal.c.id).where(deal.c.lead_id == marker)
+        mine = (link.c.connection_id == account.id) & or_(link.c.record_id == marker, link.c.record_id.in_(deals))
+        rows = [row for row in conn.execute(select(link).where(mine)) if account.kind(row.role) == kind]
+        if not rows:
+            return None
+        waiting = [row for row in rows if row.remote_id is None and row.state in ("uncertain", "sending", "new")]
+        now = self._clock.now()
+        free = [row for row in waiting if not (row.lease and row.lease_until and row.lease_until > now)]
+        if free and free[0].state == "uncertain":
+            return Verdict("adopt", free[0].role, record_id=free[0].id)
+        return Verdict("outside", rows[0].role, why="one of ours")
+
+    def _owners_of(self, conn: Connection, account: Account, person: Record | None) -> list[str]:
+        """Contacts here that this person of theirs may be: the linked one, the marked one, or those by its keys."""
+        if person is None:
+            return []
+        mine = (link.c.connection_id == account.id) & (link.c.role == "contact")
+        linked = conn.execute(select(link.c.record_id).where(mine, link.c.remote_id == person.ref)).scalar()
+        if linked:
+            return [str(linked)]
+        marked = conn.execute(select(contact.c.id).where(contact.c.id == _marker(account, person))).scalar()
+        if marked:
+            return [str(marked)]
+        values = _read(account, person, "contact")
+        typed = Person(phones=tuple(values.get("phones") or ()), emails=tuple(values.get("emails") or ()))
+        keys = [key for key in normalise(typed, account.live.row.region).keys if key.strength == "personal"]
+        found = [
+            conn.execute(
+                select(match_key.c.contact_id).where(match_key.c.kind == key.kind, match_key.c.value == key.value)
+            ).scalar()
+            for key in keys
+        ]
+        return list(dict.fromkeys(str(one) for one in found if one))
+
+    # ── welcoming ────────────────────────────────────────────────────────────────────────────────
+
+    def welcome(self, conn: Connection, account: Account, unknown: Unknown, run: str) -> int:
+        """Write down what each of them is; answers how many are ours from now on."""
+        if not unknown.records:
+            return 0
+        known = _linked(conn, account, unknown.kind, [one.ref for one in unknown.records])
+        return sum(
+            self._welcome(conn, account, unknown, record, run) for record in unknown.records if record.ref not in known
+        )
+
+    def _welcome(self, conn: Connection, account: Account, unknown: Unknown, record: Record, run: str) -> bool:
+        verdict = self.judge(conn, account, unknown, record)
+        if verdict.what == "outside":
+            return False
+        if verdict.what == "adopt":
+            known = {
+                "state": "linked", "remote_id": record.ref, "remote_kind": record.kind, "lease": "", "lookups": 0,
+                "lease_until": None, "due_at": self._clock.now(), "code": "", "why": "", "attempts": 0, "run": run,
+                "dirty": link.c.dirty + 1, "base": _sent_base(account, conn, verdict.record_id),
+                "raw": link.c.sent, "sent": {},
+            }  # fmt: skip
+            conn.execute(update(link).where(link.c.id == verdict.record_id).values(known))
+            return True
+        if verdict.what == "ambiguous":
+            held = {"state": "held", "code": "ambiguous", "why": f"It was made in the CRM, and {verdict.why}"}
+            self._link(conn, account, verdict.role, "", record, run, held)
+            return True
+        contact_id = self._contact(conn, account, unknown, record, verdict.contact_id, run)
+        record_id = verdict.record_id or self._card(conn, account, verdict, contact_id, record)
+        self._link(conn, account, verdict.role, record_id, record, run, {})
+        return True
+
+    def _contact(
+        self, conn: Connection, account: Account, unknown: Unknown, record: Record, contact_id: str, run: str
+    ) -> str:
+        """The card's person: known, or made from theirs; with a link where they have one that is free."""
+        person = unknown.contacts.get(next(iter(record.links.get(account.crm.contact_kind, ())), ""))
+        now, made = self._clock.now(), not contact_id
+        if made:
+            contact_id = self._clock.new_id()
+            name = (
+                _read(account, person, "contact").get("name") if person else _read(account, record, "lead").get("title")
+            )
+            conn.execute(
+                contact.insert().values(id=contact_id, name=str(name or ""), version=1, created_at=now, updated_at=now)
+            )
+            note(conn, self._clock, "contact", contact_id, "imported", f"crm:{account.id}", {"ref": record.ref})
+        if person is not None and not _has_link(conn, account, "contact", contact_id, person):
+            self._link(conn, account, "contact", contact_id, person, run, {})
+        return contact_id
+
+    def _card(self, conn: Connection, account: Account, verdict: Verdict, contact_id: str, record: Record) -> str:
+        """A lead or a deal on the stage on which the card stands; everything else is read into it afterwards."""
+        assert verdict.spot is not None  # noqa: S101 - "create" has one
+        block, direction_id, key = verdict.spot
+        now, card_id = self._clock.now(), self._clock.new_id()
+        final = _final(conn, verdict.spot)
+        values = {
+            "id": card_id, "contact_id": contact_id, "direction_id": direction_id, "stage": key,
+            "owner_id": _owner(conn, _read(account, record, block).get("owner")), "title": "", "version": 1,
+            "opened_at": now, "active_at": now, "closed_at": now if final else None, "state": final or "open",
+        }  # fmt: skip
+        if block == "lead":
+            step = {"next_step": "call_back", "next_step_at": now + NEXT_STEP.get("call_back", HOUR)}
+            more = {"source": account.live.row.connector, "reason": "Closed in the CRM" if final else ""}
+            conn.execute(lead.insert().values({**values, **step, **more}))
+        else:
+            conn.execute(deal.insert().values({**values, "amount": "", "currency": ""}))
+        note(conn, self._clock, block, card_id, "imported", f"crm:{account.id}", {"ref": record.ref})
+        return card_id
+
+    def _link(
+        self,
+        conn: Connection,
+        account: Account,
+        role: str,
+        record_id: str,
+        record: Record,
+        run: str,
+        more: Mapping[str, Any],
+    ) -> None:
+        """A link to a record of theirs, which is read into the hub at once. Without a base nothing is overwritten."""
+        now, link_id = self._clock.now(), self._clock.new_id()
+        row = {
+            "id": link_id, "connection_id": account.id, "role": role, "record_id": record_id or link_id,
+            "remote_kind": record.kind, "remote_id": record.ref, "state": "linked", "base": {}, "raw": {}, "sent": {},
+            "dirty": 1, "lane": REST, "due_at": now, "since": now, "run": run, **more,
+        }  # fmt: skip
+        if role == "lead" and record_id:  # an open lead that was about to be made over there
+            mine = (link.c.record_id == record_id) & (link.c.connection_id == account.id) & (link.c.role == role)
+            conn.execute(link.delete().where(mine, link.c.remote_id.is_(None)))
+        conn.execute(link.insert().values(row))
+        if row["state"] == "linked":
+            made = conn.execute(select(link).where(link.c.id == link_id)).one()
+            seen = self._observer.see(conn, account, [(made, record)], run)[link_id]
+            memory = {"base": seen.base, "raw": seen.raw, "state": seen.state, "code": seen.code, "why": seen.why}
+            conn.execute(update(link).where(link.c.id == link_id).values(memory))
+
+
+# ── small questions ──────────────────────────────────────────────────────────────────────────────
+
+
+def _linked(conn: Connection, account: Account, kind: str, refs: Sequence[str]) -> set[str]:
+    """Which of these are known, alive or not."""
+    mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind)
+    found: set[str] = set()
+    for start in range(0, len(refs), 400):
+        there = link.c.remote_id.in_(refs[start : start + 400])
+        found.update(str(ref) for ref in conn.execute(select(link.c.remote_id).where(mine, there)).scalars())
+    return found
+
+
+def _marker(account: Account, record: Record) -> str:
+    return str(record.values.get(account.crm.facts.marker_field) or "") if account.crm.facts.marker_field else ""
+
+
+def _spot(account: Account, kind: str, record: Record) -> Spot | None:
+    """Where a card stands in the hub's terms; a closing stage of both blocks counts as a deal's."""
+    roles = [role for role in ("deal", "lead") if account.kind(role) == kind]
+    for role in roles:
+        seen = account.seen(record, role).get(SEEN_PLACE)
+        spot = account.placement.unplace(There(*seen), role) if seen else None
+        if spot is not None:
+            return spot
+    return None
+
+
+def _read(account: Account, record: Record | None, role: str) -> dict[str, Any]:
+    """Hub values of a record; what cannot be read is left out."""
+    if record is None:
+        return {}
+    values = {}
+    for slot in account.faces[role].slots:
+        if slot.crm in record.values and slot.direction != "out":
+            try:
+                value = guarded(slot.into, record.values[slot.crm])
+            except ConnectorError:
+                continue
+            if value is not ABSENT:
+                values[slot.hub] = value
+    return values
+
+
+def _final(conn: Connection, spot: Spot) -> str:
+    block, direction_id, key = spot
+    place = (stage.c.direction_id == direction_id) & (stage.c.block == block) & (stage.c.key == key)
+    return str(conn.execute(select(stage.c.final).where(place)).scalar() or "")
+
+
+def _owner(conn: Connection, wanted: Any) -> str:
+    """The CRM's responsible when that is somebody here, else whoever catches what has no owner."""
+    order = (member.c.id != str(wanted or ""), ~member.c.active, member.c.role, member.c.created_at)
+    return str(conn.execute(select(member.c.id).order_by(*order).limit(1)).scalar() or "")
+
+
+def _has_link(conn: Connection, account: Account, role: str, record_id: str, person: Record) -> bool:
+    mine = (link.c.connection_id == account.id) & (link.c.role == role)
+    either = or_(link.c.record_id == record_id, link.c.remote_id == person.ref)
+    return conn.execute(select(link.c.id).where(mine, either)).first() is not None
+
+
+def _sent_base(account: Account, conn: Connection, link_id: str) -> dict[str, Any]:
+    """What both sides agreed on when our own create is found: what was sent."""
+    row = conn.execute(select(link.c.role, link.c.sent, link.c.base).where(link.c.id == link_id)).one()
+    slots: Iterable[Any] = account.faces[row.role].slots
+    told = {slot.hub: slot.into(row.sent[slot.crm]) for slot in slots if slot.crm in row.sent}
+    return {**row.base, **{name: value for name, value in told.items() if value is not ABSENT}}
