@@ -21,7 +21,6 @@ from urllib.parse import urljoin
 import orjson
 import requests
 import urllib3
-from pyrate_limiter import AbstractBucket, InMemoryBucket, Limiter, Rate, SingleBucketFactory
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
@@ -29,6 +28,7 @@ from urllib3.util import parse_url
 from connectors.contract import Answer, Value
 from connectors.errors import ConnectorError, Pause, Refuse, Retry
 from connectors.sockets import CONNECT_SECONDS, Guard, Pools
+from connectors.turns import Own, Turns
 
 BODY_LIMIT = 20 * 2**20
 PATIENCE = 5.0
@@ -69,52 +69,37 @@ def retry_after(answer: Answer) -> float | None:
 
 
 class Gate:
-    """Call budget of one account, shared by all threads: at most `calls` in any `seconds`, none while shut.
+    """The way to one account, shared by all threads: turns within its budget, none while it asked for a pause.
 
-    `bucket` keeps the count elsewhere (Redis, PostgreSQL) when several processes share the account.
+    `turns` counts where several processes share the account.
     """
 
     def __init__(
         self,
         budget: tuple[int, float] | None = None,
         *,
-        bucket: AbstractBucket | None = None,
+        turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._clock, self._sleep = clock, sleep
-        self._shut_until = 0.0
+        self._turns = turns or Own(budget, clock)
         self._refusals = 0
-        self._own = InMemoryBucket([Rate(budget[0], int(budget[1] * 1000))]) if budget and bucket is None else None
-        full = bucket or self._own
-        self._limiter = Limiter(SingleBucketFactory(full, schedule_leak=bucket is not None)) if full else None
-        self._step = min(0.25, max(0.005, budget[1] / budget[0] / 4)) if budget else 0.05
 
     def enter(self, patience: float = PATIENCE) -> None:
         """Wait for a turn; `Retry(effect=False)` at once when it will not come within `patience` seconds."""
         end = self._clock() + patience
-        while True:
-            now = self._clock()
-            wait = self._shut_until - now
-            if wait <= 0:
-                if self._turn():
-                    return
-                wait = self._step
-            if now + wait > end:
+        while wait := max(0.0, self._turns.shut_for()) or self._turns.take():
+            if self._clock() + wait > end:
                 raise Retry("The account's call budget is used up for now", after=round(wait, 3), effect=False)
             self._sleep(wait)
-
-    def _turn(self) -> bool:
-        if self._own:
-            self._own.leak(int(time.monotonic() * 1000))
-        return self._limiter is None or bool(self._limiter.try_acquire(blocking=False))
 
     def shut(self, asked: float | None) -> float:
         """Let nobody through for the seconds asked, longer when refusals pile up; answers the seconds."""
         own = min(LONGEST_HOLD, 2.0**self._refusals)
         wait = max(asked, own if self._refusals else 0.0) if asked is not None else own
         self._refusals = min(self._refusals + 1, 10)
-        self._shut_until = max(self._shut_until, self._clock() + wait)
+        self._turns.shut(wait)
         return wait
 
     def opened(self) -> None:

@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from connectors import registry
 from connectors.contract import CRM, Http, Source
 from connectors.http import Gate, Wire
+from connectors.turns import Budget, InFile, Turns
 from hub.clock import Clock
 from hub.config import Config
 from hub.intake.accept import Intake
@@ -45,6 +46,7 @@ class Hub:
     clock: Clock
     store: Store
     ring: Callable[[str], None] = silent
+    turns: Callable[[str, Budget], Turns] | None = None
     http: Callable[[Row[Any]], Http] | None = None
     _closing: list[Callable[[], None]] = field(default_factory=list)
 
@@ -54,7 +56,7 @@ class Hub:
 
     @cached_property
     def connections(self) -> Connections:
-        wires = self.http or Wires(self.config.allowed_hosts)
+        wires = self.http or Wires(self.config.allowed_hosts, self.turns or self._turns_of_this_machine)
         return Connections(self.store, self.vault, self.clock, find_connector, wires)
 
     @cached_property
@@ -87,6 +89,11 @@ class Hub:
     def provision(self) -> Provision:
         return Provision(self.store, self.clock, self.connections, self.config.public_url)
 
+    def _turns_of_this_machine(self, account: str, budget: Budget) -> Turns:
+        turns = InFile(self.config.folder / "calls.db", account, budget)
+        self._closing.append(turns.close)
+        return turns
+
     def close(self) -> None:
         """Finish what is being written and let go of the databases."""
         for close in reversed(self._closing):
@@ -100,26 +107,36 @@ def find_connector(kind: str, name: str) -> type[Source] | type[CRM]:
 
 
 class Wires:
-    """Ways out, one budget per connection: a connector that is made anew keeps the budget it has used up."""
+    """Ways out, one budget per CRM account: connections to the same account, and all processes, share it."""
 
-    def __init__(self, allowed_hosts: tuple[str, ...]) -> None:
-        self._allowed = allowed_hosts
+    def __init__(self, allowed_hosts: tuple[str, ...], turns: Callable[[str, Budget], Turns]) -> None:
+        self._allowed, self._turns = allowed_hosts, turns
         self._gates: dict[str, Gate] = {}
 
     def __call__(self, row: Row[Any]) -> Http:
         """For this connection; private addresses only where the admin allowed them."""
         connector = find_connector(row.kind, row.connector)
         if row.id not in self._gates:
-            limited = issubclass(connector, CRM) and not row.config.get("unlimited")
-            self._gates[row.id] = Gate(connector.facts.budget if limited else None)  # type: ignore[union-attr]
+            self._gates[row.id] = self._gate(row, connector)
         return Wire(self._gates[row.id], allow=self._allowed, follow=getattr(connector, "hosts", ()))
 
+    def _gate(self, row: Row[Any], connector: type[Source] | type[CRM]) -> Gate:
+        """A form that is only tried out has no account yet; some admins know that theirs has no limit."""
+        if not issubclass(connector, CRM) or row.config.get("unlimited") or not row.id:
+            return Gate(connector.facts.budget if issubclass(connector, CRM) and not row.id else None)
+        return Gate(turns=self._turns(f"{row.connector}-{row.fingerprint or row.id}", connector.facts.budget))
 
-def open_hub(config: Config, clock: Clock | None = None, ring: Callable[[str], None] = silent) -> Hub:
+
+def open_hub(
+    config: Config,
+    clock: Clock | None = None,
+    ring: Callable[[str], None] = silent,
+    turns: Callable[[str, Budget], Turns] | None = None,
+) -> Hub:
     """Open the databases, bring their tables up to date, and give the parts."""
     store = open_store(config.database_url, config.inbox_url)
     migrate(store)
-    return Hub(config, clock or Clock(), store, ring)
+    return Hub(config, clock or Clock(), store, ring, turns)
 
 
 def create_app(hub: Hub) -> Flask:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 
@@ -19,9 +20,11 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 
+from connectors.turns import Budget, Turns
 from hub.app import Hub
 from workers.outermost import survive
 from workers.tasks import EVERY, TASKS
+from workers.turns import InRedis
 
 log = logging.getLogger("leadhub.work")
 
@@ -48,6 +51,12 @@ def open_redis(url: str, patience_s: float | None = REDIS_PATIENCE_S) -> Redis:
 def queue_of(name: str, redis: Redis) -> Queue:
     """The queue of a task."""
     return Queue(PREFIX + name, connection=redis, serializer=JSONSerializer)
+
+
+def turns_in(url: str) -> Callable[[str, Budget], Turns]:
+    """How the fleet counts an account's calls."""
+    redis = open_redis(url, 2.0)
+    return lambda account, budget: InRedis(redis, account, budget)
 
 
 class Doorbell:

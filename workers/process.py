@@ -188,11 +188,11 @@ def work(config: Config, threads: int) -> None:
 def be_worker(config: Config, queue: str) -> None:
     """Be an RQ worker of one queue."""
     from hub.app import open_hub
-    from workers.fleet import Doorbell, work
+    from workers.fleet import Doorbell, turns_in, work
 
     die_with_parent()
     bell = Doorbell(config.redis_url)
-    work(open_hub(config, ring=bell), queue, config.redis_url)
+    work(open_hub(config, ring=bell, turns=turns_in(config.redis_url)), queue, config.redis_url)
 
 
 def folder_of(given: str) -> Path:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from hub.app import create_app, open_hub, silent
+from hub.app import create_app, open_hub
 from hub.config import load_config
 from hub.web.door import Door
 from workers.bell import Finger, ring_when_committed
@@ -23,13 +22,12 @@ def make() -> Application:
     die_with_parent()
     sys.setswitchinterval(SWITCH_S)
     config = load_config(Path(os.environ["LEADHUB_FOLDER"]))
-    ring: Callable[[str], None] = silent
     if config.redis_url:
-        from workers.fleet import Doorbell
+        from workers.fleet import Doorbell, turns_in
 
-        ring = Doorbell(config.redis_url)
-    hub = open_hub(config, ring=ring)
-    if not config.redis_url:
+        hub = open_hub(config, ring=Doorbell(config.redis_url), turns=turns_in(config.redis_url))
+    else:
+        hub = open_hub(config)
         ring_when_committed(hub.store, Finger(config.folder))
     return front(
         Door(hub).ask, create_app(hub), threads=config.threads, largest=config.file_limit + HEADROOM,
