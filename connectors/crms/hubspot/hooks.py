@@ -1,0 +1,92 @@
+"""Reads HubSpot's hooks: JSON arrays of events, each about one property of one record, signed.
+
+https://developers.hubspot.com/docs/api/webhooks/validating-requests
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connectors.contract import Hint, Raw
+from connectors.errors import Unverified
+
+OLDEST = 300.0  # seconds
+KINDS = {
+    "contact": "contacts", "company": "companies", "deal": "deals",
+    "0-1": "contacts", "0-2": "companies", "0-3": "deals",
+}  # fmt: skip
+_PLAIN = {"3A": ":", "2F": "/", "3F": "?", "40": "@", "21": "!", "24": "$", "27": "'", "28": "(", "29": ")", "2A": "*",
+          "2C": ",", "3B": ";"}  # fmt: skip
+_QUOTED = re.compile("%(" + "|".join(_PLAIN) + ")", re.IGNORECASE)
+
+
+def verify(raw: Raw, secret: str, address: str = "") -> None:
+    """Raise `Unverified` unless HubSpot signed this. `address` is the hub's as seen from outside, "" = as called."""
+    if not secret:
+        raise Unverified("HubSpot: enter the client secret of the app, without it nobody can tell who sent this")
+    if told := raw.header("x-hubspot-signature-v3"):
+        _fresh(raw)
+        stamp = raw.header("x-hubspot-request-timestamp").encode()
+        signed = (raw.method.encode() + uri.encode() + raw.body + stamp for uri in _uris(raw, address))
+        good = any(hmac.compare_digest(_base64(secret, text), told.encode()) for text in signed)
+    else:
+        told = raw.header("x-hubspot-signature")
+        wanted = hashlib.sha256(secret.encode() + raw.body).hexdigest()
+        good = hmac.compare_digest(wanted.encode(), told.encode())
+    if not good:
+        raise Unverified("HubSpot: the signature does not fit this body, this address and the app's client secret")
+
+
+def hints(body: bytes) -> list[Hint]:
+    """Each record once, in the order mentioned; nothing for a body that is no hook."""
+    try:
+        events = json.loads(body)
+    except (ValueError, RecursionError):
+        return []
+    found = (
+        (hint for event in events if isinstance(event, dict) for hint in _of(event)) if isinstance(events, list) else ()
+    )
+    return list(dict.fromkeys(found))
+
+
+def _of(event: Mapping[str, Any]) -> Iterator[Hint]:
+    """A merge names up to three records and more, a change of an association two."""
+    told = str(event.get("subscriptionType") or event.get("eventType") or "")
+    kind = KINDS.get(told.partition(".")[0]) or KINDS.get(str(event.get("objectTypeId") or ""), "")
+    ids = [event.get(name) for name in ("objectId", "primaryObjectId", "newObjectId", "fromObjectId")]
+    merged = event.get("mergedObjectIds")
+    yield from _hints(kind, [*ids, *(merged if isinstance(merged, list) else ())])
+    other = str(event.get("associationType") or "").rpartition("_TO_")[2].lower()
+    yield from _hints(KINDS.get(other, ""), [event.get("toObjectId")])
+
+
+def _hints(kind: str, ids: list[Any]) -> Iterator[Hint]:
+    for one in ids:
+        if kind and isinstance(one, int | str) and not isinstance(one, bool) and str(one).isdecimal():
+            yield Hint(kind, str(one))
+
+
+def _fresh(raw: Raw) -> None:
+    told = raw.header("x-hubspot-request-timestamp")
+    if not (told.isascii() and told.isdecimal()):
+        raise Unverified("HubSpot: the time of the signature is missing")
+    if abs(raw.received_at.timestamp() - int(told) / 1000) > OLDEST:
+        raise Unverified("HubSpot: the signature is older than five minutes, or a clock is wrong")
+
+
+def _uris(raw: Raw, address: str) -> Iterator[str]:
+    """The address as HubSpot called it: a proxy before the hub may have told us, or changed, host and scheme."""
+    tail = f"{raw.path}{'?' + raw.query if raw.query else ''}"
+    hosts = (raw.header("x-forwarded-host"), raw.header("host"))
+    whole = [address, *(f"{scheme}://{host}{tail}" for host in hosts if host for scheme in ("https", "http"))]
+    return (_QUOTED.sub(lambda found: _PLAIN[found[1].upper()], one) for one in whole if one)
+
+
+def _base64(secret: str, signed: bytes) -> bytes:
+    return base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest())
