@@ -11,6 +11,7 @@ import click
 
 import connectors
 from connectors.errors import ConnectorError
+from hub.cli_sandbox import sandbox
 from hub.config import Config, load_config
 
 SOURCES = Path(connectors.__file__).parent / "sources"
@@ -259,6 +260,8 @@ def _tell(action: str, connection: str, folder: Path) -> bool:
         click.echo(sentence)
     return bool(sentences)
 
+
+main.add_command(sandbox)
 
 if __name__ == "__main__":
     main()
