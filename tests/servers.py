@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import redis
@@ -78,7 +79,7 @@ os.execv(sys.argv[5], sys.argv[5:])
 """
 
 
-def _guarded(command: Sequence[object], death: signal.Signals, user: pwd.struct_passwd | None = None) -> list[str]:
+def guarded(command: Sequence[object], death: signal.Signals, user: pwd.struct_passwd | None = None) -> list[str]:
     """The command line that runs `command` as `user` (default: as we are) and signals it when we die."""
     uid, gid = (user.pw_uid, user.pw_gid) if user else (os.getuid(), os.getgid())
     facts = (os.getpid(), death.value, uid, gid)
@@ -86,13 +87,19 @@ def _guarded(command: Sequence[object], death: signal.Signals, user: pwd.struct_
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, ready: Callable[[], object], stop: signal.Signals) -> Iterator[None]:
-    """Run `command` in `folder` until the block ends; what it prints goes to `folder/log`."""
+def running(
+    command: list[str], folder: Path, ready: Callable[[], object], stop: signal.Signals, **more: Any
+) -> Iterator[None]:
+    """Run `command` in `folder` until the block ends; what it prints goes to `folder/log`.
+
+    `seconds` is the patience with its start, `env` its environment.
+    """
     log = folder / "log"
+    patience = more.pop("seconds", START_SECONDS)
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **more)
     try:
-        wait_until(lambda: process.poll() is not None or ready(), START_SECONDS)
+        wait_until(lambda: process.poll() is not None or ready(), patience)
         if process.poll() is not None:
             raise RuntimeError(f"the server ended at once:\n{log.read_text(errors='replace')}")
         yield
@@ -132,10 +139,10 @@ def redis_server() -> Iterator[str]:
     with _folder() as folder:
         door = folder / "redis.sock"
         options = f"--port 0 --unixsocket {door} --unixsocketperm 700 --dir {folder} --appendonly yes"
-        command = _guarded([program, *options.split(), "--appendfsync", "everysec", "--save", ""], signal.SIGTERM)
+        command = guarded([program, *options.split(), "--appendfsync", "everysec", "--save", ""], signal.SIGTERM)
         with (
             redis.Redis(unix_socket_path=str(door)) as client,
-            _running(command, folder, lambda: _answers(client), signal.SIGTERM),
+            running(command, folder, lambda: _answers(client), signal.SIGTERM),
         ):
             yield f"unix://{door}"
 
@@ -160,10 +167,10 @@ def postgres_server() -> Iterator[str]:
         _make_cluster(programs, folder, user)
         settings = [f"unix_socket_directories={folder}", "listen_addresses=", "max_connections=200"]
         options = [part for line in settings for part in ("-c", line)]
-        command = _guarded([programs / "postgres", "-D", folder / "data", *options], signal.SIGINT, user)
+        command = guarded([programs / "postgres", "-D", folder / "data", *options], signal.SIGINT, user)
         url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
         # SIGINT is the fast shutdown: open connections are cut, nothing is left to recover.
-        with _running(command, folder, lambda: _connects(url), signal.SIGINT):
+        with running(command, folder, lambda: _connects(url), signal.SIGINT):
             yield url
 
 
@@ -171,7 +178,7 @@ def _make_cluster(programs: Path, folder: Path, user: pwd.struct_passwd | None) 
     """Make the data folder. Sorting and case are PostgreSQL's own C.UTF-8: the same on every machine."""
     words = "-U postgres --auth=trust --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8"
     initdb = [programs / "initdb", "-D", folder / "data", "--no-sync", "--no-instructions", *words.split()]
-    command = _guarded(initdb, signal.SIGKILL, user)
+    command = guarded(initdb, signal.SIGKILL, user)
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")

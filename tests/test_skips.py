@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 REASONS = {
     "browser": "no browser here",
     "samples": "captured samples (../shared/facts) are not in the repository",
+    "python": "no Python 3.12 or newer on this machine: BottleCRM runs on nothing older",
 }
 CODE = """
 import pytest
@@ -33,7 +34,9 @@ def run(folder: Path, reason: str, no_skip: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize(
-    ("reason", "no_skip", "code"), [("browser", "1", 1), ("browser", "", 0), ("samples", "1", 0)], ids=str
+    ("reason", "no_skip", "code"),
+    [("browser", "1", 1), ("browser", "", 0), ("samples", "1", 0), ("python", "1", 0)],
+    ids=str,
 )
 def test_a_skip_fails_the_run_only_where_nothing_may_be_skipped(
     reason: str, no_skip: str, code: int, tmp_path: Path

@@ -235,12 +235,13 @@ class CRMContract:
         rig.settle()
         _, cursor, _ = rig.scan("")
         rig.edit(made[1].ref, 4)
-        for _ in range(4):
-            _, cursor, _ = rig.scan(cursor)
+        seen: list[Record] = []
+        for _ in range(5):
+            found, cursor, _ = rig.scan(cursor)
+            seen += found
             rig.tick(rig.crm.facts.lag / 4 + 1)
-        found, cursor, _ = rig.scan(cursor)
         key = next(iter(rig.change(4)))
-        assert rig.change(4)[key] in [one.values.get(key) for one in found if one.ref == made[1].ref]
+        assert rig.change(4)[key] in [one.values.get(key) for one in seen if one.ref == made[1].ref]
         rig.settle()
         _, cursor, _ = rig.scan(cursor)
         rig.settle()
