@@ -1,0 +1,59 @@
+"""A real Tryton with opportunities, on loopback and SQLite, with an account of its own for each `with` block."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.real.prepared import Recipe, prepared
+from tests.servers import free_port, guarded, running
+
+PASSWORD = "hub-test-password"
+DATABASE = "tryton"
+CONFIG = """[database]
+uri = sqlite://
+path = {folder}
+[web]
+listen = 127.0.0.1:{port}
+[session]
+authentications = password
+[password]
+length = 4
+"""
+_SCHEMA = (
+    f"touch {DATABASE}.sqlite && TRYTONPASSFILE=password exec {{bin}}/trytond-admin -c trytond.conf -d {DATABASE}"
+    " -u sale_opportunity --activate-dependencies --email hub@example.com"
+)
+
+
+def recipe() -> Recipe:
+    """The schema takes half a minute of CPU."""
+    script = Path(__file__).with_name("tryton_account.py").read_text(encoding="utf-8")
+    files = (("trytond.conf", CONFIG.replace("{port}", "1")), ("password", PASSWORD), ("account.py", script))
+    steps = (("sh", "-c", _SCHEMA), ("{python}", "account.py", "{folder}"))
+    return Recipe("tryton", ("trytond==8.2.*", "trytond_sale_opportunity==8.2.*"), files, steps, Path(sys.executable))
+
+
+@contextmanager
+def tryton_server(folder: Path) -> Iterator[str]:
+    """Serve a fresh copy of the account in `folder`; yields the address."""
+    with prepared(recipe()) as made:
+        port = free_port()
+        shutil.copy(made / "account" / f"{DATABASE}.sqlite", folder)
+        (folder / "trytond.conf").write_text(CONFIG.format(folder=folder, port=port), encoding="utf-8")
+        command = guarded([made / "env/bin/python", made / "env/bin/trytond", "-c", folder / "trytond.conf",
+                           "-d", DATABASE], signal.SIGTERM)  # fmt: skip
+        with running(command, folder, lambda: listens(port), signal.SIGTERM, seconds=90.0):
+            yield f"http://127.0.0.1:{port}"
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
