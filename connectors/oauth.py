@@ -44,13 +44,16 @@ class TokenStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Where and as whom to ask for tokens. `as_json` for vendors that want JSON instead of a form (amoCRM)."""
+    """Where and as whom to ask for tokens. `as_json` for vendors that want JSON instead of a form (amoCRM).
+
+    `parameter` for vendors that read the token from a parameter of this name, not from a header (Bitrix24)."""
 
     url: str
     client_id: str
     client_secret: str
     redirect_uri: str = ""
     as_json: bool = False
+    parameter: str = ""
 
     def ask(self, http: Http, now: float, **what: str) -> Tokens:
         """Tokens for `grant_type=...` and its parameters. `Retry`, or `Pause` when the grant is refused."""
@@ -105,6 +108,9 @@ class Bearer:
         """As `Http.send`; a 401 refreshes the token and sends once more: the first request was not served."""
 
         def call(access: str) -> Answer:
+            if name := self._grant.parameter:
+                told = {**(json or {}), name: access}
+                return self._http.send(method, url, headers=headers, params=params, json=told, timeout=timeout)
             signed = {**(headers or {}), "Authorization": f"Bearer {access}"}
             return self._http.send(method, url, headers=signed, params=params, json=json, data=data, timeout=timeout)
 
