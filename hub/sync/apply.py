@@ -49,6 +49,7 @@ class Sighting:
     why: str = ""
     remote_id: str | None = None
     again: bool = False
+    version: str = ""
 
 
 class Applier:

@@ -19,6 +19,22 @@ from hub.sync.account import Account
 from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
 
+_NOW = bindparam("b_now")
+_DUE = (
+    (link.c.connection_id == bindparam("b_connection"))
+    & (link.c.dirty > 0)
+    & link.c.state.in_(("new", "sending", "uncertain", "linked"))
+    & (link.c.due_at <= _NOW)
+    & or_(link.c.lease == "", link.c.lease_until <= _NOW)
+)
+ANY_DUE = select(link.c.id).where(_DUE).limit(1)
+NEXT_DUE = (
+    select(link)
+    .where(_DUE)
+    .order_by(link.c.lane, link.c.due_at, link.c.role.desc())
+    .limit(bindparam("b_size"))
+    .with_for_update(skip_locked=True)
+)
 _ONE = update(link).where(link.c.id == bindparam("b_id"))
 _SAID = {
     "state",
@@ -56,20 +72,12 @@ class Ledger:
     def take(self, size: int) -> list[Parcel]:
         """Lease due links and write down what the new ones are about to send, in one commit."""
         now = self._clock.now()
-        due = (
-            (link.c.connection_id == self._account.id)
-            & (link.c.dirty > 0)
-            & link.c.state.in_(("new", "sending", "uncertain", "linked"))
-            & (link.c.due_at <= now)
-            & or_(link.c.lease == "", link.c.lease_until <= now)
-        )
+        which = {"b_connection": self._account.id, "b_now": now}
         with self._store.read() as conn:
-            if conn.execute(select(link.c.id).where(due).limit(1)).first() is None:
+            if conn.execute(ANY_DUE, which).first() is None:
                 return []
-        order = (link.c.lane, link.c.due_at, link.c.role.desc())
         with self._store.write() as conn:
-            first = select(link).where(due).order_by(*order).limit(size).with_for_update(skip_locked=True)
-            rows = list(conn.execute(first))
+            rows = list(conn.execute(NEXT_DUE, {**which, "b_size": size}))
             self.looked_at, self.until = len(rows), now + self._length
             parcels = self._parcels(conn, rows)
             prepare(self._account, parcels, now)

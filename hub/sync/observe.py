@@ -87,7 +87,7 @@ class Observer:
             agreed = guarded(self._compare, account, row, record, flat)
         except Unreadable as error:
             return Sighting("linked", flat, dict(row.base), dict(row.raw), code="unreadable", why=str(error))
-        sighting = Sighting("linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push)
+        sighting = Sighting("linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push, version=record.version)
         self._tell(conn, account, row, agreed, flat, sighting)
         if agreed.hub:
             self._applier.apply(conn, account, row, agreed.hub, sighting)
@@ -116,8 +116,9 @@ class Observer:
 
     def _merged(self, conn: Connection, account: Account, row: Any, into: str, flat: records.Flat) -> Sighting:
         """Two records over there became one. The link follows, unless the other one has its record here."""
-        place = (link.c.connection_id == account.id) & (link.c.role == row.role) & (link.c.remote_id == into)
-        other = conn.execute(select(link).where(place, link.c.id != row.id)).first()
+        place = (link.c.connection_id == account.id) & (link.c.remote_kind == row.remote_kind)
+        there = place & (link.c.remote_id == into) & (link.c.id != row.id)
+        other = conn.execute(select(link).where(there).order_by(link.c.state != "linked")).first()
         actor = f"crm:{account.id}"
         facts = {"ref": row.remote_id, "into": into, "record": other.record_id if other else ""}
         note(conn, self._clock, row.role, row.record_id, "merged_in_crm", actor, facts)

@@ -153,7 +153,8 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int) -> bool:
         return False
     parcel.before = {name: seen.base.get(name) for name in seen.push}
     parcel.sent, parcel.dirty = {**parcel.sent, **account.remembered(parcel.row.role, values, seen.raw)}, 0
-    parcel.op = Op(account.kind(parcel.row.role), values, ref=parcel.remote_id, marker=parcel.marker)
+    version = seen.version if account.crm.facts.conditional_write else ""
+    parcel.op = Op(account.kind(parcel.row.role), values, parcel.remote_id, parcel.marker, version)
     return True
 
 

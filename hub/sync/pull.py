@@ -46,6 +46,22 @@ SEEN = (
 )
 
 
+_SCAN = (pull_state.c.connection_id == bindparam("b_connection")) & (pull_state.c.kind == bindparam("b_kind"))
+_FREE = or_(pull_state.c.lease == "", pull_state.c.lease_until <= bindparam("b_now"))
+SCAN = select(pull_state).where(_SCAN)
+TAKEN = (
+    update(pull_state)
+    .where(_SCAN, pull_state.c.due_at <= bindparam("b_now"), _FREE)
+    .values(lease=bindparam("lease"), lease_until=bindparam("lease_until"))
+)
+GIVEN = (
+    select(look_again)
+    .where(look_again.c.connection_id == bindparam("b_connection"))
+    .order_by(look_again.c.at)
+    .limit(HINTS)
+)
+
+
 class Puller:
     """Brings one hub its CRMs' changes. Any number may run; each kind of a connection is leased."""
 
@@ -79,9 +95,8 @@ class Puller:
     # ── hooks ────────────────────────────────────────────────────────────────────────────────────
 
     def _hints(self, account: Account) -> int:
-        mine = look_again.c.connection_id == account.id
         with self._store.read() as conn:
-            rows = list(conn.execute(select(look_again).where(mine).order_by(look_again.c.at).limit(HINTS)))
+            rows = list(conn.execute(GIVEN, {"b_connection": account.id}))
         looked = 0
         for kind in dict.fromkeys(row.kind for row in rows):
             asked = [row for row in rows if row.kind == kind]
@@ -174,20 +189,20 @@ class Puller:
     def _take(self, account: Account, kind: str, lease: str) -> str | None:
         """Lease the scan and answer its cursor; None when it is not due or another worker has it."""
         now = self._clock.now()
-        place = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == kind)
-        due = place & (pull_state.c.due_at <= now) & or_(pull_state.c.lease == "", pull_state.c.lease_until <= now)
+        place = {"b_connection": account.id, "b_kind": kind, "b_now": now}
         with self._store.read() as conn:
-            row = conn.execute(select(pull_state).where(place)).one_or_none()
+            row = conn.execute(SCAN, place).one_or_none()
         if row is not None and row.due_at > now:
             return None
         with self._store.write() as conn:
             if row is None:
                 start = {"connection_id": account.id, "kind": kind, "cursor": "", "due_at": now, "lease": ""}
                 add_unless_there(conn, pull_state, {**start, "code": "", "why": ""})
-            taken = conn.execute(update(pull_state).where(due).values(lease=lease, lease_until=now + LEASE))
+            taken = conn.execute(TAKEN, {**place, "lease": lease, "lease_until": now + LEASE})
             if not taken.rowcount:
                 return None
-            return str(conn.execute(select(pull_state.c.cursor).where(place)).scalar() or "")
+            row = conn.execute(SCAN, place).one()
+            return str(row.cursor or "")
 
     def _move(self, conn: Connection, account: Account, kind: str, lease: str, cursor: str, more: bool) -> bool:
         now = self._clock.now()
@@ -197,6 +212,18 @@ class Puller:
         if not more:
             values = {"lease": "", "lease_until": None, "due_at": now + every, "code": "", "why": ""}
         return bool(conn.execute(update(pull_state).where(mine).values(cursor=cursor, **values)).rowcount)
+
+    def compare(
+        self, account: Account, kind: str, found: Mapping[str, Record | None], asked_at: int, doubt: str = ""
+    ) -> tuple[int, int]:
+        """Records held against everything that is known of them, also when they look as remembered; answers how many
+        differed without anybody knowing, and how many have no record here."""
+        unknown = self._strangers.meet(account, kind, [one for one in found.values() if one is not None], True)
+        with self._store.write() as conn:
+            differing = self.apply(conn, account, kind, found, asked_at, doubt, thorough=True)
+            mine = self._strangers.in_scope(conn, account, unknown)
+            self._strangers.welcome(conn, account, mine, self._clock.new_id())
+        return differing, len(mine.records)
 
     # ── applying ─────────────────────────────────────────────────────────────────────────────────
 
@@ -208,14 +235,17 @@ class Puller:
         found: Mapping[str, Record | None],
         asked_at: int,
         doubt: str = "",
+        thorough: bool = False,
     ) -> int:
         """Records by their id, asked for at `asked_at`; those without a link here are none of ours yet. Answers how
-        many were news."""
+        many were news. `thorough` looks at the hub's side too where theirs is as it was."""
         refs, news = list(found), 0
         for start in range(0, len(refs), 400):
             mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind) & (link.c.state == "linked")
             asked = select(link).where(mine, link.c.remote_id.in_(refs[start : start + 400])).with_for_update()
-            rows = [row for row in conn.execute(asked) if not _as_remembered(account, row, found[row.remote_id])]
+            rows = list(conn.execute(asked))
+            if not thorough:
+                rows = [row for row in rows if not _as_remembered(account, row, found[row.remote_id])]
             rows = self._not_stale(conn, rows, asked_at)
             pairs = [(row, found[row.remote_id]) for row in rows]
             sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)

@@ -8,7 +8,7 @@ none makes a new one. Nothing is matched that stands on a stage the placement do
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
@@ -87,6 +87,11 @@ class Strangers:
         found = zip(refs, read, strict=True)
         return {ref: one for ref, one in found if one is not None and not isinstance(one, ConnectorError)}
 
+    def in_scope(self, conn: Connection, account: Account, unknown: Unknown) -> Unknown:
+        """Those of them that would get a record here."""
+        records = [one for one in unknown.records if self.judge(conn, account, unknown, one).what != "outside"]
+        return replace(unknown, records=tuple(records))
+
     def judge(self, conn: Connection, account: Account, unknown: Unknown, record: Record) -> Verdict:
         """Whose record this is."""
         if marker := _marker(account, record):
@@ -157,7 +162,8 @@ class Strangers:
     # ── welcoming ────────────────────────────────────────────────────────────────────────────────
 
     def welcome(self, conn: Connection, account: Account, unknown: Unknown, run: str) -> int:
-        """Write down what each of them is; answers how many are ours from now on."""
+        """Write down what each of them is; answers how many are ours from now on. Where an admin has not asked for
+        strangers, only our own creates are taken in."""
         if not unknown.records:
             return 0
         known = _linked(conn, account, unknown.kind, [one.ref for one in unknown.records])
@@ -167,7 +173,8 @@ class Strangers:
 
     def _welcome(self, conn: Connection, account: Account, unknown: Unknown, record: Record, run: str) -> bool:
         verdict = self.judge(conn, account, unknown, record)
-        if verdict.what == "outside":
+        wanted = account.live.row.config.get("strangers") == WELCOME
+        if verdict.what == "outside" or (verdict.what != "adopt" and not wanted):
             return False
         if verdict.what == "adopt":
             known = {

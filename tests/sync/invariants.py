@@ -1,0 +1,185 @@
+"""What must be true of both sides after calm, whatever happened before: I1 to I8, I14, I16, I17, I20 of the model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from hub.model import deal, journal, lead, link
+from hub.sync import records
+from hub.sync.observe import ASKED
+from hub.sync.plan import ABSENT
+from tests.sync.fake import Row, tidy
+
+if TYPE_CHECKING:
+    from tests.sync.world import World
+
+EXPLAINED = {
+    "conflict", "unmapped", "has_open_lead", "not_here", "no_lead", "closed", "second_deal", "no_stage", "missing",
+    "not_rejected",
+}  # fmt: skip
+"""Causes that a person is shown and that leave both sides different on purpose."""
+IDLE_POLLS = 3
+
+
+def violations(world: World) -> list[str]:
+    """One line each; empty when everything holds."""
+    with world.store.read() as conn:
+        links = conn.execute(select(link)).all()
+        flats: dict[tuple[str, str], dict[str, Any]] = {}
+        for role in ("contact", "lead", "deal"):
+            ids = [row.record_id for row in links if row.role == role]
+            flats |= {(role, key): flat for key, flat in records.load(conn, role, ids).items()}
+        lines = conn.execute(select(journal)).all()
+        leads = {row.id: row for row in conn.execute(select(lead))}
+        deals = {row.id: row for row in conn.execute(select(deal))}
+    known = told_values(lines)
+    found = [
+        *converged(world, links, flats), *edits_here(world, flats, known), *edits_there(world, links, known),
+        *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links),
+        *conversions(world, leads, deals), *explained(world, links),
+    ]  # fmt: skip
+    return [*found, *idle(world)]
+
+
+def told_values(lines: list[Any]) -> dict[str, set[Any]]:
+    """Every value that stands in a record's timeline."""
+    known: dict[str, set[Any]] = defaultdict(set)
+    for line in lines:
+        facts = line.facts
+        for value in (facts.get("from"), facts.get("to"), facts.get("hub"), facts.get("crm")):
+            if isinstance(value, str):
+                known[line.subject_id].add(value)
+        known[line.subject_id] |= {v for v in (facts.get("values") or {}).values() if isinstance(v, str)}
+    return known
+
+
+def shown(world: World, row: Any) -> Row | None:
+    return world.crm.rows.get(row.remote_id or "")
+
+
+def converged(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[str]:
+    """I1: both sides agree on every two-way field, or an open difference is shown to a person."""
+    for row in links:
+        there = shown(world, row)
+        if row.state != "linked" or there is None or there.deleted:
+            continue
+        flat, record = flats[row.role, row.record_id], world.crm.shown(there)
+        seen = world.account.seen(record, row.role)
+        for slot in world.account.faces[row.role].slots:
+            if slot.direction != "both" or slot.crm not in seen or slot.hub in row.base.get(ASKED, {}):
+                continue
+            theirs = slot.into(seen[slot.crm])
+            if slot.hub == records.PLACE and (row.code in EXPLAINED or theirs is ABSENT or is_converted(record, row)):
+                continue
+            if slot.hub not in flat or (slot.hub not in ("title", *flat)):
+                continue
+            if theirs is not ABSENT and not slot.same(flat[slot.hub], theirs):
+                yield f"I1 {row.role} {row.record_id} {slot.hub}: here {flat[slot.hub]!r}, there {theirs!r} ({row.code})"
+
+
+def is_converted(record: Any, row: Any) -> bool:
+    return row.role == "lead" and bool(record.links.get("cards"))
+
+
+def edits_here(world: World, flats: dict[Any, Any], known: dict[str, set[Any]]) -> Iterator[str]:
+    """I2: a person's last edit in the hub is the final value, or stands in the timeline."""
+    for (role, record, name), value in world.hub_edits.items():
+        flat = flats.get((role, record))
+        if flat is None or (flat.get(name) or "") == value or value in known[record]:
+            continue
+        yield f"I2 hub edit lost: {role} {record} {name} {value!r}, now {flat.get(name)!r}"
+
+
+def edits_there(world: World, links: list[Any], known: dict[str, set[Any]]) -> Iterator[str]:
+    """I2: a person's last edit in the CRM likewise; but for those in the moment between our look and our write, where
+    the CRM has no conditional write."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for row in links:
+        if row.remote_id:
+            owners[row.remote_id].add(row.record_id)
+    for (ref, name), value in world.crm_edits.items():
+        there = world.crm.rows[ref]
+        if there.deleted or tidy(there.values.get(name)) == value or (ref, name) in world.crm.raced:
+            continue
+        if not any(value in known[record] for record in owners[ref]):
+            yield f"I2 CRM edit lost: {ref} {name} {value!r}, now {there.values.get(name)!r}"
+
+
+def one_to_one(world: World, links: list[Any], lines: list[Any]) -> Iterator[str]:
+    """I3: per marker one live record of ours, per remote record one live link of ours, no create taken for a stranger;
+    I6: what was deleted is not made again."""
+    made = Counter((row.kind, row.marker) for row in world.crm.rows.values() if row.by == "api" or row.marker)
+    for (kind, marker), count in made.items():
+        if marker and count > 1:
+            yield f"I3/I6 {count} records of {kind} {marker}"
+    live = Counter((row.remote_id, row.role) for row in links if row.state == "linked" and row.remote_id)
+    two = Counter(row.remote_id for row in links if row.state == "linked" and row.remote_id and row.role != "contact")
+    yield from (f"I3 {count} links to {ref}" for ref, count in [*live.items(), *two.items()] if count > 1)
+    ours = {row.ref for row in world.crm.rows.values() if row.marker}
+    imported = [line.facts["ref"] for line in lines if line.what == "imported" and line.subject != "contact"]
+    yield from (f"I3 own create imported: {ref}" for ref in imported if ref in ours and not was_strange(world, ref))
+
+
+def was_strange(world: World, ref: str) -> bool:
+    return world.crm.rows[ref].by != "api"
+
+
+def nothing_missed(world: World, links: list[Any]) -> Iterator[str]:
+    """I5: every live card on a stage of the table is known here."""
+    known = {row.remote_id for row in links}
+    places = {(row[3], row[4]) for row in world.account.placement.rows}
+    for row in world.crm.live("cards", "leads"):
+        if row.kind in world.account.kinds and row.ref not in known:
+            if (str(row.values.get("pipeline", "")), row.values.get("stage")) in places:
+                yield f"I5 never seen: {row.kind} {row.ref} {row.values}"
+
+
+def dead(world: World, links: list[Any]) -> Iterator[str]:
+    """I8: no live link to a dead record."""
+    for row in links:
+        there = shown(world, row)
+        if row.state == "linked" and (there is None or there.deleted):
+            yield f"I8 {row.role} {row.record_id} is linked to dead {row.remote_id}"
+
+
+def conversions(world: World, leads: dict[str, Any], deals: dict[str, Any]) -> Iterator[str]:
+    """I7: one deal per lead that is one, and one deal of ours over there."""
+    alive = Counter(row.lead_id for row in deals.values() if row.lead_id and row.state != "reverted")
+    yield from (f"I7 {count} deals of {lead_id}" for lead_id, count in alive.items() if count > 1)
+    for lead_id in alive:
+        if leads[lead_id].state != "converted":
+            yield f"I7 lead {lead_id} is {leads[lead_id].state} and has a deal"
+    if world.account.native:
+        made = Counter(row.marker for row in world.crm.rows.values() if row.kind == "cards" and row.by == "api")
+        yield from (f"I7 {count} deals made of {marker}" for marker, count in made.items() if count > 1)
+
+
+def explained(world: World, links: list[Any]) -> Iterator[str]:
+    """I20: what is not well says why; and nothing is left on its way."""
+    for row in links:
+        if row.state in ("parked", "held", "tombstoned") and not (row.code and row.why and row.since):
+            yield f"I20 {row.state} without a cause: {row.role} {row.record_id}"
+        if row.state in ("sending", "uncertain") or (row.state == "new" and row.dirty and world.account.kind(row.role)):
+            yield f"I1 still {row.state}: {row.role} {row.record_id} {row.code} {row.why}"
+        if row.state == "linked" and row.dirty:
+            yield f"I1 still dirty: {row.role} {row.record_id} {row.code} {row.why}"
+        if row.state == "parked" and row.code not in ("missing", "refuse"):
+            yield f"I1 parked {row.code} {row.why}"
+
+
+def idle(world: World) -> Iterator[str]:
+    """I4, I14: after calm nothing is written, and a poll is one list per kind."""
+    writes, calls, polls = world.crm.writes, world.crm.calls.copy(), IDLE_POLLS
+    for _poll in range(polls):
+        world.clock.advance(40)
+        world.puller.step("crm-1")
+        world.pusher.drain("crm-1")
+    if world.crm.writes != writes:
+        yield f"I4 {world.crm.writes - writes} writes after calm"
+    made = world.crm.calls - calls
+    if made["get"] or made["find"] or made["list"] > 2 * polls * len(world.account.kinds):
+        yield f"I14 calls of {polls} idle polls: {dict(made)}"

@@ -1,0 +1,561 @@
+"""One run of the whole sync under a seed: the real code of the hub on a database in memory, a bad CRM, people on both
+sides, workers that are interrupted anywhere and die anywhere; then calm; then the invariants.
+
+Workers are greenlets. Every transaction and every call of the CRM is a seam, where the scheduler may run somebody else,
+let time pass, or kill. All chance comes from one source: the same seed gives the same trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from greenlet import getcurrent, greenlet
+from sqlalchemy import Connection, create_engine, event, select, update
+from sqlalchemy.pool import StaticPool
+
+import hub.model
+from connectors.contract import CRM
+from hub.clock import FixedClock
+from hub.funnel import moves
+from hub.funnel.defaults import DEAL_STAGES, LEAD_STAGES, add_direction
+from hub.intake.connections import Live
+from hub.model import connection, contact, conversion, deal, journal, lead, link, look_again, member, pull_state
+from hub.store.engine import Store, add_unless_there, sqlite_library
+from hub.store.notes import FRESH, mark_dirty
+from hub.sync import records
+from hub.sync.account import SEEN_PLACE, Account, Accounts, make_account
+from hub.sync.audit import Auditor
+from hub.sync.observe import ASKED
+from hub.sync.plan import ABSENT
+from hub.sync.pull import Puller
+from hub.sync.push import Pusher
+from hub.sync.split import placement_json, read_placement
+from tests.sync.fake import PROFILES, FakeCRM, Row, tidy
+
+MAPPING = """
+format = 1
+crm = "fake"
+[contact]
+name = { crm = "name", codec = "text" }
+company = { crm = "company", codec = "text", policy = "hub" }
+position = { crm = "position", codec = "text", policy = "latest" }
+language = { crm = "language", codec = "text", policy = "ask" }
+hub_id = { crm = "HUB_REF", codec = "text", direction = "out" }
+[lead]
+title = { crm = "title", codec = "text" }
+temperature = { crm = "temp", codec = "text", policy = "hub" }
+text = { crm = "TEXT", codec = "text", direction = "out", once = true }
+reject_reason = { crm = "READ_ONLY", codec = "text", direction = "in" }
+[deal]
+like = "lead"
+currency = { crm = "amount", codec = "text" }
+"""
+CRM_ID = "crm-1"
+DEAD_AFTER = 5_000
+"""A call of ours lives no longer than this (the CRM declares it), in ms."""
+
+
+class Killed(BaseException):
+    """The worker is gone: no handler runs that a kill -9 would not let run."""
+
+
+# ── the database in memory, made once ────────────────────────────────────────────────────────────
+
+
+class Seams(Store):
+    """A store whose transactions are seams."""
+
+    def __init__(self, engine: Any) -> None:
+        super().__init__(engine, engine)
+        object.__setattr__(self, "seam", lambda _name: None)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self.seam("tx<")  # type: ignore[attr-defined]
+        with self.hub.begin() as conn:
+            yield conn
+        self.seam("tx>")  # type: ignore[attr-defined]
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self.hub.connect().execution_options(reading=True) as conn, conn.begin():
+            yield conn
+
+
+def open_memory() -> Seams:
+    engine = create_engine(
+        "sqlite://", module=sqlite_library(), poolclass=StaticPool,
+        json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=orjson.loads,
+    )  # fmt: skip
+
+    @event.listens_for(engine, "connect")
+    def _connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN")
+
+    hub.model.hub.create_all(engine)
+    return Seams(engine)
+
+
+_MEMORY: list[Seams] = []
+
+
+def emptied() -> Seams:
+    """The database of this process without rows."""
+    if not _MEMORY:
+        _MEMORY.append(open_memory())
+    store = _MEMORY[0]
+    with store.hub.begin() as conn:
+        raw: Any = conn.connection.dbapi_connection
+        raw.executescript("".join(f"DELETE FROM {t.name};" for t in reversed(hub.model.hub.sorted_tables)))
+    return store
+
+
+class OneConnection:
+    """Stands for hub.intake.connections.Connections: one connection, read when it was forgotten."""
+
+    def __init__(self, store: Store, crm: CRM) -> None:
+        self._store, self._crm, self._live = store, crm, None
+
+    def by_id(self, connection_id: str) -> Any:
+        if self._live is None:
+            with self._store.read() as conn:
+                row = conn.execute(select(connection).where(connection.c.id == connection_id)).one()
+            self._live = Live(row, self._crm)  # type: ignore[assignment]
+        return self._live
+
+    def forget(self) -> None:
+        self._live = None
+
+
+# ── workers ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Worker:
+    """A task under way, standing at a seam since `since`."""
+
+    name: str
+    run: greenlet
+    at: str = ""
+    since: int = 0
+
+
+@dataclass
+class World:
+    """One schedule."""
+
+    chance: random.Random
+    profile: str
+    steps: int = 60
+    clock: FixedClock = field(init=False)
+    workers: list[Worker] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    late: list[tuple[int, Callable[[], object]]] = field(default_factory=list)
+    hub_edits: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    crm_edits: dict[tuple[str, str], Any] = field(default_factory=dict)
+    replaced: dict[tuple[str, str, str], set[Any]] = field(default_factory=lambda: defaultdict(set))
+    calm: bool = False
+    marks: dict[str, int] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        strategy, facts = PROFILES[self.profile]
+        self.clock = FixedClock(randomness=random.Random(5))
+        self.crm = FakeCRM(self.clock, facts, strategy == "native")
+        self.store = emptied()
+        self.store.__dict__["seam"] = self.seam
+        self.crm.seam, self.crm.fault = self.seam, self.fault
+        self.faulty = self.chance.choice([0.0, 0.1, 0.3])
+        self.hooks_lost = self.chance.choice([0.3, 0.3, 1.0])
+        self.tokens = iter(range(1, 100_000))
+        self._furnish(strategy)
+        places = OneConnection(self.store, self.crm)
+        self.accounts = Accounts(self.store, self.clock, places)  # type: ignore[arg-type]
+        self.pusher = Pusher(self.store, self.clock, self.accounts)
+        self.puller = Puller(self.store, self.clock, self.accounts)
+        self.auditor = Auditor(self.store, self.clock, self.accounts, self.puller)
+        found = self.accounts.get(CRM_ID)
+        assert found is not None
+        self.account: Account = found
+
+    def _furnish(self, strategy: str) -> None:
+        with self.store.hub.begin() as conn:
+            self.direction = add_direction(conn, self.clock, "Windows", main=True)
+            people = {"login": "v", "name": "V", "password_hash": "", "role": "sales", "active": True}
+            conn.execute(member.insert().values(id="vera", created_at=1, locale="en", **people))
+            config = {
+                "placement": placement_json(strategy, table(strategy, self.direction)), "parallel": 1, "poll_s": 8,
+                "strangers": "import", "checked": 1, "skew_s": 2, "audit_s": 0,
+            }  # fmt: skip
+            values = {"id": CRM_ID, "kind": "crm", "connector": "fake", "config": config, "mapping": MAPPING}
+            row = {**values, "token": "t", "name": "Fake", "fingerprint": "fake-1", "created_at": 1}
+            conn.execute(connection.insert().values(row))
+
+    # ── seams ────────────────────────────────────────────────────────────────────────────────────
+
+    def seam(self, name: str) -> None:
+        me = getcurrent()
+        if me.parent is not None and not self.calm:
+            me.parent.switch(name)
+
+    def fault(self, call: str) -> str:
+        if self.calm or self.chance.random() >= self.faulty:
+            return ""
+        kinds = ["429", "before", "after", "partial"] if call == "write" else ["429", "error"]
+        return self.chance.choice(kinds)
+
+    def start(self) -> None:
+        task = self.chance.choice(["push", "push", "pull"])
+        if not self.has_work(task):
+            self.pass_time(1)
+            return
+        work = {"push": self.pusher.drain, "pull": self.puller.step}[task]
+
+
+        def body() -> None:
+            with suppress(Killed):
+                work(CRM_ID)
+
+        run = greenlet(body)
+        self.workers.append(Worker(task, run, "start", self.clock.now()))
+
+    def has_work(self, task: str) -> bool:
+        """Whether a worker would find anything; one that finds nothing is no interesting schedule."""
+        raw: Any = self.store.hub.raw_connection().dbapi_connection
+        due = {
+            "push": "SELECT 1 FROM link WHERE dirty > 0 AND due_at <= ? AND state IN ('new','sending','uncertain','linked')",
+            "pull": "SELECT 1 WHERE EXISTS (SELECT 1 FROM look_again) OR (SELECT COUNT(*) FROM pull_state WHERE due_at > ?) < 2",
+        }[task]
+        return raw.execute(due, (self.clock.now(),)).fetchone() is not None
+
+    def run_on(self, worker: Worker) -> None:
+        """To its next seam, or to its end."""
+        told = worker.run.switch()
+        if worker.run.dead:
+            self.workers.remove(worker)
+        else:
+            worker.at, worker.since = str(told), self.clock.now()
+            self.say(f"{worker.name} {told}")
+
+    def kill(self, worker: Worker) -> None:
+        """Its request may still be on the way to the CRM."""
+        self.counts["kills"] += 1
+        self.workers.remove(worker)
+        if worker.at == "write<" and self.chance.random() < 0.5:
+            ops = self.going_out(worker)
+            due = worker.since + self.chance.randrange(DEAD_AFTER)
+            self.late.append((due, lambda: [self.crm.effect(op) for op in ops]))
+        if worker.at != "start":
+            worker.run.throw(Killed)
+
+    @staticmethod
+    def going_out(worker: Worker) -> Any:
+        """The operations of the call at whose door it stands."""
+        frame = worker.run.gr_frame
+        while frame is not None and frame.f_code.co_name != "write":
+            frame = frame.f_back
+        return frame.f_locals["ops"] if frame is not None and "ops" in frame.f_locals else ()
+
+    def pass_time(self, seconds: float) -> None:
+        """Nothing of ours lives longer than the CRM declares: who still stands in a call then is gone."""
+        self.clock.advance(seconds)
+        for worker in list(self.workers):
+            if worker.at.endswith(("<", ">")) and not worker.at.startswith("tx"):
+                if self.clock.now() - worker.since >= DEAD_AFTER:
+                    self.kill(worker)
+        for one in [one for one in self.late if one[0] <= self.clock.now()]:
+            self.late.remove(one)
+            self.say("late request arrives")
+            one[1]()
+
+    def say(self, what: str) -> None:
+        self.trace.append(f"{self.clock.now()} {what}")
+
+    # ── a schedule ───────────────────────────────────────────────────────────────────────────────
+
+    def play(self) -> list[str]:
+        """Run it; answers what was violated."""
+        for _step in range(self.steps):
+            self.act()
+            self.watch()
+        while self.workers:
+            self.kill(self.workers[-1])
+        self.pass_time(DEAD_AFTER / 1000)
+        self.settle()
+        self.check()
+        return [*self.wrong, *self.crm.wrong]
+
+    def act(self) -> None:
+        x = self.chance.random()
+        if x < 0.30:
+            self.people()
+        elif x < 0.34 and self.workers:
+            self.say("kill")
+            self.kill(self.chance.choice(self.workers))
+        elif x < 0.42:
+            self.pass_time(self.chance.choice([0.5, 1, 2, 4, 8, 20, 200]))
+        elif x < 0.48:
+            self.hook()
+        else:
+            for _seam in range(self.chance.choice([1, 3, 10, 40])):
+                if not self.workers or (len(self.workers) < 3 and self.chance.random() < 0.15):
+                    self.start()
+                if self.workers:
+                    self.run_on(self.chance.choice(self.workers))
+                self.watch_cursor()
+
+    def hook(self) -> None:
+        if not self.crm.hints:
+            return
+        kind, ref = self.crm.hints.pop(self.chance.randrange(len(self.crm.hints)))
+        if self.chance.random() < 0.25:
+            self.crm.hints.append((kind, ref))
+        if self.chance.random() >= self.hooks_lost:
+            with self.store.hub.begin() as conn:
+                place = {"connection_id": CRM_ID, "kind": kind, "remote_id": ref}
+                add_unless_there(conn, look_again, {**place, "at": self.clock.now(), "times": 1})
+
+    def token(self) -> str:
+        return f" v{next(self.tokens)} " if self.chance.random() < 0.3 else f"v{next(self.tokens)}"
+
+    # ── people ───────────────────────────────────────────────────────────────────────────────────
+
+    def people(self) -> None:
+        acts = [
+            self.new_lead, self.new_lead, self.edit_here, self.edit_here, self.edit_here, self.move_here, self.convert_here,
+            self.revert_here, self.reject_here, self.new_card, self.edit_there, self.edit_there, self.edit_there,
+            self.drag, self.drag, self.delete_there, self.merge_there, self.same_edit, self.clear_there,
+        ]  # fmt: skip
+        act = self.chance.choice(acts)
+        self.say(act.__name__)
+        with self.store.hub.begin() as conn:
+            try:
+                act(conn)
+            except moves.NotPossible as error:
+                self.say(error.code)
+
+    def pick(self, conn: Connection, table: Any, *where: Any) -> Any:
+        rows = conn.execute(select(table).where(*where).order_by(table.c.id)).all()
+        return self.chance.choice(rows) if rows else None
+
+    def new_lead(self, conn: Connection) -> None:
+        now, contact_id, lead_id = self.clock.now(), self.clock.new_id(), self.clock.new_id()
+        title = self.token().strip()
+        conn.execute(contact.insert().values(id=contact_id, name=self.token(), created_at=now, updated_at=now))
+        step = {"next_step": "call", "next_step_at": now, "owner_id": "vera", "opened_at": now, "active_at": now}
+        values = {"id": lead_id, "contact_id": contact_id, "direction_id": self.direction, "stage": "new"}
+        conn.execute(lead.insert().values(**values, **step, title=title, text="said"))
+        for role, record in (("contact", contact_id), ("lead", lead_id)):
+            link_row = {"id": self.clock.new_id(), "connection_id": CRM_ID, "role": role, "record_id": record}
+            conn.execute(link.insert().values(**link_row, state="new", dirty=1, lane=FRESH, due_at=now, since=now))
+        self.hub_edits["lead", lead_id, "title"] = title
+
+    def edit_here(self, conn: Connection) -> None:
+        fields = [
+            (contact, "contact", "name"), (contact, "contact", "company"), (contact, "contact", "position"),
+            (contact, "contact", "language"), (lead, "lead", "title"), (lead, "lead", "temperature"),
+            (deal, "deal", "title"), (deal, "deal", "currency"),
+        ]  # fmt: skip
+        table, role, name = self.chance.choice(fields)
+        alive = () if table is contact else (table.c.state == "open",)
+        if row := self.pick(conn, table, *alive):
+            self.edited(conn, table, role, row.id, name, self.token().strip())
+
+    def edited(self, conn: Connection, table: Any, role: str, record: str, name: str, value: str) -> None:
+        before = conn.execute(select(table.c[name]).where(table.c.id == record)).scalar()
+        self.replaced[role, record, name].add(before)
+        conn.execute(update(table).where(table.c.id == record).values({name: value}))
+        mark_dirty(conn, self.clock, [record])
+        self.hub_edits[role, record, name] = value
+
+    def same_edit(self, conn: Connection) -> None:
+        """Both sides type the same."""
+        row = self.pick(conn, link, link.c.role == "lead", link.c.state == "linked")
+        there = self.crm.rows.get(row.remote_id) if row else None
+        if there is not None and not there.deleted:
+            value = self.token().strip()
+            self.edited(conn, lead, "lead", row.record_id, "title", value)
+            self.crm.edit(there, title=value)
+            self.crm_edits[there.ref, "title"] = value
+
+    def move_here(self, conn: Connection) -> None:
+        if self.chance.random() < 0.5 and (row := self.pick(conn, lead, lead.c.state == "open")):
+            moves.move_lead(conn, self.clock, row.id, self.chance.choice(["silent", "cold", "warm", "hot"]), "member:v")
+        elif row := self.pick(conn, deal, deal.c.state == "open"):
+            key = self.chance.choice(["created", "in_work", "offer_sent", "won"])
+            moves.move_deal(conn, self.clock, row.id, key, "member:v")
+
+    def reject_here(self, conn: Connection) -> None:
+        if self.chance.random() < 0.5 and (row := self.pick(conn, lead, lead.c.state == "rejected")):
+            moves.reopen_lead(conn, self.clock, row.id, "cold", "member:v")
+        elif row := self.pick(conn, lead, lead.c.state == "open"):
+            moves.reject_lead(conn, self.clock, row.id, "no money", "member:v")
+
+    def convert_here(self, conn: Connection) -> None:
+        if row := self.pick(conn, lead, lead.c.state == "open"):
+            moves.convert_lead(conn, self.clock, row.id, "member:v")
+
+    def revert_here(self, conn: Connection) -> None:
+        row = self.pick(conn, deal, deal.c.state == "open", deal.c.lead_id.is_not(None))
+        if row and self.chance.random() < 0.5:
+            moves.revert_conversion(conn, self.clock, row.id, "warm", "member:v")
+
+    # on the other side
+
+    def new_card(self, _conn: Connection) -> None:
+        """A person makes a card, with or without a contact, on any stage."""
+        links = {}
+        if self.chance.random() < 0.7:
+            links["people"] = (self.crm.make("people", {"name": self.token()}).ref,)
+        kind = self.chance.choice([self.crm.lead_kind, self.crm.deal_kind])
+        values = {"title": self.token(), **self.place(kind)}
+        self.crm.make(kind, values, links=links)
+
+    def place(self, kind: str) -> dict[str, Any]:
+        """Fields of a place of the table, sometimes of one that nobody knows."""
+        rows = [row for row in self.account.placement.rows if self.account.kind(row[0]) == kind]
+        row = self.chance.choice(rows)
+        stage = "unknown" if self.chance.random() < 0.05 else row[4]
+        flag = {"type": row[0]} if self.profile == "flag" else {}
+        return {"pipeline": row[3], "stage": stage, **flag}
+
+    def edit_there(self, _conn: Connection) -> None:
+        if rows := self.crm.live("people", "cards", "leads"):
+            row = self.chance.choice(rows)
+            names = ["name", "company", "position", "language"] if row.kind == "people" else ["title", "temp", "amount"]
+            name, value = self.chance.choice(names), self.token()
+            self.crm.edit(row, **{name: value})
+            self.crm_edits[row.ref, name] = tidy(value)
+
+    def clear_there(self, _conn: Connection) -> None:
+        if rows := self.crm.live("people"):
+            row = self.chance.choice(rows)
+            self.crm.edit(row, company="")
+            self.crm_edits.pop((row.ref, "company"), None)
+
+    def drag(self, _conn: Connection) -> None:
+        rows = [row for row in self.crm.live("cards", "leads") if row.values.get("stage") != "converted"]
+        if not rows:
+            return
+        row = self.chance.choice(rows)
+        if row.kind == "leads" and self.chance.random() < 0.5:
+            deal_row = self.crm.make("cards", {"title": row.values.get("title"), **self.place("cards")}, links=row.links)
+            self.crm.convert_row(row, deal_row)
+        else:
+            self.crm.edit(row, **self.place(row.kind))
+
+    def delete_there(self, _conn: Connection) -> None:
+        rows = self.crm.live("people", "cards", "leads")
+        if rows and self.chance.random() < 0.4:
+            row = self.chance.choice(rows)
+            row.deleted = True
+            self.deleted.add(row.ref)
+            self.crm.touch(row)
+
+    def merge_there(self, _conn: Connection) -> None:
+        rows = self.crm.live(self.chance.choice(["people", "cards"]))
+        if len(rows) > 1 and self.chance.random() < 0.4:
+            winner, loser = self.chance.sample(rows, 2)
+            self.crm.merge_rows(winner, loser)
+
+    # ── calm ─────────────────────────────────────────────────────────────────────────────────────
+
+    def settle(self) -> None:
+        """People and faults stop. It takes no human, and a bounded number of looks."""
+        self.calm = True
+        self.crm.hints.clear()
+        for wait in (200, 40, 25, 25, 25, 40, 40, 40, 40, 40):
+            self.clock.advance(wait)
+            before = self.crm.writes
+            self.puller.step(CRM_ID)
+            self.pusher.drain(CRM_ID)
+            if wait == 40 and self.crm.writes == before and not self.due():
+                break
+        self.clock.advance(100)
+        self.auditor.run(CRM_ID)
+        for _round in range(2):
+            self.pusher.drain(CRM_ID)
+            self.clock.advance(40)
+            self.puller.step(CRM_ID)
+        self.pusher.drain(CRM_ID)
+
+    def due(self) -> bool:
+        moving = link.c.state.in_(("new", "sending", "uncertain", "linked")) & (link.c.dirty > 0)
+        with self.store.read() as conn:
+            return conn.execute(select(link.c.id).where(moving).limit(1)).first() is not None
+
+    # ── what must hold at every step ─────────────────────────────────────────────────────────────
+
+    def watch(self) -> None:
+        """I7 for every reader: a closed lead has its deal."""
+        with self.store.hub.begin() as conn:
+            raw: Any = conn.connection.dbapi_connection
+            lone = raw.execute(
+                "SELECT id FROM lead WHERE state = 'converted' AND NOT EXISTS "
+                "(SELECT 1 FROM deal WHERE deal.lead_id = lead.id AND deal.state <> 'reverted')"
+            ).fetchall()
+        self.wrong += [f"I7 closed without a deal: {row[0]}" for row in lone]
+
+    def watch_cursor(self) -> None:
+        """I11: never backwards, never past what must be visible."""
+        raw: Any = self.store.hub.raw_connection().dbapi_connection
+        for kind, cursor in raw.execute("SELECT kind, cursor FROM pull_state").fetchall():
+            if not cursor:
+                continue
+            since = orjson.loads(cursor)["since"]
+            facts = self.crm.facts
+            if since < self.marks.get(kind, 0) or since > self.clock.now() - (facts.lag + facts.precision) * 1000:
+                self.wrong.append(f"I11 cursor of {kind}: {self.marks.get(kind)} → {since}")
+            self.marks[kind] = since
+
+    def check(self) -> None:
+        from tests.sync.invariants import violations
+
+        self.wrong += violations(self)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
+
+
+def table(strategy: str, direction: str) -> list[tuple[str, str, str, str, str]]:
+    """Every stage of the hub has its place; the closing ones share one where the CRM has only one."""
+    rows = []
+    for block, stages in (("lead", LEAD_STAGES), ("deal", DEAL_STAGES)):
+        if block == "lead" and strategy == "held":
+            continue
+        pipeline = {"two_pipelines": f"p-{block}", "native": "" if block == "lead" else "p"}.get(strategy, "p")
+        for one in stages:
+            ref = {"rejected": "L", "lost": "L", "won": "W"}.get(one.final, f"{block}-{one.key}")
+            rows.append((block, direction, one.key, pipeline, ref))
+    rows.append(("deal", direction, "in_work", "p-deal" if strategy == "two_pipelines" else "p", "deal-extra"))
+    return rows
+
+
+def schedule(seed: int, profile: str = "", steps: int = 0) -> World:
+    """A world that was played to its end."""
+    chance = random.Random(seed)
+    name = profile or chance.choice(sorted(PROFILES))
+    world = World(chance, name, steps or chance.choice([12, 25, 50]))
+    world.play()
+    return world
+
+
+__all__ = [
+    "ABSENT", "ASKED", "SEEN_PLACE", "Row", "SimpleNamespace", "World", "conversion", "journal", "make_account",
+    "pull_state", "read_placement", "records", "schedule",
+]  # fmt: skip
