@@ -342,6 +342,15 @@ def test_fields_are_cleared_and_third_numbers_are_kept(crm: HubSpot) -> None:
     assert read.values["website"] == "https://moss.test"
 
 
+def test_additional_emails_are_read_and_never_written() -> None:
+    row = {"id": "1", "properties": {"email": "a@moss.test", "hs_additional_emails": "b@moss.test;c@moss.test"}}
+    emails = flat("contacts", row).values["emails"]
+    assert [one["value"] for one in emails] == ["a@moss.test", "b@moss.test", "c@moss.test"]
+    new = {"value": "d@moss.test", "enum_code": "email"}
+    assert properties("contacts", {"emails": [*emails, new]}, creating=False) == {
+        "email": "a@moss.test", "hub_more_emails": "d@moss.test"}  # fmt: skip
+
+
 PARTS = st.lists(st.text("0123456789+", min_size=3, max_size=5), max_size=6, unique=True)
 
 
@@ -461,6 +470,13 @@ def test_a_contact_of_another_hub_record_is_a_conflict(crm: HubSpot) -> None:
     assert outcome.error.ref == first.ref
     twins = crm.write([Op("contacts", person(5), marker=f"C-5{n}") for n in range(2)])
     assert sorted(type(one).__name__ for one in twins) == ["Done", "Failed"]
+
+
+def test_two_of_ours_never_adopt_the_same_contact(crm: HubSpot, account: Account) -> None:
+    account.create("contacts", {"email": "person1@feld.test"}, {})
+    outcomes = crm.write([Op("contacts", person(1), marker=f"C-{n}") for n in range(2)])
+    assert sorted(type(one).__name__ for one in outcomes) == ["Done", "Failed"]
+    assert len(account.rows["contacts"]) == 1
 
 
 def test_an_email_of_another_contact_stays_behind(crm: HubSpot) -> None:
@@ -709,6 +725,12 @@ def test_a_signed_hook_is_read(connect: Callable[..., HubSpot]) -> None:
     assert connect(hook_address=ADDRESS).touched(hidden)
 
 
+def test_hubspot_signs_some_signs_of_the_address_plain(connect: Callable[..., HubSpot]) -> None:
+    plain = "https://hub.example.com/in/abc?next=https://a.test/b,c"
+    headers = {name.lower(): value for name, value in signature(SECRET, plain, BODY, STAMP).items()}
+    assert connect().touched(hook(headers=headers, query="next=https%3A%2f%2Fa.test%2Fb%2Cc"))
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -768,6 +790,39 @@ STRANGE: list[Any] = [
     {"message": "Property values were not valid: [1", "category": "VALIDATION_ERROR"},
     {"message": "Property values were not valid: [1, {}]", "category": "VALIDATION_ERROR"},
 ]  # fmt: skip
+
+
+class Script:
+    """An `Http` that answers one thing after the other, and remembers what it was asked."""
+
+    def __init__(self, *answers: tuple[int, Any]) -> None:
+        self.answers, self.asked = list(answers), list[Any]()
+
+    def send(self, *_: Any, **given: Any) -> Odd:
+        self.asked.append(given.get("json"))
+        status, told = self.answers.pop(0)
+        return Odd(told, status)
+
+
+def test_what_an_answer_leaves_out_is_sent_again_alone() -> None:
+    rows = [{"id": "7", "objectWriteTraceId": "op-0"}, {"id": "8", "objectWriteTraceId": "op-1"}]
+    http = Script((200, {"results": rows[:1]}), (200, {"results": rows[1:]}))
+    made = done(HubSpot({}, {}, http).write([Op("contacts", person(n), marker=f"C-{n}") for n in range(2)]))
+    assert [one.ref for one in made] == ["7", "8"]
+    assert [len(body["inputs"]) for body in http.asked] == [2, 1]
+    http = Script((200, {"results": rows[:1]}))
+    links = {"contacts": ("1",)}  # what may have been created is not created again
+    outcomes = HubSpot({}, {}, http).write([Op("deals", sample(n), marker=f"L-{n}", links=links) for n in range(2)])
+    assert [type(one) for one in outcomes] == [Done, Lost]
+
+
+def test_half_a_read_is_no_deletion() -> None:
+    told = {"results": [{"id": "1"}], "errors": [{"category": "OBJECT_NOT_FOUND", "context": {"ids": ["2"]}}]}
+    names = (200, {"results": [{"name": "dealname"}]})
+    with pytest.raises(Retry, match="leaves out"):
+        HubSpot({}, {}, Script(names, (207, told))).get("contacts", ["1", "2", "3"])
+    reads = HubSpot({}, {}, Script(names, (207, told))).get("contacts", ["1", "2"])
+    assert [one and one.ref for one in reads] == ["1", None]
 
 
 class Odd:
