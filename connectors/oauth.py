@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlencode
 
 from connectors.contract import Answer, Http, Value
@@ -18,16 +18,20 @@ from connectors.errors import Pause, Retry
 
 EARLY_SECONDS = 300.0
 REFUSALS = 3
+ADDRESSES = ("instance_url", "api_domain", "client_endpoint")
+"""Where token answers say which host serves the account (Salesforce; Pipedrive and Zoho; Bitrix24)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A pair of tokens. `expires_at` in unix seconds; `refusals` counts invalid_grant in a row."""
+    """A pair of tokens. `expires_at` in unix seconds; `refusals` counts invalid_grant in a row; `address` is where the
+    vendor says the account lives, "" when it does not."""
 
     access: str
     refresh: str
     expires_at: float
     refusals: int = 0
+    address: str = ""
 
 
 class TokenStore(Protocol):
@@ -46,7 +50,8 @@ class TokenStore(Protocol):
 class Grant:
     """Where and as whom to ask for tokens. `as_json` for vendors that want JSON instead of a form (amoCRM).
 
-    `parameter` for vendors that read the token from a parameter of this name, not from a header (Bitrix24)."""
+    `parameter` for vendors that read the token from a parameter of this name, not from a header (Bitrix24).
+    `authorize` is the vendor's consent page, `scope` and `more` what it wants to be asked with."""
 
     url: str
     client_id: str
@@ -54,6 +59,17 @@ class Grant:
     redirect_uri: str = ""
     as_json: bool = False
     parameter: str = ""
+    authorize: str = ""
+    scope: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+
+    def consent(self, state: str) -> str:
+        """Address of the vendor's page where a person agrees; "" where there is none."""
+        if not self.authorize:
+            return ""
+        asked = [("response_type", "code"), ("client_id", self.client_id), ("redirect_uri", self.redirect_uri)]
+        asked += [("scope", self.scope)] if self.scope else []
+        return f"{self.authorize}?{urlencode([*asked, ('state', state), *self.more])}"
 
     def ask(self, http: Http, now: float, **what: str) -> Tokens:
         """Tokens for `grant_type=...` and its parameters. `Retry`, or `Pause` when the grant is refused."""
@@ -80,9 +96,18 @@ def _read(told: Any, now: float, refresh: str) -> Tokens:
     """Some vendors keep the refresh token and do not repeat it."""
     try:
         life = float(told.get("expires_in", 3600))
-        return Tokens(str(told["access_token"]), str(told.get("refresh_token") or refresh), now + life)
+        address = next((told[key] for key in ADDRESSES if isinstance(told.get(key), str)), "")
+        return Tokens(str(told["access_token"]), str(told.get("refresh_token") or refresh), now + life, 0, address)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Retry("The token server's answer has no access token", effect=True) from None
+
+
+@runtime_checkable
+class Granting(Protocol):
+    """A connector that may be used by OAuth."""
+
+    def grant(self, redirect_uri: str = "") -> Grant | None:
+        """How to ask for tokens; None when its settings hold a token that lasts."""
 
 
 class Bearer:
@@ -92,7 +117,7 @@ class Bearer:
     """
 
     def __init__(self, http: Http, grant: Grant, store: TokenStore, now: Callable[[], float]) -> None:
-        self._http, self._grant, self._store, self._now = http, grant, store, now
+        self.plain, self._grant, self._store, self._now = http, grant, store, now
 
     def send(
         self,
@@ -110,9 +135,9 @@ class Bearer:
         def call(access: str) -> Answer:
             if name := self._grant.parameter:
                 told = {**(json or {}), name: access}
-                return self._http.send(method, url, headers=headers, params=params, json=told, timeout=timeout)
+                return self.plain.send(method, url, headers=headers, params=params, json=told, timeout=timeout)
             signed = {**(headers or {}), "Authorization": f"Bearer {access}"}
-            return self._http.send(method, url, headers=signed, params=params, json=json, data=data, timeout=timeout)
+            return self.plain.send(method, url, headers=signed, params=params, json=json, data=data, timeout=timeout)
 
         tokens = self._store.load()
         if tokens.expires_at - EARLY_SECONDS <= self._now():
@@ -129,7 +154,7 @@ class Bearer:
                 raise Pause("The account no longer accepts our refresh token: connect it again")
             try:
                 fresh = self._grant.ask(
-                    self._http, self._now(), grant_type="refresh_token", refresh_token=current.refresh
+                    self.plain, self._now(), grant_type="refresh_token", refresh_token=current.refresh
                 )
             except Pause as refusal:
                 return self._refused(current, refusal)

@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from connectors import registry
 from connectors.contract import CRM, Http, Source
 from connectors.http import Gate, Wire
+from connectors.oauth import Bearer, Granting
 from connectors.turns import Budget, InFile, Turns
 from hub.clock import Clock
 from hub.config import Config
@@ -28,6 +29,7 @@ from hub.store.engine import Store, open_store
 from hub.store.groupcommit import Inbox
 from hub.store.migrate import migrate
 from hub.store.secrets import Vault, load_key
+from hub.store.tokens import TokenBox
 from hub.sync.account import Accounts
 from hub.sync.provision import Provision
 from hub.sync.pull import Puller
@@ -57,7 +59,7 @@ class Hub:
     @cached_property
     def connections(self) -> Connections:
         wires = self.http or Wires(self.config.allowed_hosts, self.turns or self._turns_of_this_machine)
-        return Connections(self.store, self.vault, self.clock, find_connector, wires)
+        return Connections(self.store, self.vault, self.clock, find_connector, wires, self._sign_in)
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -88,6 +90,22 @@ class Hub:
     @cached_property
     def provision(self) -> Provision:
         return Provision(self.store, self.clock, self.connections, self.config.public_url)
+
+    def tokens(self, connection_id: str) -> TokenBox:
+        """Where the OAuth tokens of a connection are kept."""
+        return TokenBox(self.store, self.vault, self.config.folder, connection_id)
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where vendors send an admin back to who agreed; entered in the vendor's own settings of an app."""
+        return f"{self.config.public_url}/admin/oauth"
+
+    def _sign_in(self, row: Row[Any], connector: Source | CRM) -> None:
+        """Who was connected by OAuth calls with tokens that are refreshed on the way."""
+        grant = connector.grant(self.redirect_uri) if isinstance(connector, Granting) else None
+        if grant is not None and connector.http is not None:
+            now = self.clock.now
+            connector.http = Bearer(connector.http, grant, self.tokens(row.id), lambda: now() / 1000)
 
     def _turns_of_this_machine(self, account: str, budget: Budget) -> Turns:
         turns = InFile(self.config.folder / "calls.db", account, budget)

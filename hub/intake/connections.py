@@ -62,8 +62,10 @@ class Connections:
         clock: Clock,
         find: Callable[[str, str], type[Source] | type[CRM]],
         http: Callable[[Row[Any]], Http],
+        sign_in: Callable[[Row[Any], Source | CRM], None] = lambda _row, _connector: None,
     ) -> None:
         self._store, self._vault, self._clock, self._find, self._http = store, vault, clock, find, http
+        self._sign_in = sign_in
         self._lock = threading.Lock()
         self._by_token: dict[str, tuple[float, Live | None]] = {}
         self._by_id: dict[str, tuple[float, Live | None]] = {}
@@ -110,6 +112,7 @@ class Connections:
         kind = self._find(row.kind, row.connector)
         secrets = self._vault.open(row.secrets, place_of_secrets(row.id))
         live = Live(row, kind(row.settings, secrets, self._http(row)))
+        self._sign_in(row, live.connector)
         with self._lock:
             self._made[row.id] = live
         return live

@@ -105,7 +105,9 @@ class AmoCRM(CRM):
             return None
         uri = redirect_uri or self.settings.get("redirect_uri", "")
         secret = self.secrets.get("client_secret", "")
-        return Grant(f"{self.base}/oauth2/access_token", self.settings.get("client_id", ""), secret, uri, as_json=True)
+        page = f"https://www.{'kommo.com' if self.base.endswith('kommo.com') else 'amocrm.ru'}/oauth"
+        client = self.settings.get("client_id", "")
+        return Grant(f"{self.base}/oauth2/access_token", client, secret, uri, as_json=True, authorize=page)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────
 

@@ -21,7 +21,7 @@ from hub.intake import quarantine
 from hub.model import connection, event, journal, member
 from hub.setup import Unusable
 from hub.store.notes import note
-from hub.web.admin import wired
+from hub.web.admin import consent, wired
 from hub.web.admin.frame import actor, done, failed, hub, row_of, words
 from hub.web.admin.guide import evidence, guide
 from hub.web.desk.shown import plain
@@ -248,6 +248,8 @@ def _beside(row: Any) -> dict[str, Any]:
         "waiting": waiting,
         "history": lines,
         "placed": bool(row.config.get("placement")),
+        "connect": consent.offered(hub().connections.by_id(row.id)),
+        "redirect_uri": hub().redirect_uri,
     }
 
 
@@ -270,7 +272,8 @@ def history_words() -> dict[str, str]:
     """What the journal says of a connection, in the reader's language."""
     return {
         "added": _("added"), "set_up": _("entered"), "changed": _("settings changed"), "active": _("resumed"),
-        "paused": _("paused"), "off": _("switched off"), "new_address": _("new address"),
+        "connected": _("account connected"), "paused": _("paused"), "off": _("switched off"),
+        "new_address": _("new address"),
         "mapping": _("mapping changed"), "provisioned": _("step in the CRM"), "applied": _("CRM set up"),
         "undone": _("CRM set-up taken back"), "replayed": _("messages replayed"),
         "trusted": _("message accepted unverified"), "dismissed": _("message dismissed"),

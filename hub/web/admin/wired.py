@@ -19,6 +19,7 @@ from flask_babel import gettext as _
 from connectors import registry
 from connectors.contract import CRM, Setting, Source
 from connectors.errors import ConnectorError
+from connectors.oauth import Granting
 from hub.intake.connections import place_of_secrets
 from hub.setup import Unusable, split_form
 from hub.store.secrets import KeyUnfit
@@ -100,6 +101,8 @@ def attempt(hub: Any, kind: str, connector: type[Source] | type[CRM], filled: Fi
     settings, secrets = split_form(connector.form, filled.all, filled.known)
     try:
         made = hub.connections.trial(kind, connector.name, settings, secrets)
+        if isinstance(made, Granting) and made.grant(hub.redirect_uri) is not None:
+            return True, _("Now press Connect: the account is asked for its consent there")
         found = made.check()
     except ConnectorError as error:
         return False, str(error)
