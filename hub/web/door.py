@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from sqlalchemy import select
@@ -18,14 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.http import parse_options_header
 
 from connectors.contract import Raw, Reply, Source
-from hub.clock import instant
-from hub.intake.accept import HEADERS_KEPT, Accepted, Begun, Refused
-from hub.intake.connections import Live
+from hub.clock import Clock, instant
+from hub.config import Config
+from hub.intake.accept import HEADERS_KEPT, Accepted, Begun, Intake, Refused
+from hub.intake.connections import Connections, Live
 from hub.model import event, event_work, inquiry
+from hub.store.engine import Store
 from hub.store.groupcommit import NotStored, Ticket
-
-if TYPE_CHECKING:
-    from hub.app import Hub
 
 PREFIX = "/in/"
 RATIO = 20
@@ -65,10 +64,27 @@ class Waiting:
     finish: Callable[[], Told]
 
 
+class House(Protocol):
+    """What the door needs of a hub."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def intake(self) -> Intake: ...
+    @property
+    def ring(self) -> Callable[[str], None]: ...
+
+
 class Door:
     """The receiving end of one hub."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: House) -> None:
         self._hub = hub
 
     def ask(self, asked: Asked) -> Told | Waiting:
@@ -243,7 +259,7 @@ def _with_cors(answer: Told, live: Live) -> Told:
     return answer
 
 
-def receipt_state(store: Any, receipt: str) -> Mapping[str, Any] | None:
+def receipt_state(store: Store, receipt: str) -> Mapping[str, Any] | None:
     """State of an event by its id; None if there is none."""
     with store.read_inbox() as conn:
         row = conn.execute(select(event.c.received_at).where(event.c.id == receipt)).one_or_none()
