@@ -148,32 +148,33 @@ def compatible(a: Name, b: Name) -> bool | None:
     verdict = _agree(a, b)
     for x, y in ((a, b), (b, a)):
         if verdict is not True and "guessed" in x.flags:
-            turned = _agree(_turned(x), y)
-            verdict = turned if verdict is False or turned else verdict
+            other = _agree(turned(x), y)
+            verdict = other if verdict is False or other else verdict
     return verdict
 
 
-def _turned(guess: Name) -> Name:
+def turned(guess: Name) -> Name:
     """The other reading of a name whose order was a guess."""
     given, surname = groups(guess.last), fold_surname(guess.first)
     return replace(guess, first=guess.last, last=guess.first, given=given, surname=surname)
 
 
 def _agree(a: Name, b: Name) -> bool | None:
-    given, surname = _given(a, b), _surname(a, b)
+    given, surname = given_agrees(a, b), surname_agrees(a, b)
     if given is False or (surname is False and given is None):
         return False
-    if surname is True and _middle(a, b) is False:
+    if surname is True and middle_agrees(a, b) is False:
         return False
     return None if surname is False else given
 
 
-def _given(a: Name, b: Name) -> bool | None:
+def given_agrees(a: Name, b: Name) -> bool | None:
+    """Whether the first names agree; None: one is missing, an initial or the beginning of the other."""
     if not (a.given and b.given):
         return None
     if set(a.given) & set(b.given):
-        return None if _initial(a) or _initial(b) else True
-    if _initial(a) or _initial(b):
+        return None if is_initial(a) or is_initial(b) else True
+    if is_initial(a) or is_initial(b):
         return None if initials(a.given) & initials(b.given) else False
     if _begins(a, b):
         return None
@@ -183,17 +184,21 @@ def _given(a: Name, b: Name) -> bool | None:
 
 
 def _begins(a: Name, b: Name) -> bool:
-    """Max may be a Maximilian; a name that is complete in itself (Мария, Марина) is not the beginning of another."""
-    short, long = sorted((skeleton(a.first), skeleton(b.first)), key=len)
-    whole = known(short) and short in groups(short)
-    return len(short) >= 3 and long.startswith(short) and not whole
+    """Max may be a Maximilian and Steffi a Stefanie; of two names that people bear (Мария, Марина) neither is."""
+    x, y = skeleton(a.first), skeleton(b.first)
+    if known(x) and known(y):
+        short, long = sorted((x, y), key=len)
+        return len(short) >= 3 and long.startswith(short) and short not in groups(short)
+    return min(len(x), len(y)) >= 3 and x[:3] == y[:3]
 
 
-def _initial(name: Name) -> bool:
+def is_initial(name: Name) -> bool:
+    """Whether the first name is a letter."""
     return len(name.first) == 1
 
 
-def _surname(a: Name, b: Name) -> bool | None:
+def surname_agrees(a: Name, b: Name) -> bool | None:
+    """Whether the last names agree; None: one is missing or an initial."""
     if not (a.surname and b.surname):
         return None
     if len(a.last) == 1 or len(b.last) == 1:
@@ -201,7 +206,8 @@ def _surname(a: Name, b: Name) -> bool | None:
     return _near(a.surname, b.surname)
 
 
-def _middle(a: Name, b: Name) -> bool | None:
+def middle_agrees(a: Name, b: Name) -> bool | None:
+    """Whether the middle names agree; None: one is missing."""
     x, y = skeleton(a.middle), skeleton(b.middle)
     if not (x and y):
         return None

@@ -34,7 +34,7 @@ NOBODY = words(
     """
 null none n/a na nan undefined unknown anonymous guest user client customer test тест имя name noname no-name аноним
 гость клиент пользователь неизвестно неизвестный нет - -- . .. 0 1 ? ?? xxx visitor посетитель покупатель абонент
-проверка связи тестовый asdf qwerty qwe йцукен фыва
+проверка связи тестовый admin administrator yourname your vorname nombre nom prenom asdf qwerty qwe йцукен фыва
 """
 )
 """What forms and programs write where no name was given. Kept as given, never compared."""

@@ -1,0 +1,219 @@
+"""What speaks for and against two sides being one person, piece by piece, each with its weight in bits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log2
+
+from rapidfuzz.distance import OSA
+
+from hub.identity.data import mail_domains
+from hub.identity.facts import PERSONAL, SHARED, Facts, Tie
+from hub.identity.likeness import Agree, Likeness, closest
+from hub.identity.rules import DAY_S, Rules
+from hub.identity.text import skeleton
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of evidence. `code` names it, `what` is the identifier or word it is about."""
+
+    code: str
+    bits: float
+    what: str = ""
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the whole base says: how many people there are, how common names are, how many are on an identifier."""
+
+    people: int = 0
+    common: Mapping[str, int] = field(default_factory=dict)
+    holders: Mapping[str, int] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Weighed:
+    """The evidence about one pair. `personal` are identifiers that decide, `desk` those that several people use."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    names: Likeness = field(default_factory=Likeness)
+    accounts: list[str] = field(default_factory=list)
+    personal: list[str] = field(default_factory=list)
+    desk: list[str] = field(default_factory=list)
+    near: list[str] = field(default_factory=list)
+    firm: bool = False
+    alone: bool = False  # a browser that nobody else has used
+    recycled: bool = False
+    idle: int = 0  # seconds since the other side last used the best common identifier
+
+    @property
+    def score(self) -> float:
+        return sum(piece.bits for piece in self.pieces)
+
+    @property
+    def verified(self) -> bool:
+        return bool(self.accounts) or any(piece.verified for piece in self.pieces)
+
+
+def weigh(mine: Facts, theirs: Facts, world: World, rules: Rules) -> Weighed:
+    """All evidence about a newcomer (or another contact) and a contact."""
+    found = Weighed(names=closest(mine.names, theirs.names))
+    common = [place for place in mine.ids if place in theirs.ids]
+    for place in common:
+        _identifier(found, place, mine.ids[place], theirs.ids[place], world, rules)
+    _near(found, mine, theirs, world, rules)
+    _surroundings(found, mine, theirs, rules)
+    _names(found, world, rules)
+    last = [theirs.ids[place].last for place in common]
+    found.idle = mine.at - max(last) if last else mine.at - theirs.at
+    found.recycled = (
+        found.names.compatible is False
+        and any(place.startswith("p:") for place in found.personal)
+        and found.idle > rules.recycled_days * DAY_S
+    )
+    return found
+
+
+# ── identifiers ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _identifier(found: Weighed, place: str, mine: Tie, theirs: Tie, world: World, rules: Rules) -> None:
+    kind = place[: place.index(":")]
+    shared = SHARED in (mine.strength, theirs.strength) or place in world.shared
+    personal = mine.strength == theirs.strength == PERSONAL and not shared
+    crowd = max(world.holders.get(place, 1), 1)
+    if kind not in ("p", "m", "v"):
+        found.accounts.append(place)
+        found.pieces.append(Piece("account", rules.account, place, True))
+        return
+    bits = {"p": _number, "m": _mailbox, "v": _browser}[kind](shared, personal, crowd, rules)
+    bits -= rules.holder * log2(crowd) if kind != "v" else 0.0
+    (found.personal if personal and kind != "v" else found.desk).append(place)
+    found.alone = found.alone or (kind == "v" and crowd == 1)
+    code = {"p": "number", "m": "mailbox", "v": "browser"}[kind]
+    code = f"shared_{code}" if shared or (kind == "v" and crowd > 1) else code if personal else f"weak_{code}"
+    found.pieces.append(Piece(code, round(bits, 1), place, mine.verified and theirs.verified))
+
+
+def _number(shared: bool, personal: bool, crowd: int, rules: Rules) -> float:
+    return rules.fixed_line if shared else rules.mobile if personal else rules.doubtful_number
+
+
+def _mailbox(shared: bool, personal: bool, crowd: int, rules: Rules) -> float:
+    return rules.role_mailbox if shared else rules.mailbox if personal else rules.repaired_mailbox
+
+
+def _browser(shared: bool, personal: bool, crowd: int, rules: Rules) -> float:
+    return rules.shared_browser if shared or crowd > 1 else rules.browser
+
+
+# ── nearly the same identifier ───────────────────────────────────────────────────────────────────
+
+
+def _near(found: Weighed, mine: Facts, theirs: Facts, world: World, rules: Rules) -> None:
+    """In a bigger base more neighbours are there by chance; only looked at when nothing agrees exactly."""
+    have = {place[0] for place in found.personal}
+    growth = rules.growth * log2(max(world.people, rules.base) / rules.base)
+    if "p" not in have:
+        pair = next(((a, b) for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b)), None)
+        if pair:
+            found.near.append(f"p:{pair[1]}")
+            found.pieces.append(Piece("near_number", round(rules.near_number - growth, 1), f"p:{pair[1]}"))
+    if "m" not in have and not any(place.startswith("m:") for place in found.desk):
+        best = max((_near_mailbox(a, b, theirs, rules) for a in mine.of("m") for b in theirs.of("m")), default=None)
+        if best and best[0]:
+            found.near.append(f"m:{best[2]}")
+            found.pieces.append(Piece(best[1], round(best[0] - growth, 1), f"m:{best[2]}"))
+
+
+def _one_slip(a: str, b: str) -> bool:
+    """One digit wrong, lost, doubled or changed places with its neighbour, behind the first half of the number."""
+    if a == b or abs(len(a) - len(b)) > 1 or a[:3] != b[:3]:
+        return False
+    return OSA.distance(a, b, score_cutoff=1) <= 1
+
+
+def _near_mailbox(a: str, b: str, theirs: Facts, rules: Rules) -> tuple[float, str, str]:
+    la, _, da = a.rpartition("@")
+    lb, _, db = b.rpartition("@")
+    if la == lb and da != db:
+        if OSA.distance(da, db, score_cutoff=1) <= 1:
+            return rules.near_mailbox + 1, "near_domain", b
+        free = da in mail_domains.FREE and db in mail_domains.FREE
+        return (rules.same_local_part, "same_local_part", b) if free and not _of_name(la, theirs) else (0.0, "", b)
+    if da == db and _slip(la, lb):
+        return rules.near_mailbox, "near_mailbox", b
+    return 0.0, "", b
+
+
+def _slip(a: str, b: str) -> bool:
+    """One letter wrong, not at the beginning: ivan.petrov and ivanpetrov, ...81 and ...82, c.cole and s.cole are taken
+    by different people."""
+    if min(len(a), len(b)) < 6 or a[0] != b[0] or OSA.distance(a, b, score_cutoff=1) > 1:
+        return False
+    return _letters(a) != _letters(b)
+
+
+def _letters(local: str) -> str:
+    return "".join(c for c in local if c.isalpha())
+
+
+def _of_name(local: str, theirs: Facts) -> bool:
+    """A local part that is built from the name is no evidence at another provider: every namesake has it."""
+    plain = skeleton(_letters(local))
+    if len(local) < 6 or len(plain) < 4 or not theirs.names:
+        return True
+    words = [word for name in theirs.names for word in (name.surname, skeleton(name.first), *name.given) if word]
+    return any(word[:4] in plain or plain in word for word in words)
+
+
+# ── what stands beside them ──────────────────────────────────────────────────────────────────────
+
+
+def _surroundings(found: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> None:
+    firm = next((one for one in mine.firms if one in theirs.firms), "")
+    domain = next((one for one in mine.domains if one in theirs.domains), "")
+    found.firm = bool(firm or domain)
+    if firm:
+        found.pieces.append(Piece("firm", rules.company, firm))
+    elif domain and not any(place.endswith("@" + domain) for place in (*found.personal, *found.desk)):
+        found.pieces.append(Piece("domain", rules.own_domain, domain))
+    if mine.towns and theirs.towns:
+        town = next((one for one in mine.towns if one in theirs.towns), "")
+        found.pieces.append(Piece("town", rules.city, town) if town else Piece("other_town", rules.other_city))
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _names(found: Weighed, world: World, rules: Rules) -> None:
+    names = found.names
+    people = max(world.people, 100)
+
+    def rare(token: str, most: float) -> float:
+        return min(most, max(1.0, log2(people / max(world.common.get(token, 0), 1))))
+
+    given = {
+        Agree.SAME: rare(f"g:{names.token}", rules.given_most),
+        Agree.NEAR: rules.near_surname,
+        Agree.INITIAL: rules.initial,
+        Agree.OTHER: rules.other_given,
+    }.get(names.given, 0.0)
+    surname = {
+        Agree.SAME: rare(f"s:{names.family}", rules.surname_most),
+        Agree.NEAR: rules.near_surname,
+        Agree.INITIAL: rules.initial,
+        Agree.OTHER: rules.other_surname,
+    }.get(names.surname, 0.0)
+    middle = {Agree.SAME: rules.middle, Agree.OTHER: rules.other_middle}.get(names.middle, 0.0)
+    for code, agree, bits, what in (
+        ("given", names.given, given, names.token),
+        ("surname", names.surname, surname, names.family),
+        ("middle", names.middle, middle, ""),
+    ):
+        if agree:
+            found.pieces.append(Piece(f"{code}_{agree.name.lower()}", round(bits, 1), what))
