@@ -17,7 +17,6 @@ from connectors.crms.bitrix24.schema import schema
 from connectors.crms.bitrix24.shape import flat
 from connectors.errors import Missing, Pause, Refuse, Retry
 from connectors.http import Received
-from connectors.oauth import Tokens
 
 SAMPLES = Path(__file__).parents[2].parent / "shared/facts/crm/samples/bitrix24"
 AT = datetime(2026, 5, 26, tzinfo=UTC)
@@ -45,6 +44,12 @@ class Recorded:
         if len(keys) == 1:
             body = json.loads(json.dumps(body).replace(OURS, keys[0]))
         return Received(status, {}, json.dumps(body).encode())
+
+
+def at(*answers: tuple[Any, int]) -> Callable[[], Recorded]:
+    """The way out that a `Rest` asks for."""
+    http = Recorded(*answers)
+    return lambda: http
 
 
 Connect = Callable[..., tuple[Bitrix24, Recorded]]
@@ -103,7 +108,7 @@ def test_a_recorded_page(connect: Connect) -> None:
 
 def test_a_recorded_list_of_nothing(connect: Connect) -> None:
     body = told("real_batch_list_empty")
-    batch = Rest(Recorded((body, 200)), "https://northwind.test").batch({OURS: Command("x")})
+    batch = Rest(at((body, 200)), "https://northwind.test").batch({OURS: Command("x")})
     assert batch.told == {OURS: []}
     assert batch.refused == {}
     assert batch.clock == body["time"]["start"]
@@ -118,7 +123,7 @@ def test_recorded_pipelines_and_fields() -> None:
     second = {f"c{one['id']}": stages for one in result["categories"]["categories"]} | {"leads": []}
     pages = (first, *[second] * (1 + count // 50))  # the account has more pipelines than a batch has commands
     answers = [{"result": {"result": one, "result_error": []}, "time": {"start": 1.0}} for one in pages]
-    seen = schema(Rest(Recorded(*((one, 200) for one in answers)), "https://northwind.test"), app=False)
+    seen = schema(Rest(at(*((one, 200) for one in answers)), "https://northwind.test"), app=False)
     assert len(seen.pipelines) == count + 1
     [main] = [one for one in seen.pipelines if one.main]
     assert main.ref == "0"
@@ -199,12 +204,12 @@ def test_errors(connect: Connect, name: str, status: int, error: type[Exception]
 
 @pytest.mark.parametrize("name", ["batch_halt0_errors", "batch_halt1_error"])
 def test_a_missing_permission_inside_a_batch(name: str) -> None:
-    batch = Rest(Recorded((name, 200)), "https://northwind.test").batch({"get_user": Command("x"), "b": Command("y")})
+    batch = Rest(at((name, 200)), "https://northwind.test").batch({"get_user": Command("x"), "b": Command("y")})
     assert isinstance(batch.error("get_user"), Pause)
 
 
 def test_a_batch_that_went_well() -> None:
-    batch = Rest(Recorded(("batch_ok", 200)), "https://northwind.test").batch({"a": Command("x"), "b": Command("y")})
+    batch = Rest(at(("batch_ok", 200)), "https://northwind.test").batch({"a": Command("x"), "b": Command("y")})
     assert set(batch.told) == {"get_user", "get_department"}
     assert batch.wait is None
 
@@ -239,7 +244,10 @@ def test_tokens() -> None:
     assert grant
     assert grant.url == "https://oauth.bitrix.info/oauth/token/"
     seen = grant.ask(Recorded(("oauth_refresh", 200)), 1000.0, grant_type="refresh_token", refresh_token="r")
-    assert seen == Tokens(told("oauth_refresh")["access_token"], told("oauth_refresh")["refresh_token"], 4600.0)
+    want = told("oauth_refresh")
+    assert (seen.access, seen.refresh, seen.expires_at) == (want["access_token"], want["refresh_token"], 4600.0)
+    assert seen.address == want["client_endpoint"]
+    assert grant.consent("s").startswith("https://northwind.test/oauth/authorize/?")
 
 
 def test_a_partly_refused_import_is_not_ours() -> None:

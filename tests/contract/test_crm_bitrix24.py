@@ -14,7 +14,8 @@ from connectors.contract import Done, Failed, Lost, Op, Outcome, Raw, Schema, St
 from connectors.crms.bitrix24 import Bitrix24
 from connectors.crms.bitrix24.calls import Command, Ref
 from connectors.crms.bitrix24.sandbox import Account, create_sandbox, serving
-from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unverified
+from connectors.crms.bitrix24.scan import joined
+from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
 from connectors.http import Gate, Received, Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
@@ -88,7 +89,8 @@ def app_crm(served: tuple[Account, str]) -> Iterator[Bitrix24]:
     grant = Bitrix24(settings, secrets, wire).grant()
     assert grant
     safe = Safe(Tokens("access-1", "refresh-1", 2e9))
-    made = Bitrix24(settings, secrets, Bearer(wire, grant, safe, lambda: 1_780_000_000.0))
+    made = Bitrix24(settings, secrets, wire)
+    made.http = Bearer(wire, grant, safe, lambda: 1_780_000_000.0)  # as the hub signs in
     yield made
     wire.close()
 
@@ -515,6 +517,12 @@ def test_a_card_crosses_the_border_between_pipelines(crm: Bitrix24, account: Acc
         crm.provision([Step("pipeline", "remove", {}, ref=ref)])
 
 
+def test_a_closing_stage_is_made_behind_the_others(crm: Bitrix24) -> None:
+    [ref] = crm.provision([Step("stage", "create", {"name": "Spam", "position": 5, "final": "lost"}, under="")])
+    leads = next(one for one in crm.describe().pipelines if one.kind == "leads")
+    assert [(one.ref, one.final) for one in leads.stages][-1] == (ref, "lost")
+
+
 def test_a_plan_that_ends_at_the_tariff_says_why(crm: Bitrix24, account: Account) -> None:
     account.stages.limit = 1
     with pytest.raises(Refuse, match="number of pipelines"):
@@ -542,8 +550,7 @@ def test_a_thousand_changes_are_two_calls(connect: Callable[..., Bitrix24], acco
     assert sum(account.calls.values()) - before == 1
 
 
-def test_a_chain_that_does_not_join_is_not_believed(crm: Bitrix24, account: Account, clock: Clock) -> None:
-    """In case references are filled in otherwise than documented: every page starts anew."""
+def test_a_scan_follows_records_that_move(crm: Bitrix24, account: Account, clock: Clock) -> None:
     made = refs(crm.write([Op("deals", {"title": f"Window {n}"}) for n in range(130)]))
     clock.tick(100)
     original = account.rows["deals"]
@@ -557,6 +564,14 @@ def test_a_chain_that_does_not_join_is_not_believed(crm: Bitrix24, account: Acco
         read += [one.ref for one in told.records]
         cursor, more = told.cursor, told.more
     assert set(read) == {str(ref) for ref in original}
+
+
+def test_a_page_that_begins_elsewhere_is_not_believed() -> None:
+    first = [{"id": n} for n in range(50)]
+    assert joined([first, [{"id": 49}, {"id": 70}]]) == ([*first, {"id": 70}], False)
+    assert joined([first, [{"id": 60}, {"id": 70}]]) == (first, True)
+    assert joined([first, []]) == (first, True)
+    assert joined([first[:9], [{"id": 8}, {"id": 70}]]) == (first[:9], False)
 
 
 def test_many_records_are_read_in_one_call(crm: Bitrix24, account: Account) -> None:
@@ -733,10 +748,9 @@ def test_an_application_hears_of_changes_moves_and_deletes(
     assert account.handlers == []
 
 
-def test_a_webhook_cannot_place_its_hook_and_does_not_break_the_plan(crm: Bitrix24, account: Account) -> None:
-    step = Step("hook", "create", {"address": "https://hub.example.com/in/abc"})
-    assert list(crm.provision([step])) == ["https://hub.example.com/in/abc"]
-    assert account.handlers == []
+def test_a_webhook_says_that_it_cannot_ask_for_events(crm: Bitrix24) -> None:
+    with pytest.raises(Unsupported, match="outgoing webhook"):
+        crm.provision([Step("hook", "create", {"address": "https://hub.example.com/in/abc"})])
 
 
 def test_the_queue_of_events_is_read_when_it_wakes_us(

@@ -96,11 +96,11 @@ class Bitrix24(CRM):
         super().__init__(settings, secrets, http)
         webhook = secrets.get("webhook", "").strip()
         address = settings.get("address", "").strip().rstrip("/")
-        address = address if "://" in address else f"https://{address}"
+        self.address = address if "://" in address else f"https://{address}"
         self.app = not webhook
-        base = re.sub(r"/[\w.]+\.json/?\Z", "", webhook) or f"{address}/rest"
+        base = re.sub(r"/[\w.]+\.json/?\Z", "", webhook) or f"{self.address}/rest"
         self.host = urlsplit(base).netloc
-        self.rest = Rest(http, base)
+        self.rest = Rest(lambda: self.http, base)
         self._read = Reader(self.rest, int(settings.get("pages") or CHAIN))
         self._has_leads = False
 
@@ -109,8 +109,9 @@ class Bitrix24(CRM):
         if not self.app:
             return None
         server = self.settings.get("token_address") or "https://oauth.bitrix.info/oauth/token/"
-        secret = self.secrets.get("client_secret", "")
-        return Grant(server, self.settings.get("client_id", ""), secret, redirect_uri, parameter="auth")
+        client, secret = self.settings.get("client_id", ""), self.secrets.get("client_secret", "")
+        page = f"{self.address}/oauth/authorize/"
+        return Grant(server, client, secret, redirect_uri, parameter="auth", authorize=page)
 
     def place_fields(self, kind: str) -> tuple[str, str]:
         """Leads have stages and no pipelines."""

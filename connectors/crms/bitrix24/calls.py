@@ -8,7 +8,7 @@ sends no Retry-After (https://apidocs.bitrix24.com/limits.html).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -84,14 +84,15 @@ class Batch:
 
 
 class Rest:
-    """Calls below one REST address. `base` holds the webhook's secret and is never shown."""
+    """Calls below one REST address. `base` holds the webhook's secret and is never shown; `http` is asked for at each
+    call, because the hub signs in after the connector is made."""
 
-    def __init__(self, http: Http, base: str) -> None:
+    def __init__(self, http: Callable[[], Http], base: str) -> None:
         self._http, self._base = http, base.rstrip("/")
 
     def call(self, method: str, params: Mapping[str, Value]) -> tuple[Any, float]:
         """One method: its result and the remote time. Raises what a refusal means."""
-        answer = self._http.send("POST", f"{self._base}/{method}", json=dict(params), timeout=TIMEOUT)
+        answer = self._http().send("POST", f"{self._base}/{method}", json=dict(params), timeout=TIMEOUT)
         told = _judged(answer)
         return told["result"], _clock(told)
 

@@ -94,7 +94,7 @@ def _stage(row: Mapping[str, Any]) -> Stage:
     final = _FINAL.get(str(row.get("SEMANTICS") or ""), "")
     colour = str(row.get("COLOR") or "").lower()
     ref = ref.rpartition(":")[2]
-    return Stage(ref, str(row.get("NAME")), int(row.get("SORT") or 0), colour, final, row.get("SYSTEM") == "Y")
+    return Stage(ref, str(row.get("NAME")), int(row.get("SORT") or 0), colour, final)
 
 
 def _users(rest: Rest, told: Batch) -> tuple[User, ...]:

@@ -14,9 +14,10 @@ from connectors.crms.bitrix24.calls import Command, Rest
 from connectors.crms.bitrix24.hooks import EVENTS, WAKE
 from connectors.crms.bitrix24.schema import place, rows_of
 from connectors.crms.bitrix24.shape import WORDS, stage_id
-from connectors.errors import ConnectorError, Missing, Refuse, Retry
+from connectors.errors import ConnectorError, Missing, Refuse, Retry, Unsupported
 
 OWN = "UF_CRM_"
+_SEMANTICS = {"won": "S", "lost": "F"}
 _LAST = {"S": 9000, "F": 9100}  # where a pipeline of ours has its closing stages, so that ours fit before them
 _MADE = {
     "text": "string", "textarea": "string", "number": "double", "bool": "boolean", "date": "date",
@@ -112,7 +113,9 @@ def _stage_made(rest: Rest, step: Step) -> str:
         _act(rest, "crm.status.update", {"id": twin["ID"], "fields": body})
         return str(twin["STATUS_ID"]).rpartition(":")[2]
     ref = f"HUB_{digest(_folded(name))[:10].upper()}"
-    new = {"ENTITY_ID": place(step.under), "STATUS_ID": stage_id(step.under, ref), "SEMANTICS": "", **body}
+    final = _SEMANTICS.get(str(step.values.get("final") or ""), "")
+    body = {**body, "SORT": _LAST[final]} if final else body
+    new = {"ENTITY_ID": place(step.under), "STATUS_ID": stage_id(step.under, ref), "SEMANTICS": final, **body}
     _act(rest, "crm.status.add", {"fields": new})
     return ref
 
@@ -182,11 +185,10 @@ def _field_removed(rest: Rest, step: Step) -> str:
 
 
 def _hook(rest: Rest, step: Step, *, app: bool, offline: bool) -> str:
-    """Handlers of all events, where an application is connected. A webhook may not set them: there an admin adds an
-    outgoing webhook by hand, and until then polling brings the changes."""
+    """Handlers of all events, where an application is connected."""
     address = str(step.values.get("address") or step.ref or step.before.get("address", ""))
     if not app:
-        return address
+        raise Unsupported("A webhook may not ask for events: add an outgoing webhook in Bitrix24 by hand")
     bound = {str(row.get("event")).upper() for row in _bound(rest) if row.get("handler") == address}
     names = [WAKE] if offline else list(EVENTS)
     if step.action == "remove":
