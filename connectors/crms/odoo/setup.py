@@ -65,7 +65,9 @@ def _pipelines(base: Base) -> tuple[Pipeline, ...]:
     field = _teams_field(base)
     stages = listed(base, "crm.stage", ["name", "sequence", "is_won", field], order="sequence, name, id")
     return tuple(
-        Pipeline(str(team["id"]), str(team["name"]), (*map(_stage, _seen(stages, field, team["id"])), _ARCHIVE), not n)
+        Pipeline(
+            str(team["id"]), str(team.get("name")), (*map(_stage, _seen(stages, field, team["id"])), _ARCHIVE), not n
+        )
         for n, team in enumerate(teams)
     )
 
@@ -80,13 +82,18 @@ def _refs(told: Any) -> list[int]:
 
 def _stage(row: Mapping[str, Any]) -> Stage:
     won = "won" if row.get("is_won") else ""
-    return Stage(str(row["id"]), str(row["name"]), int(row.get("sequence") or 0), "", won)
+    return Stage(str(row["id"]), str(row.get("name")), int(row.get("sequence") or 0), "", won)
 
 
 def _users(base: Base) -> tuple[User, ...]:
     rows = listed(base, "res.users", ["name", "login", "email", "active"], [["share", "=", False]])
     return tuple(
-        User(str(row["id"]), str(row.get("name")), str(row.get("email") or row.get("login") or ""), bool(row["active"]))
+        User(
+            str(row["id"]),
+            str(row.get("name")),
+            str(row.get("email") or row.get("login") or ""),
+            bool(row.get("active")),
+        )
         for row in rows
     )
 
@@ -157,7 +164,7 @@ def _stage_values(_: Base, step: Step) -> dict[str, Value]:
 def _create_stage(base: Base, step: Step) -> str:
     field, name = _teams_field(base), str(step.values.get("name", ""))
     rows = listed(base, "crm.stage", ["name", field])
-    twins = [row for row in _seen(rows, field, int(step.under)) if str(row["name"]).casefold() == name.casefold()]
+    twins = [row for row in _seen(rows, field, int(step.under)) if str(row.get("name")).casefold() == name.casefold()]
     if twins:
         return str(twins[0]["id"])
     place: Value = [[6, 0, [int(step.under)]]] if field == "team_ids" else int(step.under)

@@ -1,0 +1,484 @@
+"""Salesforce against its strict stand-in: the common contract, and what only Salesforce does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from connectors.contract import Done, Failed, Lost, Op, Record, Schema, Step
+from connectors.crms.salesforce import Salesforce
+from connectors.crms.salesforce.sandbox import Organisation, create_sandbox, serving
+from connectors.crms.salesforce.shape import DEALS, FIRMS, KINDS, LEADS, NOTES, PEOPLE, TASKS, UNKNOWN
+from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
+from connectors.http import Received, Wire
+from connectors.testing.crm import CRMContract, Rig
+from mappings import check, load, shipped
+
+TOKEN = "sandbox-token"
+PAGE = 200
+
+
+class Clock:
+    """The clock of the stand-in."""
+
+    def __init__(self) -> None:
+        self.now = 1_780_000_000.5
+
+    def __call__(self) -> float:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def served(clock: Clock) -> Iterator[tuple[Organisation, str]]:
+    app = create_sandbox(clock=clock)
+    with serving(app) as address:
+        yield app.state, address
+
+
+@pytest.fixture
+def organisation(served: tuple[Organisation, str]) -> Organisation:
+    return served[0]
+
+
+@pytest.fixture
+def connect(served: tuple[Organisation, str]) -> Iterator[Callable[..., Salesforce]]:
+    made: list[Wire] = []
+
+    def make(secrets: dict[str, str] | None = None, **settings: str) -> Salesforce:
+        made.append(Wire(allow=[served[1].removeprefix("http://")]))
+        return Salesforce({"address": served[1], "page": str(PAGE), **settings}, secrets or {"token": TOKEN}, made[-1])
+
+    yield make
+    for wire in made:
+        wire.close()
+
+
+MARKERS = [
+    Step("field", "create", {"name": "Hub id", "type": "text", "code": "HubId__c"}, under=kind) for kind in KINDS
+]
+
+
+@pytest.fixture
+def crm(connect: Callable[..., Salesforce]) -> Salesforce:
+    """Set up, and its fields known: the next call is the one a test means."""
+    made = connect()
+    made.provision(MARKERS)
+    for kind in KINDS:
+        made.columns(kind)
+    return made
+
+
+def sample(n: int) -> dict[str, Any]:
+    return {"LastName": f"Feld {n}", "Company": f"Feld & Sons {n}", "Title": f"Head {n}"}
+
+
+def steps(schema: Schema) -> list[Step]:
+    options = ["lead", "deal"]
+    return [
+        Step(
+            "field",
+            "create",
+            {"name": "Block", "type": "select", "code": "HubBlock__c", "options": options},
+            under=LEADS,
+        ),
+        Step("field", "create", {"name": "Inquiry", "type": "textarea", "code": "HubText__c"}, under=DEALS),
+    ]
+
+
+class TestContract(CRMContract):
+    @pytest.fixture
+    def rig(self, crm: Salesforce, organisation: Organisation, clock: Clock) -> Rig:
+        organisation.lag = crm.facts.lag - 1
+
+        def fail(what: str, seconds: float) -> None:
+            organisation.fail("drop_after" if what == "lost" else what, seconds=seconds)
+
+        return Rig(
+            crm,
+            LEADS,
+            sample,
+            lambda n: {"Title": f"Chief {n}"},
+            {"LastName": "Bad", "Company": "Bad", "Status": "Nowhere"},
+            lambda ref, n: organisation.edit(ref, Title=f"Chief {n}"),
+            clock.tick,
+            fail,
+            lambda: sum(organisation.calls.values()),
+            PAGE,
+            steps,
+            None,
+            None,
+            organisation.delete,
+        )
+
+
+def done(outcomes: Sequence[Any]) -> list[Record]:
+    assert all(isinstance(one, Done) for one in outcomes), outcomes
+    return [one.record for one in outcomes]
+
+
+def calls(organisation: Organisation, act: Callable[[], object]) -> dict[str, int]:
+    """What `act` calls, and how often."""
+    organisation.calls.clear()
+    act()
+    return dict(organisation.calls)
+
+
+# ── few calls ────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_contact(n: int, firm: bool = False) -> Op:
+    phones = [{"value": f"+1202555{n:04}", "enum_code": "MobilePhone"}]
+    person = {"Name": f"Nora Feld {n}", "phones": phones, "emails": [{"value": f"nora{n}@feld.test"}]}
+    parts = [Op(PEOPLE, person, marker=f"C-{n}")]
+    parts += [Op(FIRMS, {"Name": f"Feld {n}"}, marker=f"F-{n}")] if firm else []
+    return Op(LEADS, {"Title": f"Head {n}"}, marker=f"L-{n}", includes=tuple(parts))
+
+
+def test_a_thousand_leads_with_their_people_are_two_calls(crm: Salesforce, organisation: Organisation) -> None:
+    outcomes: list[Any] = []
+    called = calls(organisation, lambda: outcomes.extend(crm.write([with_contact(n) for n in range(1000)])))
+    assert called == {"POST composite": 2}
+    one = outcomes[777]
+    assert isinstance(one, Done)
+    [lead] = crm.get(LEADS, [one.record.ref])
+    [person] = crm.get(PEOPLE, [one.includes[0].ref])
+    assert lead
+    assert person
+    assert (lead.values["HubId__c"], person.values["HubId__c"]) == ("L-777", "C-777")
+    assert lead.values["Name"] == person.values["Name"] == "Nora Feld 777"
+    assert lead.values["phones"] == person.values["phones"] == [{"value": "+12025550777", "enum_code": "MobilePhone"}]
+    assert lead.values["Company"] == UNKNOWN
+
+
+def test_a_thousand_changes_are_one_call(connect: Callable[..., Salesforce], organisation: Organisation) -> None:
+    crm = connect(page="")
+    crm.provision(MARKERS)
+    crm.columns(LEADS)
+    made: list[Any] = []
+    ops = [Op(LEADS, sample(n), marker=f"L-{n}") for n in range(1000)]
+    assert calls(organisation, lambda: made.extend(crm.write(ops))) == {"POST composite": 1}
+    found: list[Any] = []
+    assert calls(organisation, lambda: found.append(crm.changes(LEADS, ""))) == {"GET queryAll": 1}
+    assert len(found[0].records) == 1000
+    assert not found[0].more
+
+
+def test_a_company_is_made_before_its_person(crm: Salesforce) -> None:
+    [outcome] = crm.write([with_contact(1, firm=True)])
+    assert isinstance(outcome, Done)
+    [person] = crm.get(PEOPLE, [outcome.includes[0].ref])
+    [lead] = crm.get(LEADS, [outcome.record.ref])
+    assert person
+    assert lead
+    assert person.links == {FIRMS: (outcome.includes[1].ref,)}
+    assert lead.values["Company"] == "Feld 1"
+
+
+def test_a_create_that_is_sent_again_makes_no_second(crm: Salesforce, organisation: Organisation) -> None:
+    organisation.fail("drop_after")
+    assert [type(one) for one in crm.write([with_contact(1)])] == [Lost]
+    [lead] = done(crm.write([with_contact(1)]))
+    assert list(organisation.rows[LEADS]) == [lead.ref]
+    assert len(organisation.rows[PEOPLE]) == 1
+
+
+# ── outcomes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_collection_that_cannot_be_read_is_halved(crm: Salesforce, organisation: Organisation) -> None:
+    ops = [Op(DEALS, {"Name": f"D {n}", "StageName": "Prospecting", "Amount": 5}) for n in range(20)]
+    ops[7] = Op(DEALS, {"Name": "D 7", "StageName": "Prospecting", "Amount": "five"})
+    outcomes = crm.write(ops)
+    assert [type(one) for one in outcomes] == [Done] * 7 + [Failed] + [Done] * 12
+    assert len(organisation.rows[DEALS]) == 19
+
+
+def test_many_bad_records_end_the_search_for_them(crm: Salesforce, organisation: Organisation) -> None:
+    ops = [Op(DEALS, {"Name": "D", "StageName": "Prospecting", "Amount": "x"}) for _ in range(400)]
+    outcomes: list[Any] = []
+    called = calls(organisation, lambda: outcomes.extend(crm.write(ops)))
+    assert called["POST composite"] < 60
+    assert {type(one.error) for one in outcomes} == {Refuse, Retry}
+
+
+def test_refusals_name_the_field_and_nothing_of_the_value(crm: Salesforce) -> None:
+    outcomes = crm.write([
+        Op(LEADS, {**sample(1), "Status": "secret"}),
+        Op(LEADS, {**sample(1), "Nowhere__c": "secret"}),
+        Op(LEADS, {**sample(1), "emails": [{"value": "secret"}]}),
+        Op(DEALS, {"Name": "D"}),
+    ])  # fmt: skip
+    errors = [one.error for one in outcomes if isinstance(one, Failed)]
+    told = [list(error.fields) for error in errors if isinstance(error, Refuse)]
+    assert told == [["Status"], ["Nowhere__c"], ["Email"], ["StageName"]]
+    assert "secret" not in " ".join(map(str, errors))
+
+
+def test_a_locked_or_deleted_record_fails_alone(crm: Salesforce, organisation: Organisation) -> None:
+    refs = [one.ref for one in done(crm.write([Op(LEADS, sample(n)) for n in range(4)]))]
+    organisation.locked = {refs[0]}
+    organisation.delete(refs[1])
+    organisation.purge(refs[2])
+    outcomes = crm.write([Op(LEADS, {"Title": "x"}, ref=ref) for ref in refs])
+    errors = [one.error if isinstance(one, Failed) else None for one in outcomes]
+    assert [type(error) for error in errors] == [Retry, Missing, Missing, type(None)]
+    assert isinstance(errors[0], Retry)
+    assert not errors[0].effect
+
+
+@pytest.mark.parametrize(
+    "op",
+    [Op(LEADS, {}, ref="a b"), Op("Case", {"Subject": "x"}), Op(NOTES, {"Title": "x"}), Op(TASKS, {"Subject": "x"})],
+)
+def test_what_salesforce_has_no_words_for_is_refused_alone(crm: Salesforce, op: Op) -> None:
+    bad, good = crm.write([op, Op(LEADS, sample(1))])
+    assert isinstance(bad, Failed)
+    assert isinstance(bad.error, Refuse)
+    assert isinstance(good, Done)
+
+
+def test_a_used_up_day_is_a_wait(crm: Salesforce, organisation: Organisation) -> None:
+    organisation.left = 1
+    outcomes = crm.write([with_contact(n) for n in range(1000)])
+    waits = [one.error for one in outcomes if isinstance(one, Failed)]
+    assert len(waits) == 1000
+    assert all(isinstance(error, Retry) and (error.after or 0) >= 60 and not error.effect for error in waits)
+    with pytest.raises(Retry, match="used up"):
+        crm.check()
+    organisation.left = None
+    done(crm.write([with_contact(n) for n in range(1000)]))
+    assert len(organisation.rows[PEOPLE]) == 1000, "who was stored before is stored once"
+
+
+def test_a_client_gets_its_token_and_a_new_one(connect: Callable[..., Salesforce], organisation: Organisation) -> None:
+    crm = connect({"client_secret": "secret"}, client_id="client")
+    assert crm.check().name == "Northwind Windows"
+    organisation.tokens.clear()
+    assert crm.check().name == "Northwind Windows"
+    assert organisation.calls["POST /services/oauth2/token"] == 2
+    with pytest.raises(Pause):
+        connect({"client_secret": "wrong"}, client_id="client").check()
+
+
+def test_a_dead_token_pauses(connect: Callable[..., Salesforce]) -> None:
+    crm = connect({"token": "dead"})
+    for call in (crm.check, crm.describe, lambda: crm.changes(LEADS, ""), lambda: crm.write([Op(LEADS, sample(1))])):
+        with pytest.raises(Pause, match="connected app"):
+            call()
+
+
+# ── conversion ───────────────────────────────────────────────────────────────────────────────────
+
+DEAL = {"Name": "Winter garden", "StageName": "Proposal/Price Quote", "Amount": 5000.0}
+
+
+def converted(crm: Salesforce, lead: str, person: str, **more: Any) -> Any:
+    op = Op(DEALS, {**DEAL, **more}, marker="D-1", links={LEADS: (lead,), PEOPLE: (person,)})
+    return crm.write([op])[0]
+
+
+@pytest.mark.parametrize("firm", [False, True])
+def test_a_conversion_is_the_vendors_own(crm: Salesforce, organisation: Organisation, firm: bool) -> None:
+    [made] = crm.write([with_contact(1, firm=firm)])
+    assert isinstance(made, Done)
+    outcome = converted(crm, made.record.ref, made.includes[0].ref)
+    assert isinstance(outcome, Done), outcome
+    [lead] = crm.get(LEADS, [made.record.ref])
+    [deal] = crm.get(DEALS, [outcome.record.ref])
+    assert lead
+    assert deal
+    assert lead.links[DEALS] == (deal.ref,)
+    assert lead.links[PEOPLE] == (made.includes[0].ref,)
+    assert {name: deal.values[name] for name in DEAL} == DEAL
+    assert deal.values["HubId__c"] == "D-1"
+    assert len(organisation.rows[PEOPLE]) == len(organisation.rows[FIRMS]) == len(organisation.rows[DEALS]) == 1
+    assert deal.values["CloseDate"] == organisation.day(90)
+
+
+def test_a_conversion_that_is_sent_again_finds_its_deal(crm: Salesforce, organisation: Organisation) -> None:
+    [made] = crm.write([with_contact(1)])
+    assert isinstance(made, Done)
+    lead, person = made.record.ref, made.includes[0].ref
+    refused = converted(crm, lead, person, Amount="many")
+    assert isinstance(refused, Failed)
+    again = converted(crm, lead, person)
+    assert isinstance(again, Done)
+    assert list(organisation.rows[DEALS]) == [again.record.ref]
+    organisation.fail("drop_after", path="/services/Soap")
+    assert isinstance(converted(crm, lead, person), Lost)
+
+
+def test_a_conversion_by_people_is_seen(crm: Salesforce, organisation: Organisation, clock: Clock) -> None:
+    [made] = done(crm.write([Op(LEADS, sample(1))]))
+    clock.tick(400)
+    cursor = crm.changes(LEADS, "").cursor
+    told = organisation.convert({"leadId": made.ref, "convertedStatus": "Closed - Converted"})
+    [seen] = crm.changes(LEADS, cursor).records
+    assert seen.links[DEALS] == (told["opportunityId"],)
+    [late] = crm.write([Op(LEADS, {"Title": "x"}, ref=made.ref)])
+    assert isinstance(late, Failed)
+    assert isinstance(late.error, Refuse)
+
+
+def test_leads_of_a_known_contact_have_its_name(crm: Salesforce) -> None:
+    [person] = done(crm.write([Op(PEOPLE, {"FirstName": "Ada", "LastName": "Moss", "emails": ["ada@moss.test"]})]))
+    [lead] = done(crm.write([Op(LEADS, {"Title": "x"}, marker="L-1", links={PEOPLE: (person.ref,)})]))
+    [read] = crm.get(LEADS, [lead.ref])
+    assert read
+    assert (read.values["Name"], read.values["Email"]) == ("Ada Moss", "ada@moss.test")
+
+
+# ── values ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_phones_spread_over_their_fields(crm: Salesforce, organisation: Organisation) -> None:
+    phones = [{"value": f"+1202555000{n}", "enum_code": "WORK"} for n in range(3)]
+    [made] = done(crm.write([Op(PEOPLE, {"Name": "Ada Moss", "phones": phones, "emails": []})]))
+    [read] = crm.get(PEOPLE, [made.ref])
+    assert read
+    assert [one["enum_code"] for one in read.values["phones"]] == ["Phone", "MobilePhone", "HomePhone"]
+    kept = [read.values["phones"][1], {"value": "+12025550009", "enum_code": "WORK"}]
+    done(crm.write([Op(PEOPLE, {"phones": kept}, ref=made.ref)]))
+    row = organisation.rows[PEOPLE][made.ref]
+    assert (row["Phone"], row["MobilePhone"], row["HomePhone"]) == ("+12025550009", "+12025550001", None)
+    assert [one.ref for one in crm.find(PEOPLE, {"phone": "+1 (202) 555-0009"})] == [made.ref]
+    assert crm.find(LEADS, {"phone": "+12025550009"}) == []
+
+
+def test_people_are_found_by_mail_and_not_in_the_bin(crm: Salesforce, organisation: Organisation) -> None:
+    one, two = done(crm.write([Op(PEOPLE, {"Name": "Ada", "emails": ["ada@moss.test"]}) for _ in range(2)]))
+    organisation.delete(two.ref)
+    assert [found.ref for found in crm.find(PEOPLE, {"email": "ada@moss.test"})] == [one.ref]
+    assert crm.find(DEALS, {"email": "ada@moss.test"}) == []
+
+
+def test_a_name_with_a_quote_breaks_no_query(crm: Salesforce) -> None:
+    [made] = done(crm.write([Op(LEADS, sample(1), marker="L-'\\1")]))
+    assert [one.ref for one in crm.find(LEADS, {"marker": "L-'\\1"})] == [made.ref]
+
+
+def test_what_was_merged_says_into_which(crm: Salesforce, organisation: Organisation, clock: Clock) -> None:
+    one, two, three = (made.ref for made in done(crm.write([Op(LEADS, sample(n)) for n in range(3)])))
+    clock.tick(400)
+    cursor = crm.changes(LEADS, "").cursor
+    organisation.delete(two, into=one)
+    crm.delete(LEADS, [three])
+    seen = {record.ref: record for record in crm.changes(LEADS, cursor).records}
+    assert seen[two].merged_into == one
+    assert seen[two].deleted
+    assert seen[three].deleted
+    organisation.purge(three)
+    assert [read and read.ref for read in crm.get(LEADS, [one, two, three])] == [one, two, None]
+
+
+def test_notes_and_tasks_hang_on_their_record(crm: Salesforce, organisation: Organisation) -> None:
+    [lead] = done(crm.write([Op(LEADS, sample(1))]))
+    links = {LEADS: (lead.ref,)}
+    note, task = done(crm.write([
+        Op(NOTES, {"Title": "Call", "Body": "called"}, links=links),
+        Op(TASKS, {"Subject": "Call", "ActivityDate": "2026-06-01"}, links=links),
+    ]))  # fmt: skip
+    assert organisation.rows[NOTES][note.ref]["ParentId"] == lead.ref
+    assert organisation.rows[TASKS][task.ref]["WhoId"] == lead.ref
+
+
+def test_a_field_that_people_hid_is_forgotten(crm: Salesforce, organisation: Organisation) -> None:
+    [made] = done(crm.write([Op(LEADS, sample(1))]))
+    organisation.shown.clear()
+    [seen] = crm.changes(LEADS, "").records
+    assert seen.ref == made.ref
+    with pytest.raises(Pause, match="HubId__c"):
+        crm.find(LEADS, {"marker": "L-1"})
+
+
+# ── set-up ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_statuses_and_stages_are_pipelines(crm: Salesforce, organisation: Organisation) -> None:
+    leads, deals = crm.describe().pipelines
+    assert (leads.kind, leads.ref, deals.kind, deals.ref) == (LEADS, "", DEALS, "")
+    assert [(stage.final, stage.fixed) for stage in leads.stages] == [
+        ("", False), ("", False), ("lost", False), ("won", True),
+    ]  # fmt: skip
+    assert [stage.final for stage in deals.stages] == ["", "", "won", "lost"]
+    organisation.record_types = {"0125g0000000001AAA": ("Service", ["Prospecting", "Closed Won", "Closed Lost"])}
+    _, service = crm.describe().pipelines
+    assert (service.ref, [stage.name for stage in service.stages]) == (
+        "0125g0000000001AAA", ["Prospecting", "Closed Won", "Closed Lost"],
+    )  # fmt: skip
+    assert crm.place_fields(LEADS) == ("", "Status")
+    [deal] = done(crm.write([Op(DEALS, {"Name": "D", "RecordTypeId": "", "StageName": "Prospecting"})]))
+    assert crm.get(DEALS, [deal.ref])[0].values["RecordTypeId"] == ""  # type: ignore[union-attr]
+
+
+def test_a_new_field_is_shown_to_our_profile_once(crm: Salesforce, organisation: Organisation) -> None:
+    assert {f"{kind}.HubId__c" for kind in KINDS} <= organisation.shown
+    assert crm.provision(MARKERS) == crm.provision(MARKERS)
+    assert len(organisation.custom) == len(KINDS)
+
+
+def test_a_field_is_renamed(crm: Salesforce, organisation: Organisation) -> None:
+    [ref] = crm.provision(MARKERS[:1])
+    crm.provision([Step("field", "change", {"name": "Number"}, ref=ref, under=LEADS, before={"name": "Hub id"})])
+    assert organisation.fields[LEADS]["HubId__c"]["label"] == "Number"
+
+
+@pytest.mark.parametrize(("what", "action"), [("stage", "create"), ("pipeline", "create"), ("hook", "create")])
+def test_what_people_do_in_setup_is_unsupported(crm: Salesforce, what: str, action: str) -> None:
+    with pytest.raises(Unsupported, match="Setup"):
+        crm.provision([Step(what, action, {"name": "x"})])
+
+
+def test_the_default_mapping_fits_the_account(crm: Salesforce) -> None:
+    text = shipped("salesforce")
+    kinds = {"contact": PEOPLE, "company": FIRMS, "lead": LEADS, "deal": DEALS}
+    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("Hub")}
+    crm.provision([Step("field", "create", {"code": code, "type": "text"}, under=kinds[kind]) for kind, code in wanted])
+    fields = crm.describe().fields
+    tables = {"owners": {"7": "0055g0000000012AAA"}}
+    check(text, tables, remote={hub: fields[kind] for hub, kind in kinds.items()})
+
+
+# ── answers that make no sense ───────────────────────────────────────────────────────────────────
+
+
+class Says:
+    """An `Http` that always answers the same."""
+
+    def __init__(self, body: bytes, status: int = 200) -> None:
+        self.answer = Received(status, {"date": "Tue, 26 May 2026 08:00:00 GMT"}, body)
+
+    def send(self, *_: Any, **__: Any) -> Received:
+        return self.answer
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"7", b"[1]", b"[[]]", b'{"records": 1}', b'{"records": [1]}', b"<html>", b"[" * 100_000,
+     b'{"fields": [1, {"name": "Id"}], "records": [{}], "compositeResponse": [{"httpStatusCode": 200, "body": [4]}]}',
+     b'{"fields": [], "records": [], "compositeResponse": [{"httpStatusCode": "x", "body": {}}]}',
+     b'[{"errorCode": 4, "fields": 5}]'],
+)  # fmt: skip
+def test_nonsense_is_no_crash(body: bytes, status: int) -> None:
+    crm = Salesforce({"address": "northwind"}, {"token": "t"}, Says(body, status))
+    for call in (crm.check, crm.describe, lambda: crm.changes(LEADS, ""), lambda: crm.get(LEADS, ["00Q1"])):
+        try:
+            call()
+        except (Retry, Pause, Refuse, Missing):
+            continue
+    try:
+        [outcome] = crm.write([Op(LEADS, {})])
+    except Pause:
+        return
+    assert isinstance(outcome, Failed | Lost)
