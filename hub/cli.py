@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 import connectors
-from connectors.errors import ConnectorError
+from hub.cli_crm import crm, sync
 from hub.cli_sandbox import sandbox
-from hub.config import Config, load_config
+from hub.config import load_config
 
 SOURCES = Path(connectors.__file__).parent / "sources"
 
@@ -185,83 +185,8 @@ def connector_accept(name: str, force: bool) -> None:
         click.echo(path)
 
 
-# ── CRM set-up ───────────────────────────────────────────────────────────────────────────────────
-
-
-@main.group()
-def crm() -> None:
-    """Set a CRM account up: plan, apply, verify, undo."""
-
-
-def _provision(config: Config, action: str, connection: str) -> list[str]:
-    from hub.app import open_hub
-
-    hub = open_hub(config)
-    try:
-        if action == "plan":
-            return list(hub.provision.plan(connection).sentences)
-        if action == "apply":
-            plan = hub.provision.plan(connection)
-            hub.provision.apply(connection, plan)
-            return list(plan.sentences)
-        return list(hub.provision.verify(connection) if action == "verify" else hub.provision.undo(connection))
-    except (KeyError, ConnectorError) as error:
-        raise click.ClickException(
-            f"There is no connection {error}" if isinstance(error, KeyError) else str(error)
-        ) from None
-    finally:
-        hub.close()
-
-
-EMPTY = {
-    "plan": "Nothing to do",
-    "apply": "Nothing to do",
-    "verify": "Everything is as it should be",
-    "undo": "Nothing to undo",
-}
-
-
-@crm.command("plan")
-@click.argument("connection")
-@FOLDER
-def crm_plan(connection: str, folder: Path) -> None:
-    """What would be changed in the CRM behind CONNECTION (its id)."""
-    _tell("plan", connection, folder)
-
-
-@crm.command("apply")
-@click.argument("connection")
-@FOLDER
-def crm_apply(connection: str, folder: Path) -> None:
-    """Change it."""
-    _tell("apply", connection, folder)
-
-
-@crm.command("verify")
-@click.argument("connection")
-@FOLDER
-def crm_verify(connection: str, folder: Path) -> None:
-    """What is missing over there; exits 1 when something is."""
-    if _tell("verify", connection, folder):
-        sys.exit(1)
-
-
-@crm.command("undo")
-@click.argument("connection")
-@FOLDER
-def crm_undo(connection: str, folder: Path) -> None:
-    """Take the last set-up back."""
-    _tell("undo", connection, folder)
-
-
-def _tell(action: str, connection: str, folder: Path) -> bool:
-    sentences = _provision(load_config(folder.resolve()), action, connection)
-    for sentence in sentences or [EMPTY[action]]:
-        click.echo(sentence)
-    return bool(sentences)
-
-
-main.add_command(sandbox)
+for group in (crm, sync, sandbox):
+    main.add_command(group)
 
 if __name__ == "__main__":
     main()

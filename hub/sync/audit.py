@@ -125,9 +125,7 @@ class Auditor:
                 made.cursor, made.seen = "", set()
         return False
 
-    def _compare(
-        self, account: Account, made: _Round, kind: str, records: tuple[Record, ...], asked_at: int
-    ) -> None:
+    def _compare(self, account: Account, made: _Round, kind: str, records: tuple[Record, ...], asked_at: int) -> None:
         fresh = [one for one in records if one.ref not in made.seen]
         made.seen.update(one.ref for one in fresh)
         made.records += len(fresh)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, or_, select, update
 
 from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
@@ -19,7 +19,7 @@ from hub.sync.account import Account
 from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
 
-_NOW = bindparam("b_now")
+_NOW: BindParameter[int] = bindparam("b_now")
 _DUE = (
     (link.c.connection_id == bindparam("b_connection"))
     & (link.c.dirty > 0)
@@ -141,10 +141,24 @@ class Ledger:
         """A card needs its contact: in the same batch, already there, or still to be fetched."""
         cards = [p for p in parcels.values() if p.row.role != "contact" and p.row.state == "new"]
         elsewhere = self._elsewhere(conn, parcels, "contact", [p.flat["contact"] for p in cards])
+        asleep = [p for p in elsewhere.values() if p.row.state == "new"]
+        self._wake(conn, asleep)
+        if self._account.crm.facts.compound:
+            self._bring(conn, parcels, asleep)
         for card in cards:
             contact_id = card.flat["contact"]
             card.contact = parcels.get(("contact", contact_id)) or elsewhere.get(contact_id)
-        self._wake(conn, [p for p in elsewhere.values() if p.row.state == "new"])
+
+    def _bring(self, conn: Connection, parcels: dict[tuple[str, str], Parcel], asleep: Sequence[Parcel]) -> None:
+        """Contacts that go in one call with a card of this batch, although the batch ended before their turn."""
+        free = or_(link.c.lease == "", link.c.lease_until <= self._clock.now())
+        ids = [p.row.id for p in asleep]
+        mine = select(link).where(link.c.id.in_(ids), link.c.state == "new", free)
+        rows = list(conn.execute(mine.with_for_update(skip_locked=True))) if ids else []
+        flats = records.load(conn, "contact", [row.record_id for row in rows])
+        parcels.update(
+            {("contact", row.record_id): Parcel(row, flats[row.record_id]) for row in rows if row.record_id in flats}
+        )
 
     def _join_leads(self, conn: Connection, parcels: dict[tuple[str, str], Parcel]) -> None:
         """A deal that is still to be made is made of its lead."""

@@ -29,6 +29,8 @@ SKEW_S = 120.0
 """Two clocks may differ by this much before anybody's edit counts as the later one."""
 ASKED = "@asked"
 """Under this name a base holds what a person has to decide: field → [the hub's value, the CRM's]."""
+PASSING = frozenset({"", "conflict", "unmapped", "unreadable", "unknown_outcome", "conflicted", "retry", "refuse"})
+"""Causes that are gone when a look does not find them again."""
 OLDER = "@older"
 """Under this name `sent` holds writes of calls that were given up: [[until, values] ...]."""
 
@@ -87,7 +89,9 @@ class Observer:
             agreed = guarded(self._compare, account, row, record, flat)
         except Unreadable as error:
             return Sighting("linked", flat, dict(row.base), dict(row.raw), code="unreadable", why=str(error))
-        sighting = Sighting("linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push, version=record.version)
+        sighting = Sighting(
+            "linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push, version=record.version
+        )
         self._tell(conn, account, row, agreed, flat, sighting)
         if agreed.hub:
             self._applier.apply(conn, account, row, agreed.hub, sighting)
@@ -184,6 +188,8 @@ class Observer:
         elif agreed.unread:
             names = ", ".join(sorted(set(agreed.unread)))
             sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
+        elif row.code not in PASSING and not {records.PLACE} & (agreed.hub.keys() | agreed.push.keys()):
+            sighting.code, sighting.why = row.code, row.why  # a move that was not followed, and still stands there
 
 
 def is_gone(record: Record | None) -> bool:

@@ -41,6 +41,10 @@ class Unknown:
     records: tuple[Record, ...] = ()
     contacts: Mapping[str, Record] = field(default_factory=dict)
 
+    def person_of(self, account: Account, record: Record) -> Record | None:
+        """The contact a card hangs on, where it could be read."""
+        return self.contacts.get(next(iter(record.links.get(account.crm.contact_kind, ())), ""))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -52,6 +56,7 @@ class Verdict:
     record_id: str = ""
     contact_id: str = ""
     why: str = ""
+    final: str = ""
 
 
 class Strangers:
@@ -103,24 +108,24 @@ class Strangers:
         spot = _spot(account, unknown.kind, record)
         if spot is None:
             return Verdict("outside", why="stands on a stage that is none of ours")
-        person = unknown.contacts.get(next(iter(record.links.get(account.crm.contact_kind, ())), ""))
+        person = unknown.person_of(account, record)
         owners = self._owners_of(conn, account, person)
         if len(owners) > 1:
             return Verdict("ambiguous", spot[0], spot, why="its phone and e-mail belong to different contacts here")
-        return self._among_leads(conn, account, spot, owners[0] if owners else "")
+        verdict = self._among_leads(conn, account, spot, owners[0] if owners else "")
+        return replace(verdict, final=_final(conn, spot))
 
     def _among_leads(self, conn: Connection, account: Account, spot: Spot, contact_id: str) -> Verdict:
         """An open lead of the same person is this card, unless it has a card of its own."""
         same = (lead.c.contact_id == contact_id) & (lead.c.direction_id == spot[1]) & (lead.c.state == "open")
-        found = conn.execute(select(lead.c.id).where(same)).scalar() if contact_id and spot[0] == "lead" else None
+        open_card = contact_id and spot[0] == "lead" and not _final(conn, spot)
+        found = conn.execute(select(lead.c.id).where(same)).scalar() if open_card else None
         if not found:
             return Verdict("create", spot[0], spot, contact_id=contact_id)
         mine = (link.c.record_id == found) & (link.c.connection_id == account.id) & (link.c.role == "lead")
         held = conn.execute(select(link.c.state, link.c.remote_id).where(mine)).first()
         if held is None or (held.state == "new" and held.remote_id is None):
             return Verdict("link", "lead", spot, str(found), contact_id)
-        if _final(conn, spot):
-            return Verdict("create", spot[0], spot, contact_id=contact_id)
         return Verdict("ambiguous", "lead", spot, why="this person has another open lead with a card of its own")
 
     def _by_marker(self, conn: Connection, account: Account, kind: str, marker: str) -> Verdict | None:
@@ -148,14 +153,11 @@ class Strangers:
         marked = conn.execute(select(contact.c.id).where(contact.c.id == _marker(account, person))).scalar()
         if marked:
             return [str(marked)]
-        values = _read(account, person, "contact")
-        typed = Person(phones=tuple(values.get("phones") or ()), emails=tuple(values.get("emails") or ()))
-        keys = [key for key in normalise(typed, account.live.row.region).keys if key.strength == "personal"]
         found = [
             conn.execute(
-                select(match_key.c.contact_id).where(match_key.c.kind == key.kind, match_key.c.value == key.value)
+                select(match_key.c.contact_id).where(match_key.c.kind == kind, match_key.c.value == value)
             ).scalar()
-            for key in keys
+            for kind, value in personal_keys(account, person)
         ]
         return list(dict.fromkeys(str(one) for one in found if one))
 
@@ -198,7 +200,7 @@ class Strangers:
         self, conn: Connection, account: Account, unknown: Unknown, record: Record, contact_id: str, run: str
     ) -> str:
         """The card's person: known, or made from theirs; with a link where they have one that is free."""
-        person = unknown.contacts.get(next(iter(record.links.get(account.crm.contact_kind, ())), ""))
+        person = unknown.person_of(account, record)
         now, made = self._clock.now(), not contact_id
         if made:
             contact_id = self._clock.new_id()
@@ -303,6 +305,14 @@ def _read(account: Account, record: Record | None, role: str) -> dict[str, Any]:
             if value is not ABSENT:
                 values[slot.hub] = value
     return values
+
+
+def personal_keys(account: Account, person: Record) -> list[tuple[str, str]]:
+    """Identifiers of a person of theirs by which the hub knows people."""
+    values = _read(account, person, "contact")
+    typed = Person(phones=tuple(values.get("phones") or ()), emails=tuple(values.get("emails") or ()))
+    known = normalise(typed, account.live.row.region)
+    return [(key.kind, key.value) for key in known.keys if key.strength == "personal"]
 
 
 def _final(conn: Connection, spot: Spot) -> str:

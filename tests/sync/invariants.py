@@ -39,7 +39,7 @@ def violations(world: World) -> list[str]:
     known = told_values(lines)
     found = [
         *converged(world, links, flats), *edits_here(world, flats, known), *edits_there(world, links, known),
-        *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links),
+        *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links), *hanging(world, links, flats),
         *conversions(world, leads, deals), *explained(world, links),
     ]  # fmt: skip
     return [*found, *idle(world)]
@@ -105,8 +105,21 @@ def edits_there(world: World, links: list[Any], known: dict[str, set[Any]]) -> I
         there = world.crm.rows[ref]
         if there.deleted or tidy(there.values.get(name)) == value or (ref, name) in world.crm.raced:
             continue
-        if not any(value in known[record] for record in owners[ref]):
+        typed = {old for (_role, record, _name), values in world.replaced.items() if record in owners[ref] for old in values}
+        if value not in typed and not any(value in known[record] for record in owners[ref]):
             yield f"I2 CRM edit lost: {ref} {name} {value!r}, now {there.values.get(name)!r}"
+
+
+def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[str]:
+    """I8, A11: a card that we made hangs on its contact."""
+    people = {row.record_id: row for row in links if row.role == "contact"}
+    for row in links:
+        there = shown(world, row)
+        if row.role == "contact" or row.state != "linked" or there is None or there.by != "api":
+            continue
+        person = people.get(flats[row.role, row.record_id]["contact"])
+        if person is not None and person.remote_id and not there.links.get("people"):
+            yield f"I8 {row.role} {row.record_id} hangs on nobody, its contact is {person.remote_id}"
 
 
 def one_to_one(world: World, links: list[Any], lines: list[Any]) -> Iterator[str]:

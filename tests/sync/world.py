@@ -423,7 +423,8 @@ class World:
             links["people"] = (self.crm.make("people", {"name": self.token()}).ref,)
         kind = self.chance.choice([self.crm.lead_kind, self.crm.deal_kind])
         values = {"title": self.token(), **self.place(kind)}
-        self.crm.make(kind, values, links=links)
+        made = self.crm.make(kind, values, links=links)
+        self.crm_edits[made.ref, "title"] = tidy(values["title"])
 
     def place(self, kind: str) -> dict[str, Any]:
         """Fields of a place of the table, sometimes of one that nobody knows."""
@@ -456,7 +457,11 @@ class World:
             deal_row = self.crm.make("cards", {"title": row.values.get("title"), **self.place("cards")}, links=row.links)
             self.crm.convert_row(row, deal_row)
         else:
-            self.crm.edit(row, **self.place(row.kind))
+            place = self.place(row.kind)
+            self.crm.edit(row, **place)
+            self.crm_edits.pop((row.ref, "stage"), None)
+            if place["stage"] == "unknown":
+                self.crm_edits[row.ref, "stage"] = "unknown"
 
     def delete_there(self, _conn: Connection) -> None:
         rows = self.crm.live("people", "cards", "leads")
