@@ -31,6 +31,7 @@ from hub.store.migrate import migrate
 from hub.store.secrets import Vault, load_key
 from hub.store.tokens import TokenBox
 from hub.sync.account import Accounts
+from hub.sync.audit import Auditor
 from hub.sync.provision import Provision
 from hub.sync.pull import Puller
 from hub.sync.push import Pusher
@@ -81,11 +82,17 @@ class Hub:
 
     @cached_property
     def pusher(self) -> Pusher:
-        return Pusher(self.store, self.clock, self.accounts, self.ring)
+        pusher = Pusher(self.store, self.clock, self.accounts, self.ring)
+        self._closing.append(pusher.close)
+        return pusher
 
     @cached_property
     def puller(self) -> Puller:
         return Puller(self.store, self.clock, self.accounts, self.ring)
+
+    @cached_property
+    def auditor(self) -> Auditor:
+        return Auditor(self.store, self.clock, self.accounts, self.puller)
 
     @cached_property
     def provision(self) -> Provision:

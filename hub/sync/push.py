@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from connectors.contract import Failed, Lost, Outcome, Record
 from connectors.errors import ConnectorError, Pause, Retry, Unreadable
+from connectors.turns import lane
 from hub.clock import SECOND, Clock
 from hub.store.engine import Store
 from hub.sync.account import ROLES, Account, Accounts
@@ -31,6 +32,7 @@ BATCH = 400
 ALONE = 2
 """From this attempt on a record travels alone, so that one that breaks the CRM does not hold up its batch."""
 PARALLEL = 4
+ABREAST = 2
 Answers = Iterable[tuple[Sequence[Parcel], Sequence[Outcome]]]
 
 
@@ -41,13 +43,36 @@ class Pusher:
         self, store: Store, clock: Clock, accounts: Accounts, ring: Callable[[str], None] = lambda _name: None
     ) -> None:
         self._store, self._clock, self._accounts, self._ring = store, clock, accounts, ring
+        self._pools: dict[tuple[str, int], ThreadPoolExecutor] = {}
 
     def drain(self, connection_id: str, most: int = 1_000_000) -> int:
-        """Push until nothing is due; answers how many links were handled. All of it is one sync run."""
-        total, run = 0, self._clock.new_id()
+        """Push until nothing is due; answers how many links were handled. All of it is one sync run.
+
+        With a backlog two batches are on the way: while one travels, the other is written down."""
+        run = self._clock.new_id()
+        done = self.step(connection_id, run=run)
+        if done < BATCH:
+            return done + (self._rest(connection_id, most, run) if done else 0)
+        with ThreadPoolExecutor(ABREAST, "push") as pool:
+            rests = [pool.submit(self._rest, connection_id, most, run) for _ in range(ABREAST)]
+        return done + sum(rest.result() for rest in rests)
+
+    def _rest(self, connection_id: str, most: int, run: str) -> int:
+        total = 0
         while total < most and (done := self.step(connection_id, run=run)):
             total += done
         return total
+
+    def close(self) -> None:
+        """Let the calls in flight end and go."""
+        for pool in self._pools.values():
+            pool.shutdown()
+
+    def _pool(self, account: Account) -> ThreadPoolExecutor:
+        """As many threads as the account takes calls at once, kept: making one costs as much as a small call."""
+        flight = int(account.live.row.config.get("parallel", PARALLEL))
+        place = (account.id, flight)
+        return self._pools.get(place) or self._pools.setdefault(place, ThreadPoolExecutor(flight, "call"))
 
     def step(self, connection_id: str, size: int = BATCH, run: str = "") -> int:
         """One batch of one connection; answers how many links were looked at, 0 when there is no use in going on."""
@@ -62,7 +87,7 @@ class Pusher:
             return 0
         parcels = ledger.take(size)
         try:
-            _Carrier(self._store, account, ledger, self._clock).carry(parcels)
+            _Carrier(self._store, account, ledger, self._clock, self._pool(account)).carry(parcels)
         except Pause as error:
             log.warning("connection paused connection=%s code=%s", connection_id, error.code)
             ledger.release(parcels, self._clock.now())
@@ -83,6 +108,7 @@ class _Carrier:
     account: Account
     ledger: Ledger
     clock: Clock
+    pool: ThreadPoolExecutor
 
     def carry(self, parcels: Sequence[Parcel]) -> None:
         """Create, look up, update. Raises Pause when the account wants a person, Retry when it wants time."""
@@ -151,11 +177,13 @@ class _Carrier:
             for chunk in chunks:
                 yield chunk, self._call(chunk)
             return
-        with ThreadPoolExecutor(min(flight, len(chunks)), "push") as pool:
-            calls = {pool.submit(self._call, chunk): chunk for chunk in chunks}
+        calls = {self.pool.submit(self._call, chunk): chunk for chunk in chunks}
+        try:
             while calls:
                 ready, _ = wait(calls, return_when=FIRST_COMPLETED)
                 yield from _together([(calls.pop(call), call) for call in ready])
+        finally:
+            wait(calls)
 
     def _chunks(self, parcels: Sequence[Parcel]) -> list[list[Parcel]]:
         facts = self.account.crm.facts
@@ -170,7 +198,8 @@ class _Carrier:
         if self.clock.now() + self.account.longest_request * SECOND > self.ledger.until:
             return [Failed(Retry("ran out of time", after=0, effect=False))] * len(chunk)
         try:
-            outcomes = guarded(self.account.crm.write, [p.op for p in chunk if p.op])
+            with lane(min(p.row.lane for p in chunk)):
+                outcomes = guarded(self.account.crm.write, [p.op for p in chunk if p.op])
         except Pause as error:
             return [Failed(error)] * len(chunk)
         except Unreadable as error:
