@@ -198,7 +198,7 @@ def _create(one: Parcel) -> None:
     told = {**_marked(one.op), **linked(one.op.kind, links)}
     one.commands[one.main] = Command("crm.item.add", _wish(one.op.kind, told))
     if lead:
-        one.commands[one.close] = _closing(one.lead)
+        one.commands[one.close] = _closing(Ref(one.main, ("item", "leadId")))
 
 
 def _marked(op: Op) -> dict[str, Any]:
