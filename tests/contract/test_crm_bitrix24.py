@@ -387,7 +387,7 @@ def test_a_conversion_is_one_batch(crm: Bitrix24, account: Account) -> None:
     parts = (Op("companies", {"title": "Feld Ltd"}, marker="F-1"), Op("contacts", person(1), marker="C-1"))
     before = sum(account.calls.values())
     [done] = crm.write([convert(lead, includes=parts)])
-    assert sum(account.calls.values()) - before == 1
+    assert sum(account.calls.values()) - before == 2, "one look, one batch"
     assert isinstance(done, Done)
     [read], [deal] = crm.get("leads", [lead]), crm.get("deals", [done.record.ref])
     assert read
@@ -436,10 +436,22 @@ def test_a_portal_that_does_not_hand_the_lead_on_is_closed_by_number(crm: Bitrix
 
 def test_a_lost_conversion_is_lost(crm: Bitrix24, account: Account) -> None:
     [lead] = refs(crm.write([Op("leads", plain(1))]))
-    account.fail("drop_after")
+    account.fail("drop_after", path="batch")
     [outcome] = crm.write([convert(lead)])
     assert isinstance(outcome, Lost)
     assert [one.links["leads"] for one in crm.find("deals", {"marker": "D-5"})] == [(lead,)]
+
+
+def test_a_lead_is_converted_once(crm: Bitrix24, account: Account) -> None:
+    one, two = refs(crm.write([Op("leads", {**plain(n), **person(n)}) for n in range(2)]))
+    account.drag_card(int(one), "CONVERTED")
+    [deal] = account.rows["deals"]
+    again, fresh = crm.write([convert(one), convert(two)])
+    assert isinstance(again, Failed)
+    assert isinstance(again.error, Conflict)
+    assert again.error.ref == str(deal)
+    assert isinstance(fresh, Done)
+    assert len(account.rows["deals"]) == 2
 
 
 def test_a_lead_converted_by_hand_names_its_deal(crm: Bitrix24, account: Account, clock: Clock) -> None:

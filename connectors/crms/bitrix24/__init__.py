@@ -165,7 +165,7 @@ class Bitrix24(CRM):
 
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """Batches of 50 commands; see `writing`. A lead for an account without leads raises `Pause`."""
-        return Writer(self.rest, self._read.held, self._need_leads).write(ops)
+        return Writer(self.rest, self._read, self._need_leads).write(ops)
 
     def delete(self, kind: str, refs: Sequence[str]) -> None:
         """Into the bin; what is gone already is no error."""

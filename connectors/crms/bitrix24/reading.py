@@ -61,11 +61,12 @@ class Reader:
         """Records of rows; a converted lead names its deals, whoever converted it."""
         records = [flat(kind, row) for row in rows]
         done = [one.ref for one in records if kind == "leads" and one.values.get("stageSemanticId") == "S"]
-        deals = self._deals(done)
+        deals = self.deals_of(done)
         return [replace(one, links={**one.links, "deals": deals[one.ref]}) if one.ref in deals else one
                 for one in records]  # fmt: skip
 
-    def _deals(self, leads: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def deals_of(self, leads: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Deals that were made of these leads, oldest first."""
         found: dict[str, tuple[str, ...]] = {}
         for start in range(0, len(leads), PAGE):
             last, rows = 0, list[_Row]([{}] * PAGE)

@@ -10,15 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from connectors.contract import Done, Failed, Lost, Op, Outcome, Record
 from connectors.crms.bitrix24.calls import LIMIT, Batch, Command, Ref, Rest
 from connectors.crms.bitrix24.notes import add_note, note_made
 from connectors.crms.bitrix24.shape import CONVERTED, MARKER, MULTI, TYPES, fields, flat, linked
-from connectors.errors import ConnectorError, Missing, Pause, Refuse, Retry
+from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry
 
-Held = Callable[[str, Sequence[str]], Mapping[str, Sequence[Any]]]
+
+class Present(Protocol):
+    """What is there already."""
+
+    def held(self, kind: str, refs: Sequence[str]) -> Mapping[str, Sequence[Any]]: ...
+
+    def deals_of(self, leads: Sequence[str]) -> Mapping[str, tuple[str, ...]]: ...
 
 
 @dataclass(slots=True)
@@ -48,11 +54,11 @@ class Parcel:
 class Writer:
     """One call of `write`: collects outcomes by position, stops sending when the account is shut.
 
-    `held` reads the phones and e-mails records have now, `leads` raises where the account has no leads.
+    `present` reads what records hold now, `leads` raises where the account has no leads.
     """
 
-    def __init__(self, rest: Rest, held: Held, leads: Callable[[], None]) -> None:
-        self._rest, self._held, self._leads = rest, held, leads
+    def __init__(self, rest: Rest, present: Present, leads: Callable[[], None]) -> None:
+        self._rest, self._now, self._leads = rest, present, leads
         self._shut: ConnectorError | None = None
         self._sent = False
 
@@ -68,8 +74,9 @@ class Writer:
             try:
                 if any(one.op.kind == "leads" and one.op.ref is None for one in chunk):
                     self._leads()
+                self._converted(chunk)
                 held = self._present(chunk)
-                ready = [one for one in chunk if _pack(one, held)]
+                ready = [one for one in chunk if one.outcome is None and _pack(one, held)]
                 if ready:
                     self._carry(ready)
             except Pause as error:
@@ -137,13 +144,21 @@ class Writer:
                 if told is None or not (key in told.told or isinstance(told.error(key), Missing)):
                     one.outcome = Lost("A part was refused, and the rest could not be taken back")
 
+    def _converted(self, chunk: Sequence[Parcel]) -> None:
+        """A lead becomes a deal once: what a person converted meanwhile is not converted again."""
+        wanted = [one for one in chunk if one.lead]
+        deals = self._now.deals_of([one.lead for one in wanted]) if wanted else {}
+        for one in wanted:
+            if one.lead in deals:
+                one.outcome = Failed(Conflict("This lead was converted over there already", deals[one.lead][0]))
+
     def _present(self, chunk: Sequence[Parcel]) -> dict[tuple[str, str], Sequence[Any]]:
         """The phones and e-mails that records hold now, where they are to change."""
         wanted: dict[str, list[str]] = {}
         for one in chunk:
             if one.op.ref and set(MULTI) & one.op.values.keys() and one.op.kind in TYPES:
                 wanted.setdefault(one.op.kind, []).append(one.op.ref)
-        return {(kind, ref): fm for kind, refs in wanted.items() for ref, fm in self._held(kind, refs).items()}
+        return {(kind, ref): fm for kind, refs in wanted.items() for ref, fm in self._now.held(kind, refs).items()}
 
 
 # ── commands ─────────────────────────────────────────────────────────────────────────────────────
