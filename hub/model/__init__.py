@@ -27,10 +27,29 @@ from hub.model.people import (
     term,
     trace,
 )
+from hub.model.robots import letter, robot, robot_run, task
+from hub.model.routing import (
+    absence,
+    answer,
+    assignment,
+    calendar,
+    deadline,
+    deadline_rule,
+    follower,
+    lineup,
+    pool,
+    presence,
+    question,
+    rule_set,
+    seat,
+    signal,
+)
 
 __all__ = [
-    "audit_run", "company", "company_key", "connection", "contact", "contact_point", "conversion", "deal", "direction",
-    "event", "event_work", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "link", "look_again",
-    "match_key", "member", "merge_log", "not_same", "poll_cursor", "profile", "provision_run", "pull_state", "review",
-    "rotation", "rule", "setting", "shared_key", "stage", "sync_write", "term", "thread", "trace",
+    "absence", "answer", "assignment", "audit_run", "calendar", "company", "company_key", "connection", "contact",
+    "contact_point", "conversion", "deadline", "deadline_rule", "deal", "direction", "event", "event_work",
+    "follower", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "letter", "lineup", "link",
+    "look_again", "match_key", "member", "merge_log", "not_same", "poll_cursor", "pool", "presence", "profile",
+    "provision_run", "pull_state", "question", "review", "robot", "robot_run", "rotation", "rule", "rule_set",
+    "seat", "setting", "shared_key", "signal", "stage", "sync_write", "task", "term", "thread", "trace",
 ]  # fmt: skip

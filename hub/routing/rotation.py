@@ -1,10 +1,13 @@
 """Strict weighted rotation: while shares stand, everybody has always been given within one lead of the exact share.
 
-Each turn everybody's credit grows by the own weight, and whoever gets the lead pays the sum of all weights. Of
-those with credit it is the turn of the one who would be the first to fall a whole lead behind. (To choose the
-richest, as smooth round robin does, lets people with small shares fall up to a lead and a quarter behind: seen
-with seven people.) Credits are rows, so the order survives restarts and can be replayed. What somebody was owed
-when shares changed, or people came and went, is carried over, but never more than one lead.
+With each turn everybody who takes part is owed their part of a lead, and whoever gets the lead pays a whole one. Of
+those who are owed something it is the turn of the one who would be the first to fall a whole lead behind. (To choose
+the richest, as smooth round robin does, lets people with small shares fall up to a lead and a quarter behind: seen
+with seven people.) Credits are rows, so the order survives restarts and can be replayed from the ledger.
+
+Who is away, full or lacks the skill takes no part in that turn: nothing is owed, credit stays as it is. When those who
+take part change with every lead, no rule that does not know the future keeps everybody within one lead (k people who
+drop out one after the other are up to ln k behind); then the bound holds from one change to the next.
 """
 
 from __future__ import annotations
@@ -12,10 +15,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LEAD = 200_000_000
+"""One lead in stored credit."""
+MOST = 4 * LEAD
+"""More than that nobody can be owed but by a broken row; keeps credit within 32 bits."""
+
 
 @dataclass(slots=True)
 class Turn:
-    """One person's place in a pool; changed by `take`."""
+    """One person's place in a pool; changed by `take`. Credit in parts of `LEAD`."""
 
     member_id: str
     weight: int
@@ -23,33 +31,50 @@ class Turn:
     given: int
 
 
+class Lineup:
+    """Those who take part, with what each is owed a turn. Made once for as long as they stay the same.
+
+    Counted in whole parts of the sum of shares, because a bound of one lead is missed by the least rounding: stored
+    credit is fine enough to find the exact part again.
+    """
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        taking = sorted((turn for turn in turns if turn.weight > 0), key=lambda turn: turn.member_id)
+        total = sum(turn.weight for turn in taking)
+        finer = max(1, LEAD // 4 // total) if total else 1
+        self._lead = total * finer
+        self.parts = [(turn, turn.weight * finer) for turn in taking]
+
+    def take(self) -> Turn | None:
+        """Whose turn it is, with the credits moved on; None when nobody takes part. Ties go by credit, then id."""
+        lead, half = self._lead, self._lead // 2
+        chosen, least, most = None, 0, 0
+        for turn, part in self.parts:
+            owed = (turn.credit * lead + LEAD // 2) // LEAD + part
+            turn.credit = (owed * LEAD + half) // lead
+            if owed > 0:
+                patience = (lead - owed) // -part  # turns until a whole lead is owed, with the sign turned
+                if chosen is None or patience > least or (patience == least and owed > most):
+                    chosen, least, most = turn, patience, owed
+        if chosen is None and self.parts:
+            chosen = max((turn for turn, _part in self.parts), key=lambda turn: turn.credit)
+        if chosen is not None:
+            pay(chosen)
+        return chosen
+
+
+def pay(turn: Turn) -> None:
+    """This person was given a lead."""
+    turn.credit = max(-MOST, min(MOST, turn.credit - LEAD))
+    turn.given += 1
+
+
+def hand(holder: Turn, taker: Turn) -> None:
+    """A lead that was offered to all went to another one than the one whose turn it was."""
+    holder.credit, holder.given = holder.credit + LEAD, holder.given - 1
+    pay(taker)
+
+
 def take(turns: Sequence[Turn]) -> Turn | None:
-    """Whose turn it is, with the credits moved on; None when nobody takes part. Ties go by credit, then member id."""
-    taking = sorted((turn for turn in turns if turn.weight > 0), key=lambda turn: turn.member_id)
-    if not taking:
-        return None
-    total = sum(turn.weight for turn in taking)
-    _settle(taking, total)
-    for turn in taking:
-        turn.credit += turn.weight
-    owed = [turn for turn in taking if turn.credit > 0]
-    chosen = min(owed, key=lambda turn: (_patience(turn, total), -turn.credit, turn.member_id))
-    chosen.credit -= total
-    chosen.given += 1
-    return chosen
-
-
-def _patience(turn: Turn, total: int) -> int:
-    """Turns this person can still wait before a whole lead is owed."""
-    return -((turn.credit - total) // turn.weight)
-
-
-def _settle(taking: Sequence[Turn], total: int) -> None:
-    """Credits of other shares or other people, fitted to this round: nobody a lead ahead, all add up to nothing."""
-    if sum(turn.credit for turn in taking) == 0 and all(abs(turn.credit) < total for turn in taking):
-        return
-    for turn in taking:
-        turn.credit = max(1 - total, min(total - 1, turn.credit))
-    share, rest = divmod(sum(turn.credit for turn in taking), len(taking))
-    for place, turn in enumerate(taking):
-        turn.credit -= share + (place < rest)
+    """The same for a single turn."""
+    return Lineup(turns).take()

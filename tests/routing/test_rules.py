@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.routing.rules import FIELDS, OPERATIONS, Condition, Rule, UnusableRule, choose, read_rule
+from hub.routing.rules import FIELDS, OPERATIONS, Condition, Rule, RuleBook, UnusableRule, choose, read_rule
 
 
 def rule(name: str, *conditions: tuple[str, str, str]) -> Rule:
@@ -40,13 +42,15 @@ def test_the_first_rule_that_holds_decides_and_says_why() -> None:
     route = choose(rules, FACTS, "main")
     assert (route.direction_id, route.pool) == ("to-bot", "desk")
     assert route.why == {
-        "rule": "bot", "rule_id": "bot", "matched": [["source", "is", "telegram"]], "passed": ["mail", "half"],
+        "rule": "bot", "rule_id": "bot", "matched": [["source", "is", "telegram"]],
+        "missed": {"rule": "mail", "condition": ["source", "is", "email"], "had": "Telegram"},
     }  # fmt: skip
 
 
 def test_without_a_rule_it_is_the_main_direction() -> None:
     route = choose([rule("mail", ("source", "is", "email"))], FACTS, "main")
-    assert (route.direction_id, route.pool, route.why) == ("main", "", {"rule": "", "passed": ["mail"]})
+    missed = {"rule": "mail", "condition": ["source", "is", "email"], "had": "Telegram"}
+    assert (route.direction_id, route.pool, route.why) == ("main", "", {"rule": "", "missed": missed})
 
 
 def row(**condition: object) -> dict[str, object]:
@@ -84,11 +88,45 @@ def test_no_value_is_ever_evaluated(field: str, op: str, value: str, facts: dict
     assert isinstance(condition.holds(facts), bool)
 
 
-@given(st.lists(st.tuples(PLACES, OPS, SHORT), max_size=8), st.dictionaries(PLACES, SHORT))
-def test_what_stands_before_the_choice_did_not_hold(told: list[tuple[str, str, str]], facts: dict[str, str]) -> None:
-    rules = [rule(f"r{number}", one) for number, one in enumerate(told)]
+FEW_PLACES = st.sampled_from(["source", "text", "region"])
+FEW_WORDS = st.sampled_from(["", "a", "A", "b", "ab", "a,b", "2", "10"])
+FEW_FACTS = st.dictionaries(FEW_PLACES, FEW_WORDS)
+TOLD = st.lists(st.lists(st.tuples(FEW_PLACES, OPS, FEW_WORDS), max_size=3), max_size=8)
+
+
+@given(TOLD, FEW_FACTS)
+def test_looking_up_is_asking_one_after_the_other(
+    told: list[list[tuple[str, str, str]]], facts: dict[str, str]
+) -> None:
+    rules = [rule(f"r{number}", *conditions) for number, conditions in enumerate(told)]
+    first = next((one for one in rules if all(each.holds(facts) for each in one.conditions)), None)
     route = choose(rules, facts, "main")
-    passed = route.why["passed"]
-    assert isinstance(passed, list)
-    assert not any(rules[n].conditions[0].holds(facts) for n in range(len(passed)))
-    assert (route.direction_id == "main") == (len(passed) == len(rules))
+    assert route.why["rule"] == (first.name if first else "")
+    assert route.direction_id == (first.direction_id if first else "main")
+
+
+@given(TOLD, FEW_FACTS)
+def test_what_would_have_to_differ_is_true(told: list[list[tuple[str, str, str]]], facts: dict[str, str]) -> None:
+    """The rule named as missed stands above the decision and lacks exactly the condition that is told."""
+    rules = [rule(f"r{number}", *conditions) for number, conditions in enumerate(told)]
+    why = choose(rules, facts, "main").why
+    missed = why.get("missed")
+    above = rules[: next((n for n, one in enumerate(rules) if one.name == why["rule"]), len(rules))]
+    near = [one for one in above if sum(not each.holds(facts) for each in set(one.conditions)) == 1]
+    if isinstance(missed, dict):
+        [found] = [one for one in near if one.name == missed["rule"]]
+        lacking = next(each for each in found.conditions if not each.holds(facts))
+        assert missed["condition"] == [lacking.field, lacking.op, lacking.value]
+    assert bool(missed) or not near
+
+
+def test_ten_thousand_rules_cost_little_more_than_ten() -> None:
+    rules = [
+        rule(f"r{number}", ("utm.campaign", "is", f"c{number}"), ("source", "is", "vk")) for number in range(9_999)
+    ]
+    book = RuleBook([*rules, rule("rest")])
+    begin = process_time()
+    for number in range(200):
+        facts = {"utm.campaign": f"C{number * 7}", "source": "vk" if number % 2 else "email"}
+        assert book.choose(facts, "main").why["rule"] == (f"r{number * 7}" if number % 2 else "rest")
+    assert process_time() - begin < 2

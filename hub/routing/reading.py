@@ -1,0 +1,182 @@
+"""Reads the floor for a batch of decisions in a dozen queries, however many people, pools and leads there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from hub.model import (
+    absence,
+    assignment,
+    calendar,
+    contact,
+    deal,
+    lead,
+    member,
+    pool,
+    presence,
+    rotation,
+    seat,
+    setting,
+)
+from hub.routing.floor import Absence, Floor, Limits, Load, Person, Pool
+from hub.routing.hours import Shared
+from hub.routing.rotation import Turn
+
+LAST_RESORT = "last_resort"
+"""Setting: the member who gets what nobody else can take, {"member": id}."""
+PORTION = 400
+
+
+def read_floor(conn: Connection, at: int, lock: bool = True) -> Floor:
+    """Everybody and every pool as of `at` (ms). With `lock` the turns are ours until the end of the transaction."""
+    pools = {str(row.name): row for row in conn.execute(select(pool))}
+    turns = _turns(conn, lock)
+    plans = Shared({str(row.id): dict(row._mapping) for row in conn.execute(select(calendar))})
+    members = list(conn.execute(select(member.c.id, member.c.active, member.c.role, member.c.created_at)))
+    people = _people(conn, members, pools, turns, plans, at)
+    _count(conn, people, at)
+    numbers = select(assignment.c.pool, func.max(assignment.c.turn)).where(assignment.c.turn.is_not(None))
+    given = {str(name): int(most) for name, most in conn.execute(numbers.group_by(assignment.c.pool))}
+    made = {name: _pool(name, pools.get(name), turns.get(name, [])) for name in {*pools, *turns}}
+    return Floor(people, made, _last_resort(conn, members), given)
+
+
+def _turns(conn: Connection, lock: bool) -> dict[str, list[Turn]]:
+    rows = select(rotation).order_by(rotation.c.pool, rotation.c.member_id)
+    found: dict[str, list[Turn]] = defaultdict(list)
+    for row in conn.execute(rows.with_for_update() if lock else rows):
+        found[row.pool].append(Turn(row.member_id, row.weight, row.credit, row.given))
+    return found
+
+
+def _people(
+    conn: Connection, members: Sequence[Any], pools: Mapping[str, Any], turns: Mapping[str, Sequence[Turn]],
+    plans: Shared, at: int,
+) -> dict[str, Person]:  # fmt: skip
+    seats = {row.member_id: row for row in conn.execute(select(seat))}
+    seen = {row.member_id: row.seen_at for row in conn.execute(select(presence))}
+    away = _absences(conn, at)
+    home = {turn.member_id: pools[name] for name, some in turns.items() if name in pools for turn in some}
+    people = {}
+    for row in members:
+        own, team = seats.get(row.id), home.get(row.id)
+        work = plans.of(own.calendar_id if own else None, team.calendar_id if team else None)
+        skills = frozenset(str(one).casefold() for one in (own.skills if own else ()))
+        people[row.id] = Person(
+            row.id, work, skills, _limits(own, team), Load(), away.get(row.id, ()), seen.get(row.id), bool(row.active)
+        )
+    return people
+
+
+def _limits(own: Any, team: Any) -> Limits:
+    """A member's own limits; where there is none, that of the team."""
+    names = ("open_limit", "day_limit", "month_limit")
+    return Limits(*(int((own and getattr(own, one)) or (team and getattr(team, one)) or 0) for one in names))
+
+
+def _absences(conn: Connection, at: int) -> dict[str, list[Absence]]:
+    found: dict[str, list[Absence]] = defaultdict(list)
+    for row in conn.execute(select(absence).where(absence.c.end > at).order_by(absence.c.begin, absence.c.id)):
+        found[row.member_id].append(Absence(row.begin, row.end, row.stand_in_id or "", row.why or "away"))
+    return found
+
+
+def _pool(name: str, row: Any, turns: Sequence[Turn]) -> Pool:
+    if row is None:
+        return Pool(name, turns)
+    return Pool(
+        name, turns, bool(row.offer), row.off_hours, row.duty_id or "", row.overflow, bool(row.own_first),
+        tuple(row.skills), row.seen_within_ms,
+    )  # fmt: skip
+
+
+def _last_resort(conn: Connection, members: Sequence[Any]) -> str:
+    """The member an admin named, else the first active admin, else anybody who is active."""
+    active = {row.id: row for row in members if row.active}
+    named = conn.execute(select(setting.c.value).where(setting.c.name == LAST_RESORT)).scalar() or {}
+    if named.get("member") in active:
+        return str(named["member"])
+    return min(active, key=lambda one: (active[one].role, active[one].created_at), default="")
+
+
+# ── how loaded everybody is ──────────────────────────────────────────────────────────────────────
+
+
+def _count(conn: Connection, people: Mapping[str, Person], at: int) -> None:
+    """Counts for those who have a limit; nobody else is asked."""
+    with_open = sorted(one.id for one in people.values() if one.limits.open)
+    for start in range(0, len(with_open), PORTION):
+        some = (lead.c.state == "open") & lead.c.owner_id.in_(with_open[start : start + PORTION])
+        for row in conn.execute(select(lead.c.owner_id, func.count()).where(some).group_by(lead.c.owner_id)):
+            people[row[0]].load.open = row[1]
+    for one in people.values():
+        one.load.on = one.work.day(at)
+    _count_since(conn, [one for one in people.values() if one.limits.day], at, "day", lambda day: day)
+    _count_since(
+        conn, [one for one in people.values() if one.limits.month], at, "month", lambda day: day.replace(day=1)
+    )
+
+
+def _count_since(
+    conn: Connection, limited: Sequence[Person], at: int, name: str, begin: Callable[[date], date]
+) -> None:
+    """Leads given since the day or month began where each person is."""
+    by_start: dict[int, dict[str, Person]] = defaultdict(dict)
+    for one in limited:
+        by_start[one.work.midnight(begin(one.work.day(at)))][one.id] = one
+    for start, people in by_start.items():
+        ids = sorted(people)
+        for first in range(0, len(ids), PORTION):
+            mine = (assignment.c.at >= start) & assignment.c.member_id.in_(ids[first : first + PORTION])
+            counted = select(assignment.c.member_id, func.count()).where(mine).group_by(assignment.c.member_id)
+            for member_id, count in conn.execute(counted):
+                setattr(people[member_id].load, name, count)
+
+
+# ── own owners ───────────────────────────────────────────────────────────────────────────────────
+
+
+def own_owners(conn: Connection, contact_ids: Sequence[str]) -> dict[str, str]:
+    """Whose client each of these contacts is: by the newest running or won deal, else one of their company, else the
+    newest lead. A stand-in never becomes the owner of a client by standing in."""
+    found: dict[str, str] = {}
+    for start in range(0, len(contact_ids), PORTION):
+        some = contact_ids[start : start + PORTION]
+        found |= _by_lead(conn, some) | _by_company(conn, some) | _by_deal(conn, some)
+    return found
+
+
+WORTH = deal.c.state.in_(("open", "won"))
+
+
+def _by_deal(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+    mine = select(deal.c.contact_id, deal.c.owner_id).where(deal.c.contact_id.in_(ids), WORTH)
+    return {str(who): str(owner) for who, owner in conn.execute(mine.order_by(deal.c.active_at, deal.c.id))}
+
+
+def _by_company(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+    known = select(contact.c.id, contact.c.company_id).where(contact.c.id.in_(ids), contact.c.company_id.is_not(None))
+    firms = {row.id: row.company_id for row in conn.execute(known)}
+    return {who: owner for who, firm in firms.items() if (owner := owner_of_company(conn, firm))}
+
+
+def owner_of_company(conn: Connection, company_id: str) -> str:
+    """Whose client this company is by its newest running or won deal; "" when it has none."""
+    mine = contact.join(deal, deal.c.contact_id == contact.c.id)
+    newest = select(deal.c.owner_id).select_from(mine).where(contact.c.company_id == company_id, WORTH)
+    return str(conn.execute(newest.order_by(deal.c.active_at.desc(), deal.c.id.desc()).limit(1)).scalar() or "")
+
+
+def _by_lead(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+    mine = select(lead.c.id, lead.c.contact_id, lead.c.owner_id).where(lead.c.contact_id.in_(ids))
+    rows = list(conn.execute(mine.where(lead.c.owner_id.is_not(None)).order_by(lead.c.active_at, lead.c.id)))
+    lent = select(assignment.c.lead_id, assignment.c.member_id, assignment.c.instead_of_id).where(
+        assignment.c.lead_id.in_([row.id for row in rows]), assignment.c.instead_of_id.is_not(None)
+    )
+    stood_in = {(row.lead_id, row.member_id): row.instead_of_id for row in conn.execute(lent)}
+    return {row.contact_id: stood_in.get((row.id, row.owner_id), row.owner_id) for row in rows}
