@@ -1,0 +1,20 @@
+"""`python -m connectors.crms.twenty.sandbox --port 5083 --demo`"""
+
+from __future__ import annotations
+
+import argparse
+
+from connectors.crms.twenty.sandbox import Sandbox, create_sandbox, furnish
+from connectors.testing.sandbox import main
+
+
+def create(told: argparse.Namespace) -> Sandbox:
+    """As the command line says."""
+    app = create_sandbox(rate=told.rate, lag=told.lag, latency=told.latency, token=told.token)
+    if told.demo:
+        furnish(app.state)
+    return app
+
+
+if __name__ == "__main__":
+    main("Twenty", create, rate=2)
