@@ -19,8 +19,10 @@ from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupport
 from connectors.http import Gate, Received, Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
+from mappings import check, load, shipped
 
 TOKEN = "sandbox-token"
+OWNERS = {"owners": {"7": 1}}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -697,12 +699,12 @@ def test_the_declared_budget_never_meets_a_503() -> None:
     with serving(app) as address:
         wire = Wire(Gate(Bitrix24.facts.budget), allow=[address.removeprefix("http://")], patience=0.2)
         crm = Bitrix24({}, {"webhook": f"{address}/rest/1/{TOKEN}/"}, wire)
-        for _ in range(45):
+        for _ in range(10):
             crm.check()
         with pytest.raises(Retry, match="budget"):
             crm.check()
         wire.close()
-        assert app.state.calls["batch"] == 45
+        assert app.state.calls["batch"] == 10
         assert app.state.refused == 0
 
 
@@ -801,6 +803,30 @@ def test_events_get_lost_and_come_twice(crm: Bitrix24, account: Account, ear: tu
     assert heard(crm, ear, 2) == {("leads", second)}
     with pytest.raises(queue.Empty):
         ear[1].get(timeout=0.2)
+
+
+# ── mapping ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_shipped_mapping_fits_an_account_that_is_set_up(crm: Bitrix24, account: Account) -> None:
+    text = shipped("bitrix24")
+    kinds = {"contact": "contacts", "company": "companies", "lead": "leads", "deal": "deals"}
+    wanted = {(kinds[line.kind], line.crm) for line in load(text, OWNERS).lines if "HUB_" in line.crm}
+    crm.provision([Step("field", "create", {"name": code, "type": "text", "code": code}, under=kind)
+                   for kind, code in sorted(wanted)])  # fmt: skip
+    fields = crm.describe().fields
+    mapping = check(text, OWNERS, remote={role: fields[kind] for role, kind in kinds.items()})
+    flat = {"name": "Nora Feld", "phones": ["+12025550001"], "hub_id": "C-9"}
+    [ref] = refs(crm.write([Op("contacts", mapping.outbound("contact", flat, {}), marker="C-9")]))
+    [read] = crm.get("contacts", [ref])
+    assert read
+    assert mapping.inbound("contact", read.values)["name"] == "Nora Feld"
+    assert mapping.outbound("contact", flat, read.values) == {}
+    changed = mapping.outbound("contact", {**flat, "phones": ["+12025550001", "+12025550002"]}, read.values)
+    refs(crm.write([Op("contacts", changed, ref=ref)]))
+    assert [one["value"] for one in account.rows["contacts"][int(ref)]["fm"]] == ["+12025550001", "+12025550002"]
+    theirs = {**read.values, "originId": "1C-55", "originatorId": "1C"}
+    assert mapping.outbound("contact", flat, theirs) == {}, "another system's id stays"
 
 
 # ── OAuth ────────────────────────────────────────────────────────────────────────────────────────

@@ -42,7 +42,7 @@ from connectors.crms.bitrix24.writing import Writer
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry
 from connectors.oauth import Grant
 
-CHAIN = 20  # pages of one batch: a thousand records
+CHAIN = 21  # pages of one batch: a thousand records
 QUEUE = 200  # events taken from the portal's queue at once
 WITHOUT_LEADS = (
     "This Bitrix24 account works without leads (simple CRM): set the connection up with two blocks or two pipelines of "
@@ -78,7 +78,7 @@ class Bitrix24(CRM):
         kinds=tuple(TYPES),
         batch=LIMIT,
         compound=LIMIT // 2,
-        budget=(45, 25.0),  # a bucket of 50 that loses 2 a second, shared by all who call from this address
+        budget=(10, 5.0),  # a bucket of 50 that loses 2 a second, shared by all who call from this address
         lag=5.0,  # lists are read from the tables themselves; this is for writes that end after they began
         precision=1.0,
         longest_request=65.0,

@@ -157,17 +157,18 @@ def _field_place(step: Step) -> str:
 
 
 def _field_made(rest: Rest, step: Step) -> str:
-    code = str(step.values["code"]).upper().removeprefix(OWN)
-    label = str(step.values.get("name") or code)
-    where = _field_place(step)
-    rows = _act(rest, f"{where}.list", {"filter": {"FIELD_NAME": OWN + code}})
-    if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-        return str(rows[0]["ID"])
+    """One call for a field that is new; only what is refused is looked for."""
+    code, where = str(step.values["code"]).upper().removeprefix(OWN), _field_place(step)
     kind = str(step.values.get("type") or "text")
+    label = str(step.values.get("name") or code)
     body = {"FIELD_NAME": code, "USER_TYPE_ID": _MADE.get(kind, kind), "LABEL": label, "XML_ID": code}
-    if kind == "multi":
-        body["MULTIPLE"] = "Y"
-    return str(_act(rest, f"{where}.add", {"fields": body}))
+    try:
+        return str(_act(rest, f"{where}.add", {"fields": body | ({"MULTIPLE": "Y"} if kind == "multi" else {})}))
+    except Refuse as refusal:
+        rows = _act(rest, f"{where}.list", {"filter": {"FIELD_NAME": OWN + code}})
+        if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
+            raise refusal from None
+        return str(rows[0]["ID"])
 
 
 def _field_changed(rest: Rest, step: Step) -> str:
