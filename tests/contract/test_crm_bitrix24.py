@@ -765,6 +765,7 @@ def test_an_application_hears_of_changes_moves_and_deletes(
 def test_a_webhook_says_that_it_cannot_ask_for_events(crm: Bitrix24) -> None:
     with pytest.raises(Unsupported, match="outgoing webhook"):
         crm.provision([Step("hook", "create", {"address": "https://hub.example.com/in/abc"})])
+    crm.provision([Step("hook", "remove", {}, ref="https://hub.example.com/in/abc")])  # nothing to take back
 
 
 def test_the_queue_of_events_is_read_when_it_wakes_us(

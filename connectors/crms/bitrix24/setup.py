@@ -188,6 +188,8 @@ def _field_removed(rest: Rest, step: Step) -> str:
 def _hook(rest: Rest, step: Step, *, app: bool, offline: bool) -> str:
     """Handlers of all events, where an application is connected."""
     address = str(step.values.get("address") or step.ref or step.before.get("address", ""))
+    if not app and step.action == "remove":
+        return address  # there is none of ours
     if not app:
         raise Unsupported("A webhook may not ask for events: add an outgoing webhook in Bitrix24 by hand")
     bound = {str(row.get("event")).upper() for row in _bound(rest) if row.get("handler") == address}
