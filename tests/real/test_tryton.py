@@ -17,6 +17,8 @@ from connectors.testing.crm import CRMContract, Rig
 from tests.real.tryton import DATABASE, PASSWORD, tryton_server
 from tests.real.wire import Interposed
 
+# The first preparation on a machine makes a schema: a minute or two where others work too.
+pytestmark = pytest.mark.timeout(600)
 LEAD, PARTY = "sale.opportunity", "party.party"
 SECRETS = {"password": PASSWORD}
 
@@ -90,7 +92,7 @@ class TestContract(CRMContract):
             {"description": "Bad", "conversion_probability": 5},
             lambda ref, n: person("write", ref, change(n)),
             lambda seconds: time.sleep(min(seconds, 1.4)),
-            lambda what, seconds: setattr(wire, "fault", what),
+            lambda what, seconds: wire.fail(what),
             lambda: wire.calls,
             crm.page,
             delete=delete,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.prepared import Recipe, prepared
+from tests.real.prepared import Recipe, listens, prepared
 from tests.servers import free_port, guarded, running
 
 PASSWORD = "hub-test-password"
@@ -50,10 +49,3 @@ def tryton_server(folder: Path) -> Iterator[str]:
                            "-d", DATABASE], signal.SIGTERM)  # fmt: skip
         with running(command, folder, lambda: listens(port), signal.SIGTERM, seconds=90.0):
             yield f"http://127.0.0.1:{port}"
-
-
-def listens(port: int) -> bool:
-    """Whether somebody takes connections there."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False

@@ -19,14 +19,19 @@ PAGES = {
 
 
 class Interposed:
-    """A `Wire` with the next call's `fault`: "429" (refused before it), "lost" and "500_after" (the answer does not
-    arrive), or a body of `PAGES` instead of the answer. `calls` counts those that went out."""
+    """A `Wire` whose next `times` calls have a `fault`: "429" (refused before it), "lost" and "500_after" (the answer
+    does not arrive), or a body of `PAGES` instead of the answer. `calls` counts those that went out."""
 
     def __init__(self, wire: Wire) -> None:
-        self.wire, self.fault, self.calls = wire, "", 0
+        self.wire, self.fault, self.times, self.calls = wire, "", 0, 0
+
+    def fail(self, fault: str, times: int = 1) -> None:
+        """Let the next calls go wrong."""
+        self.fault, self.times = fault, times
 
     def send(self, method: str, url: str, **given: Any) -> Answer:
-        fault, self.fault = self.fault, ""
+        fault = self.fault if self.times else ""
+        self.times = max(0, self.times - 1)
         if fault == "429":
             self.calls += 1
             self.wire.gate.shut(60.0)

@@ -1,0 +1,70 @@
+"""A real BottleCRM on loopback and SQLite, with an account of its own for each `with` block."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.real.prepared import Recipe, listens, newer_python, prepared
+from tests.servers import free_port, guarded, running
+
+VERSION = "1.35.0"
+ENVIRONMENT = {
+    "SECRET_KEY": "for-tests-only-0123456789-abcdefghij",
+    "ENV_TYPE": "dev",
+    "DEBUG": "True",
+    "ALLOWED_HOSTS": "localhost,127.0.0.1",
+    "DJANGO_SETTINGS_MODULE": "bottle_settings",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bottle:
+    """A running server: its address, a token for programs, and a session of the administrator."""
+
+    address: str
+    token: str
+    session: str
+
+
+def recipe() -> Recipe:
+    """The tables take eight seconds of CPU, the packages a minute."""
+    here = Path(__file__).parent
+    names = ("bottle_settings.py", "bottle_account.py")
+    files = tuple((name, (here / name).read_text(encoding="utf-8")) for name in names)
+    settings = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())
+    env = f"{settings} BOTTLE_DATABASE={{folder}}/db.sqlite3"
+    steps = (
+        ("sh", "-c", f"{env} {{python}} -m django migrate --run-syncdb -v 0"),
+        ("sh", "-c", f"{env} {{python}} bottle_account.py credentials.json"),
+    )
+    return Recipe("bottlecrm", (f"django-crm=={VERSION}", "gunicorn"), files, steps, newer_python())
+
+
+@contextmanager
+def bottle_server(folder: Path) -> Iterator[Bottle]:
+    """Serve a fresh copy of the account in `folder`."""
+    with prepared(recipe()) as made:
+        account, port = made / "account", free_port()
+        shutil.copytree(account, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("db.sqlite3*"))
+        _copy(account / "db.sqlite3", folder / "db.sqlite3")
+        env = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(folder), "BOTTLE_DATABASE": str(folder / "db.sqlite3")}
+        options = f"-b 127.0.0.1:{port} -w 1 -k gthread --threads 4 --no-control-socket".split()
+        python = made / "env/bin/python"
+        command = guarded([python, "-m", "gunicorn", "crm.wsgi:application", *options], signal.SIGTERM)
+        with running(command, folder, lambda: listens(port), signal.SIGTERM, seconds=90.0, env=env):
+            told = json.loads((folder / "credentials.json").read_text(encoding="utf-8"))
+            yield Bottle(f"http://127.0.0.1:{port}", told["token"], told["session"])
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Whole, whatever still stands in its write-ahead log."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
