@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from connectors.contract import Done, Evidence, Failed, Hint, Lost, Op, Outcome, Raw, Record, Schema, Step
 from connectors.crms.twenty import Twenty
+from connectors.crms.twenty.colours import COLOURS, nearest
 from connectors.crms.twenty.sandbox import Workspace, create_sandbox, serving
 from connectors.crms.twenty.sandbox.state import signature
-from connectors.crms.twenty.setup import COLOURS, nearest
 from connectors.crms.twenty.shape import flat, nested, ours, ref_of, theirs
 from connectors.errors import Missing, Pause, Refuse, Retry, Unverified
 from connectors.http import Gate, Wire
@@ -254,21 +254,42 @@ def test_two_with_one_email_are_one_and_the_same(crm: Twenty, space: Workspace) 
     assert len(space.rows["people"]) == 1
 
 
-def test_many_updates_are_one_call_and_one_is_a_patch(crm: Twenty, space: Workspace) -> None:
+def test_the_same_change_of_many_is_one_call(crm: Twenty, space: Workspace) -> None:
     refs = [one.ref for one in done(crm.write([Op("opportunities", sample(n), marker=f"L-{n}") for n in range(50)]))]
     space.calls.clear()
     done(crm.write([Op("opportunities", {"stage": "MEETING"}, ref=ref) for ref in refs]))
-    assert space.calls == {"POST rest/batch/opportunities": 1}
-    done(crm.write([Op("opportunities", {"stage": "PROPOSAL"}, ref=refs[0])]))
-    assert space.calls[f"PATCH rest/opportunities/{refs[0]}"] == 1
+    assert space.calls == {"PATCH rest/opportunities": 1}
+    assert {row["stage"] for row in space.rows["opportunities"].values()} == {"MEETING"}
+
+
+def test_updates_of_one_record_keep_their_order(crm: Twenty, space: Workspace) -> None:
+    one, two = (o.ref for o in done(crm.write([Op("opportunities", sample(n), marker=f"L-{n}") for n in range(2)])))
+    amounts = [(one, "1"), (two, "2"), (one, "2"), (one, "1"), (two, "1"), (two, "3")]
+    done(crm.write([Op("opportunities", {"amount": amount}, ref=ref) for ref, amount in amounts]))
+    assert [read and read.values["amount"] for read in crm.get("opportunities", [one, two])] == ["1", "3"]
+
+
+def test_an_update_brings_nothing_back(crm: Twenty, space: Workspace) -> None:
+    refs = [one.ref for one in done(crm.write([Op("opportunities", sample(n), marker=f"L-{n}") for n in range(4)]))]
     space.delete("opportunities", refs[1])
     space.destroy("opportunities", refs[2])
-    for ref in refs[1:3]:
-        [outcome] = crm.write([Op("opportunities", {"stage": "NEW"}, ref=ref)])
-        assert isinstance(failed(outcome), Missing)
-    first, gone = crm.write([Op("opportunities", {"stage": "NEW"}, ref=ref) for ref in refs[:2]])
-    assert isinstance(first, Done)
-    assert isinstance(failed(gone), Missing)
+    for some in (refs, refs[1:2], refs[2:3]):
+        for ref, outcome in zip(
+            some, crm.write([Op("opportunities", {"stage": "NEW"}, ref=r) for r in some]), strict=True
+        ):
+            if ref in refs[1:3]:
+                assert isinstance(failed(outcome), Missing)
+            else:
+                assert isinstance(outcome, Done)
+    assert space.rows["opportunities"][refs[1]]["deletedAt"]
+    assert refs[2] not in space.rows["opportunities"]
+
+
+def test_a_server_without_the_call_for_many_is_asked_one_by_one(crm: Twenty, space: Workspace) -> None:
+    refs = [one.ref for one in done(crm.write([Op("opportunities", sample(n), marker=f"L-{n}") for n in range(3)]))]
+    space.fail("404", times=2, method="PATCH")
+    outcomes = crm.write([Op("opportunities", {"stage": "MEETING"}, ref=ref) for ref in refs])
+    assert [type(one) for one in outcomes] == [Failed, Done, Done]  # the second refusal met the first one alone
 
 
 def test_a_refused_field_is_named(crm: Twenty) -> None:

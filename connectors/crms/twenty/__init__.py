@@ -34,7 +34,8 @@ from connectors.contract import (
     Step,
 )
 from connectors.crms.twenty import hooks
-from connectors.crms.twenty.setup import COLOURS, KINDS, objects, provision, schema
+from connectors.crms.twenty.colours import COLOURS
+from connectors.crms.twenty.setup import KINDS, objects, provision, schema
 from connectors.crms.twenty.shape import flat, is_ref, ref_of
 from connectors.crms.twenty.writing import BATCH, Writer, records
 from connectors.errors import Pause, Retry
@@ -140,7 +141,7 @@ class Twenty(CRM):
     def changes(self, kind: str, cursor: str) -> Changes:
         """Rows by change time, then by the time of their deletion; the server pages by value, so nothing moves away."""
         scan = _Scan.read(cursor)
-        window = [("filter", f'{scan.phase}[gte]:"{scan.since}"'), ("order_by", f"{scan.phase},id")]
+        window = [("filter", f'{scan.phase}[gte]:"{scan.since}"'), ("order_by", scan.phase)]
         page = [
             *window,
             ("limit", str(BATCH)),

@@ -11,15 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from connectors.contract import Answer, Field, Pipeline, Schema, Stage, Step, User
+from connectors.crms.twenty.colours import COLOURS, nearest
 from connectors.crms.twenty.shape import ours, theirs
 from connectors.crms.twenty.writing import records
 from connectors.errors import Missing, Refuse, Retry
 
-COLOURS = {
-    "green": "#55ef3c", "turquoise": "#15de8f", "sky": "#00e0ff", "blue": "#1961ed", "purple": "#915ffd",
-    "pink": "#f54bd0", "red": "#f83e3e", "orange": "#ff7222", "yellow": "#ffd338", "gray": "#b3b3b3",
-}  # fmt: skip
-"""The names an option's colour may have, as Twenty paints them."""
 KINDS = ("opportunities", "people", "companies")
 OURS = "HUB_"
 HOOKS = [f"{one}.{what}" for one in ("opportunity", "person", "company") for what in ("created", "updated", "deleted")]
@@ -157,22 +153,6 @@ def _paint(values: Row) -> dict[str, Any]:
     if values.get("colour"):
         body["color"] = nearest(str(values["colour"]))
     return body
-
-
-def nearest(colour: str) -> str:
-    """The name whose paint is closest to #rrggbb."""
-    wish = _rgb(colour)
-    return min(COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(_rgb(COLOURS[name]), wish, strict=True)))
-
-
-def _rgb(colour: str) -> bytes:
-    try:
-        rgb = bytes.fromhex(colour.strip().lstrip("#"))
-    except ValueError:
-        rgb = b""
-    if len(rgb) != 3:
-        raise Refuse(f"{colour!r} is not a colour like #1961ed")
-    return rgb
 
 
 def _add_stage(api: Api, step: Step) -> str:

@@ -160,5 +160,5 @@ def _spread(name: str, parts: Sequence[Any]) -> dict[str, Any]:
     first, *rest = list(dict.fromkeys(filter(None, values))) or [""]
     if name == "emails":
         return {"primaryEmail": first, "additionalEmails": rest}
-    blank = {} if first else {"primaryPhoneCountryCode": "", "primaryPhoneCallingCode": ""}
+    blank = {} if first else {"primaryPhoneCountryCode": None, "primaryPhoneCallingCode": None}
     return {"primaryPhoneNumber": first, **blank, "additionalPhones": [{"number": one} for one in rest]}

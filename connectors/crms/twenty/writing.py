@@ -1,14 +1,17 @@
 """Writing to Twenty sixty at a time, with one certain or honestly uncertain outcome per op.
 
-Twenty has one call that creates and updates: what it finds by id, or by the e-mail of a person, it changes, the rest
-it makes. The client chooses ids, so a repeat changes nothing. A batch is refused as a whole and says nothing of which
-record; it is halved until the bad ones are alone.
+Creates go by the call that also updates: what it finds by id, or by the e-mail of a person, it changes, the rest it
+makes. The client chooses ids, so a repeat makes nothing twice. That call brings deleted records back, so updates do
+not use it: those that say the same of many records go together, the others one by one. A batch is refused as a whole
+and says nothing of which record; it is halved until the bad ones are alone.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +33,11 @@ class Letter:
     ref: str
     body: Mapping[str, Any]
     links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def news(self) -> dict[str, Any]:
+        """What an update says."""
+        return {name: value for name, value in self.body.items() if name != "id"}
 
     @property
     def email(self) -> str:
@@ -103,10 +111,12 @@ class Writer:
         return self._settle(chunk, Failed(self._shut))
 
     def _sent(self, kind: str, chunk: Sequence[Letter]) -> Answer:
-        """A single update changes what is there and makes nothing anew; for many there is only the other call."""
-        if len(chunk) == 1 and chunk[0].op.ref:
-            body = {name: value for name, value in chunk[0].body.items() if name != "id"}
-            return self._call("PATCH", f"rest/{kind}/{chunk[0].ref}", json=body)
+        first = chunk[0]
+        if first.op.ref and len(chunk) == 1:
+            return self._call("PATCH", f"rest/{kind}/{first.ref}", json=first.news)
+        if first.op.ref:
+            refs = json.dumps([one.ref for one in chunk], separators=(",", ":"))
+            return self._call("PATCH", f"rest/{kind}", [("filter", f"id[in]:{refs}")], first.news)
         return self._call("POST", f"rest/batch/{kind}", [("upsert", "true")], [dict(one.body) for one in chunk])
 
     def _judge(self, kind: str, chunk: Sequence[Letter], answer: Answer) -> None:
@@ -127,10 +137,10 @@ class Writer:
         by_email = {_email(one): one for one in found if _email(one)}
         for one in chunk:
             record = by_ref.get(one.ref) or (by_email.get(one.email) if one.email and not one.op.ref else None)
-            if record is None:
+            if record is None and one.op.ref and found:
+                self._chunk(kind, [one])  # alone it is certain whether it is gone
+            elif record is None:
                 self._outcomes[one.n] = Lost("Twenty's answer does not mention this record")
-            elif one.op.ref and record.deleted:
-                self._outcomes[one.n] = Failed(Missing(f"Twenty has no {kind} {one.ref} any more"))
             else:
                 told = replace(record, values={**one.op.values, **record.values}, links={**one.links, **record.links})
                 self._outcomes[one.n] = Done(told, echoed=True)
@@ -189,20 +199,29 @@ def _email(record: Record) -> str:
     return next((str(one["value"]).lower() for one in record.values.get("emails") or []), "")
 
 
-def _chunks(letters: Sequence[Letter]) -> list[list[Letter]]:
-    """Batches in which nobody stands twice, by id or by e-mail; creates and updates apart, a lone update alone."""
-    batches: list[list[Letter]] = []
-    for known in (False, True):
-        current: list[Letter] = []
-        taken: set[str] = set()
-        for one in letters:
-            if bool(one.op.ref) != known:
-                continue
-            keys = {one.ref, *filter(None, [one.email])}
-            if len(current) >= BATCH or keys & taken:
-                batches.append(current)
-                current, taken = [], set()
-            current.append(one)
-            taken |= keys
-        batches += [current] if current else []
-    return batches
+def _chunks(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+    """Creates without anybody twice, by id or by e-mail; then updates, those of one record in their order."""
+    current: list[Letter] = []
+    taken: set[str] = set()
+    for one in letters:
+        keys = {one.ref, *filter(None, [one.email])}
+        if one.op.ref:
+            continue
+        if len(current) >= BATCH or keys & taken:
+            yield current
+            current, taken = [], set()
+        current.append(one)
+        taken |= keys
+    if current:
+        yield current
+    yield from _alike([one for one in letters if one.op.ref])
+
+
+def _alike(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+    groups: dict[tuple[int, str], list[Letter]] = {}
+    rounds: Counter[str] = Counter()
+    for one in letters:
+        rounds[one.ref] += 1
+        groups.setdefault((rounds[one.ref], json.dumps(one.news, sort_keys=True, default=str)), []).append(one)
+    for _, group in sorted(groups.items(), key=lambda pair: pair[0][0]):
+        yield from (group[start : start + BATCH] for start in range(0, len(group), BATCH))

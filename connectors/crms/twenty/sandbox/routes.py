@@ -118,6 +118,18 @@ def update(kind: str, ref: str) -> Answer:
         return jsonify({"data": {f"update{SINGULAR[kind].capitalize()}": shown(row)}})
 
 
+@api.patch(f"/rest/{KIND}")
+def update_alike(kind: str) -> Answer:
+    """The same for all that a filter finds."""
+    state, wish, which = workspace(), request.get_json(), request.args["filter"]
+    with state.lock:
+        state.check(kind, wish)
+        found = [row for row in state.rows[kind].values() if not row["deletedAt"] and fits(row, which)]
+        for row in found:
+            state.change(kind, row, wish)
+        return jsonify({"data": {f"update{kind.capitalize()}": [shown(row) for row in found]}})
+
+
 @api.delete(f"/rest/{KIND}/<ref>")
 def remove(kind: str, ref: str) -> Answer:
     """Destroys, unless asked to keep it in the bin."""
@@ -134,7 +146,7 @@ def rows(kind: str) -> Answer:
     """A page; deleted ones only where the filter speaks of them."""
     state, args = workspace(), request.args
     limit = min(int(args.get("limit", MOST)), MOST)
-    names = [one.partition("[")[0] for one in args.get("order_by", "id").split(",")]
+    names = [*filter(None, [args.get("order_by")]), "id"]  # the id is always the last of the order
     wish = args.get("filter", "")
     with state.lock:
         seen = [row for row in state.rows[kind].values() if "deletedAt" in wish or not row["deletedAt"]]

@@ -145,6 +145,7 @@ class Workspace:
         if row and twin and twin is not row:
             raise Wrong("Multiple records found with the same unique field values")
         if found := row or twin:
+            found["deletedAt"] = None  # as the server does: what is written is wanted
             self.change(kind, found, {name: value for name, value in wish.items() if name != "id"})
             return found
         return self.create(kind, wish)
