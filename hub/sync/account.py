@@ -27,6 +27,12 @@ from mappings import Mapping as FieldMapping
 
 SEEN_PLACE = "@place"
 ROLES = ("contact", "lead", "deal")
+OURS_ALONE = frozenset(
+    {"text", "source", "form", "page", "referrer", "created_at", "qualified_at", "block", "hub_id"}
+    | {f"utm_{part}" for part in ("source", "medium", "campaign", "term", "content")}
+    | {f"first_utm_{part}" for part in ("source", "medium", "campaign")}
+)
+"""What the person said and where they came from: a mapping may show it to a CRM, no CRM may change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,8 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
 def _slot(line: Line) -> Slot:
     codec = line.codec
     fits = _fits(codec.out)
-    return Slot(line.hub, line.crm, _into(codec.into), codec.same, line.direction, line.policy, line.once, fits)
+    direction = "out" if line.direction == "both" and line.hub in OURS_ALONE else line.direction
+    return Slot(line.hub, line.crm, _into(codec.into), codec.same, direction, line.policy, line.once, fits)
 
 
 def _place_slot(placement: Placement, role: str) -> Slot:

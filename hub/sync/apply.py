@@ -18,18 +18,19 @@ from hub.funnel import moves
 from hub.identity.keys import Key
 from hub.identity.normalize import normalise
 from hub.model import contact, contact_point, deal, lead, link, match_key, member
-from hub.store.notes import REST, note
+from hub.store.notes import REST, mark_dirty, note
 from hub.sync import records
 from hub.sync.account import Account
 
-COLUMNS: Mapping[str, tuple[Any, frozenset[str]]] = {
+COLUMNS: Mapping[str, tuple[Any, Mapping[str, str]]] = {
     "contact": (
         contact,
-        frozenset({"name", "first_name", "last_name", "middle_name", "company", "position", "language"}),
+        {name: name for name in ("name", "first_name", "last_name", "middle_name", "company", "position", "language")},
     ),
-    "lead": (lead, frozenset({"title", "temperature"})),
-    "deal": (deal, frozenset({"title", "amount", "currency"})),
-}  # fmt: skip
+    "lead": (lead, {"title": "title", "temperature": "temperature", "reject_reason": "reason"}),
+    "deal": (deal, {"title": "title", "amount": "amount", "currency": "currency", "reject_reason": "reason"}),
+}
+"""Which hub field stands in which column."""
 LISTS = {"phones": "phone", "emails": "email"}
 
 
@@ -73,10 +74,15 @@ class Applier:
 
     def _columns(self, conn: Connection, row: Any, news: Mapping[str, Any]) -> None:
         table, known = COLUMNS[row.role]
-        values = {name: "" if value is None else str(value) for name, value in news.items() if name in known}
+        values = {known[name]: _text(value) for name, value in news.items() if name in known}
         if values:
             values["version"] = table.c.version + 1
             conn.execute(update(table).where(table.c.id == row.record_id).values(**values))
+        if row.role == "deal" and "temperature" in news:  # how warm the client is stands with the lead it was
+            lead_id = conn.execute(select(deal.c.lead_id).where(deal.c.id == row.record_id)).scalar()
+            warm = _text(news["temperature"])
+            conn.execute(update(lead).where(lead.c.id == lead_id).values(temperature=warm))
+            mark_dirty(conn, self._clock, [str(lead_id)], REST)
 
     def _points(self, conn: Connection, account: Account, contact_id: str, news: Mapping[str, Any]) -> None:
         """Phones and e-mails as a person left them over there: new ones are added, removed ones go."""
@@ -145,6 +151,10 @@ class Applier:
         conn.execute(update(link).where(others).values(dirty=link.c.dirty + 1, lane=REST, due_at=self._clock.now()))
 
 
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
 # ── stages ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -198,7 +208,13 @@ def _deal_in_deal_block(move: _Move) -> None:
 
 
 def _deal_back_over_the_border(move: _Move) -> None:
-    lead_id = moves.revert_conversion(move.conn, move.clock, move.row.record_id, move.key, move.actor)
+    deal_id = move.row.record_id
+    was = move.conn.execute(select(deal.c.lead_id).where(deal.c.id == deal_id)).scalar()
+    rejected = bool(was) and moves.final_of(move.conn, str(was), "lead", move.key) == "rejected"
+    key = moves.first_stage(move.conn, str(was)) if rejected else move.key
+    lead_id = moves.revert_conversion(move.conn, move.clock, deal_id, key, move.actor)
+    if rejected:
+        moves.reject_lead(move.conn, move.clock, lead_id, move.reason or "Closed in the CRM", move.actor)
     move.hand_over(lead_id)
 
 

@@ -29,6 +29,8 @@ SKEW_S = 120.0
 """Two clocks may differ by this much before anybody's edit counts as the later one."""
 ASKED = "@asked"
 """Under this name a base holds what a person has to decide: field → [the hub's value, the CRM's]."""
+UNREAD = "@unread"
+"""Under this name a base lists fields whose value over there nobody here knows."""
 PASSING = frozenset({"", "conflict", "unmapped", "unreadable", "unknown_outcome", "conflicted", "retry", "refuse"})
 """Causes that are gone when a look does not find them again."""
 OLDER = "@older"
@@ -185,10 +187,14 @@ class Observer:
         if asked:
             sighting.base[ASKED] = asked
             sighting.code, sighting.why = "conflict", f"Changed on both sides: {', '.join(sorted(asked))}"
-        elif agreed.unread:
-            names = ", ".join(sorted(set(agreed.unread)))
+        unread = _unread(account, row, agreed)
+        sighting.base.pop(UNREAD, None)
+        if unread:
+            sighting.base[UNREAD] = unread
+        if unread and not asked:
+            names = ", ".join(unread)
             sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
-        elif row.code not in PASSING and not {records.PLACE} & (agreed.hub.keys() | agreed.push.keys()):
+        elif not asked and row.code not in PASSING and not {records.PLACE} & (agreed.hub.keys() | agreed.push.keys()):
             sighting.code, sighting.why = row.code, row.why  # a move that was not followed, and still stands there
 
 
@@ -231,6 +237,14 @@ def _newer(account: Account, row: Any, record: Record, now: int) -> str:
     if abs(apart) <= (skew + account.crm.facts.precision) * SECOND:
         return ""
     return "hub" if apart > 0 else "crm"
+
+
+def _unread(account: Account, row: Any, agreed: Agreed) -> list[str]:
+    """Fields whose value over there nobody here knows: found now, or found before and still the same."""
+    known = row.base.get(UNREAD, ())
+    slots = account.faces[row.role].slots if known else ()
+    still = [s.hub for s in slots if s.hub in known and agreed.raw.get(s.crm) == row.raw.get(s.crm)]
+    return sorted({*agreed.unread, *still})
 
 
 def _keep_place(sighting: Sighting, flat: records.Flat) -> None:

@@ -149,6 +149,8 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int) -> bool:
     if seen.state != "linked" or seen.again or not seen.push or not account.kind(parcel.row.role):
         return False
     values = _values(account, parcel, seen.push, seen.raw)
+    if values is not None:
+        parcel.base = {**parcel.base, **_there_already(account, parcel, seen.push, values)}
     if not values:
         return False
     parcel.before = {name: seen.base.get(name) for name in seen.push}
@@ -156,6 +158,18 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int) -> bool:
     version = seen.version if account.crm.facts.conditional_write else ""
     parcel.op = Op(account.kind(parcel.row.role), values, parcel.remote_id, parcel.marker, version)
     return True
+
+
+def _there_already(
+    account: Account, parcel: Parcel, wish: Mapping[str, Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Wishes that need no telling, because the CRM holds them: both sides agree on those."""
+    refused = parcel.base.get(REFUSED, ())
+    slots = account.faces[parcel.row.role].slots
+    told = {slot.hub for slot in slots if slot.crm in values or slot.crm in refused}
+    if account.faces[parcel.row.role].place[1] in values:
+        told.add(records.PLACE)
+    return {name: value for name, value in wish.items() if name not in told}
 
 
 def given_up(account: Account, sent: Mapping[str, Any], now: int) -> dict[str, Any]:

@@ -268,14 +268,12 @@ class Puller:
     def _save(self, conn: Connection, rows: Sequence[Any], sightings: Mapping[str, Sighting], asked_at: int) -> int:
         """Memory of what was seen; what the CRM still has to be told makes the link dirty."""
         now = self._clock.now()
-        values = [
-            {**_row(row, sightings[row.id], now), "seen_at": asked_at}
-            for row in rows
-            if _is_news(row, sightings[row.id])
-        ]
+        fresh = [row for row in rows if _is_news(row, sightings[row.id])]
+        rest = [row for row in rows if row.sent and row not in fresh]
+        values = [{**_row(row, sightings[row.id], now), "seen_at": asked_at} for row in (*fresh, *rest)]
         if values:
             conn.execute(SEEN, values)
-        return len(values)
+        return len(fresh)
 
 
 def _as_remembered(account: Account, row: Any, record: Record | None) -> bool:
@@ -298,7 +296,7 @@ def _as_remembered(account: Account, row: Any, record: Record | None) -> bool:
 
 def _is_news(row: Any, seen: Sighting) -> bool:
     """Whether anything is to be written down. Blanks that are shown where nothing is known are none."""
-    if seen.push or seen.again or row.sent or (seen.state, seen.code, seen.base) != (row.state, row.code, row.base):
+    if seen.push or seen.again or (seen.state, seen.code, seen.base) != (row.state, row.code, row.base):
         return True
     raw = row.raw
     return any(

@@ -37,10 +37,16 @@ def violations(world: World) -> list[str]:
         leads = {row.id: row for row in conn.execute(select(lead))}
         deals = {row.id: row for row in conn.execute(select(deal))}
     known = told_values(lines)
+    for row in deals.values():  # a lead and its deals are one story
+        if row.lead_id:
+            known[row.lead_id] |= known[row.id]
+    for row in deals.values():
+        known[row.id] |= known[row.lead_id or ""]
     found = [
         *converged(world, links, flats), *edits_here(world, flats, known), *edits_there(world, links, known),
         *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links), *hanging(world, links, flats),
         *conversions(world, leads, deals), *explained(world, links),
+        *carried_over(links, leads, deals), *nightly(world),
     ]  # fmt: skip
     return [*found, *idle(world)]
 
@@ -105,7 +111,9 @@ def edits_there(world: World, links: list[Any], known: dict[str, set[Any]]) -> I
         there = world.crm.rows[ref]
         if there.deleted or tidy(there.values.get(name)) == value or (ref, name) in world.crm.raced:
             continue
-        typed = {old for (_role, record, _name), values in world.replaced.items() if record in owners[ref] for old in values}
+        typed = {
+            old for (_role, record, _name), values in world.replaced.items() if record in owners[ref] for old in values
+        }
         if value not in typed and not any(value in known[record] for record in owners[ref]):
             yield f"I2 CRM edit lost: {ref} {name} {value!r}, now {there.values.get(name)!r}"
 
@@ -171,6 +179,23 @@ def conversions(world: World, leads: dict[str, Any], deals: dict[str, Any]) -> I
         yield from (f"I7 {count} deals made of {marker}" for marker, count in made.items() if count > 1)
 
 
+def carried_over(links: list[Any], leads: dict[str, Any], deals: dict[str, Any]) -> Iterator[str]:
+    """I7: a lead that is over there is carried on by its deal."""
+    state = {(row.role, row.record_id): row.state for row in links}
+    for row in deals.values():
+        before = state.get(("lead", row.lead_id))
+        if row.state != "reverted" and before not in (None, "tombstoned") and ("deal", row.id) not in state:
+            yield f"I7 deal {row.id} has no link, its lead's is {before}"
+
+
+def nightly(world: World) -> Iterator[str]:
+    """P7: after calm the nightly comparison finds nothing that hooks and polls had not found, but for deletions of
+    which this CRM gives no evidence."""
+    differences = world.audit.differences
+    if differences and world.crm.facts.deleted_list:
+        yield f"I1 the audit found {differences} differences on {world.audit.records} records"
+
+
 def explained(world: World, links: list[Any]) -> Iterator[str]:
     """I20: what is not well says why; and nothing is left on its way."""
     for row in links:
@@ -180,6 +205,11 @@ def explained(world: World, links: list[Any]) -> Iterator[str]:
             yield f"I1 still {row.state}: {row.role} {row.record_id} {row.code} {row.why}"
         if row.state == "linked" and row.dirty:
             yield f"I1 still dirty: {row.role} {row.record_id} {row.code} {row.why}"
+        there = shown(world, row)
+        if row.state == "linked" and there and there.values.get("stage") == "unknown" and row.code != "unmapped":
+            yield f"I20 {row.role} {row.record_id} stands on an unknown stage and says {row.code!r}"
+        if row.code == "same_remote":
+            yield f"I3 {row.role} {row.record_id}: {row.why}"
         if row.state == "parked" and row.code not in ("missing", "refuse"):
             yield f"I1 parked {row.code} {row.why}"
 

@@ -27,7 +27,19 @@ from hub.clock import FixedClock
 from hub.funnel import moves
 from hub.funnel.defaults import DEAL_STAGES, LEAD_STAGES, add_direction
 from hub.intake.connections import Live
-from hub.model import connection, contact, conversion, deal, journal, lead, link, look_again, member, pull_state
+from hub.model import (
+    audit_run,
+    connection,
+    contact,
+    conversion,
+    deal,
+    journal,
+    lead,
+    link,
+    look_again,
+    member,
+    pull_state,
+)
 from hub.store.engine import Store, add_unless_there, sqlite_library
 from hub.store.notes import FRESH, mark_dirty
 from hub.sync import records
@@ -171,6 +183,7 @@ class World:
     calm: bool = False
     marks: dict[str, int] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    audit: Any = None
 
     def __post_init__(self) -> None:
         strategy, facts = PROFILES[self.profile]
@@ -224,7 +237,6 @@ class World:
             self.pass_time(1)
             return
         work = {"push": self.pusher.drain, "pull": self.puller.step}[task]
-
 
         def body() -> None:
             with suppress(Killed):
@@ -301,7 +313,11 @@ class World:
 
     def act(self) -> None:
         x = self.chance.random()
-        if x < 0.30:
+        if x < 0.03 and any(worker.at == "tx<" for worker in self.workers):
+            self.say("frozen")
+            self.pass_time(200)
+            self.start()
+        elif x < 0.30:
             self.people()
         elif x < 0.34 and self.workers:
             self.say("kill")
@@ -339,6 +355,7 @@ class World:
             self.new_lead, self.new_lead, self.edit_here, self.edit_here, self.edit_here, self.move_here, self.convert_here,
             self.revert_here, self.reject_here, self.new_card, self.edit_there, self.edit_there, self.edit_there,
             self.drag, self.drag, self.delete_there, self.merge_there, self.same_edit, self.clear_there,
+            self.collide, self.collide,
         ]  # fmt: skip
         act = self.chance.choice(acts)
         self.say(act.__name__)
@@ -391,6 +408,18 @@ class World:
             self.edited(conn, lead, "lead", row.record_id, "title", value)
             self.crm.edit(there, title=value)
             self.crm_edits[there.ref, "title"] = value
+
+    def collide(self, conn: Connection) -> None:
+        """Both sides type something else into one field."""
+        row = self.pick(conn, link, link.c.state == "linked")
+        there = self.crm.rows.get(row.remote_id) if row else None
+        if there is None or there.deleted or row.role == "deal":
+            return
+        table, name = {"contact": (contact, "name"), "lead": (lead, "title")}[row.role]
+        self.edited(conn, table, row.role, row.record_id, name, self.token().strip())
+        value = self.token()
+        self.crm.edit(there, **{name: value})
+        self.crm_edits[there.ref, name] = tidy(value)
 
     def move_here(self, conn: Connection) -> None:
         if self.chance.random() < 0.5 and (row := self.pick(conn, lead, lead.c.state == "open")):
@@ -454,7 +483,9 @@ class World:
             return
         row = self.chance.choice(rows)
         if row.kind == "leads" and self.chance.random() < 0.5:
-            deal_row = self.crm.make("cards", {"title": row.values.get("title"), **self.place("cards")}, links=row.links)
+            deal_row = self.crm.make(
+                "cards", {"title": row.values.get("title"), **self.place("cards")}, links=row.links
+            )
             self.crm.convert_row(row, deal_row)
         else:
             place = self.place(row.kind)
@@ -492,6 +523,8 @@ class World:
                 break
         self.clock.advance(100)
         self.auditor.run(CRM_ID)
+        with self.store.read() as conn:
+            self.audit = conn.execute(select(audit_run).where(audit_run.c.connection_id == CRM_ID)).one()
         for _round in range(2):
             self.pusher.drain(CRM_ID)
             self.clock.advance(40)

@@ -1,0 +1,222 @@
+"""One switch per rule of the model: each breaks its rule on purpose, in one named place of the real code.
+
+A suite that stays green with a switch on would not notice if somebody lost the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hub.funnel import moves
+from hub.sync import account, apply, observe, parcel, plan, pull, push, strangers
+from hub.sync.account import Account
+from hub.sync.ledger import Ledger
+from hub.sync.observe import Observer
+from hub.sync.plan import ABSENT, Memory
+from hub.sync.pull import Puller
+from hub.sync.split import Placement
+from tests.sync import fake
+from tests.sync.fake import FakeCRM
+
+Patch = pytest.MonkeyPatch
+Break = Callable[[Patch], None]
+
+
+def no_shadow(patch: Patch) -> None:
+    """A1, A2: both sides are compared directly; what was agreed on is not remembered."""
+    real = plan.reconcile
+
+    def direct(slots: Any, memory: Memory, hub: Any, seen: Any) -> Any:
+        return real(slots, Memory({}, {}, memory.sent), hub, seen)
+
+    patch.setattr(observe, "reconcile", direct)
+
+
+def unstable_codec(patch: Patch) -> None:
+    """A3: what is sent reads back as something else."""
+    real = account.Account.written
+
+    def padded(self: Account, role: str, wish: Any, before: Any) -> Any:
+        values = real(self, role, wish, before)
+        return {k: f"{v}." if k in ("title", "name") and v else v for k, v in values.items()}
+
+    patch.setattr(Account, "written", padded)
+
+
+def forget_sent(patch: Patch) -> None:
+    """A4: unconfirmed writes are forgotten, so that they come back as somebody's edit."""
+    patch.setattr(plan, "_own", lambda slot, theirs, memory: False)
+
+
+def hub_always_wins(patch: Patch) -> None:
+    """A5: policies are ignored and the loser is not told."""
+
+    def silent(slot: Any, ours: Any, theirs: Any, base: Any, newer: str, agreed: Any) -> bool:
+        agreed.base[slot.hub] = theirs
+        agreed.push[slot.hub] = ours
+        return True
+
+    patch.setattr(plan, "_conflict", silent)
+
+
+def stamps_decide(patch: Patch) -> None:
+    """A6, A7: a record whose change time is that of our last look counts as known."""
+    patch.setattr(pull, "_as_remembered", lambda _account, row, record: bool(record and row.raw))
+
+
+def no_marker(patch: Patch) -> None:
+    """A8: after a lost answer nobody looks for the marker."""
+    patch.setattr(push._Carrier, "_find", lambda self, parcel_: ())
+    patch.setattr(strangers, "_marker", lambda account_, record: "")
+
+
+def no_wait(patch: Patch) -> None:
+    """A8: the marker is looked for at once, while our own request may still be on its way."""
+    patch.setattr(Account, "longest_request", property(lambda self: 0.0))
+    patch.setattr(Account, "lag", property(lambda self: 0.0))
+
+
+def absence_deletes_nothing_stays(patch: Patch) -> None:
+    """A9: a deletion leaves no tombstone: the link starts anew."""
+    real = Observer._gone
+
+    def again(self: Observer, conn: Any, account_: Any, row: Any, flat: Any) -> Any:
+        seen = real(self, conn, account_, row, flat)
+        seen.state, seen.code, seen.again = "new", "", True
+        return seen
+
+    patch.setattr(Observer, "_gone", again)
+
+
+def merges_are_deletions(patch: Patch) -> None:
+    """A10: a merged record is followed nowhere, its link stays."""
+    patch.setattr(Observer, "_merged", lambda self, conn, account_, row, into, flat: apply.Sighting(
+        "linked", flat, dict(row.base), dict(row.raw)))  # fmt: skip
+
+
+def children_first(patch: Patch) -> None:
+    """A11: a card does not wait for its contact."""
+    real = parcel._prepare_new
+
+    def alone(account_: Account, one: Any, carried: set[int], now: int) -> None:
+        one.contact = one.lead = None
+        real(account_, one, carried, now)
+
+    patch.setattr(parcel, "_prepare_new", alone)
+
+
+def default_stage(patch: Patch) -> None:
+    """A12: an unknown stage counts as the first one."""
+    real = Placement.unplace
+
+    def first(self: Placement, there: Any, role: str, now: Any = None) -> Any:
+        spot = real(self, there, role, now)
+        return spot or next(row[:3] for row in self.rows if row[0] == role)
+
+    patch.setattr(Placement, "unplace", first)
+
+
+def conversion_in_two(patch: Patch) -> None:
+    """A13: the lead is closed, and the card keeps being the lead's."""
+    patch.setattr(moves, "_hand_links_over", lambda conn, clock, lead_id, deal_id: None)
+
+
+def newest_seen(patch: Patch) -> None:
+    """A14: the cursor is the newest change seen, whatever the index still hides."""
+    real = FakeCRM.changes
+
+    def jump(self: FakeCRM, kind: str, cursor: str) -> Any:
+        page = real(self, kind, cursor)
+        if page.more:
+            return page
+        since = self.clock.now()
+        return replace(page, cursor=f'{{"since":{since},"pos":[-1,""],"start":null}}')
+
+    patch.setattr(FakeCRM, "changes", jump)
+
+
+def overwrite_on_match(patch: Patch) -> None:
+    """A15: at the first match the hub's values replace theirs."""
+    real = Observer._compare
+
+    def blunt(self: Observer, account_: Any, row: Any, record: Any, flat: Any) -> Any:
+        agreed = real(self, account_, row, record, flat)
+        if not row.base:
+            agreed.hub.clear()
+        return agreed
+
+    patch.setattr(Observer, "_compare", blunt)
+
+
+def any_account(patch: Patch) -> None:
+    """A16: nobody asks whose account new credentials open."""
+    patch.setattr(account.Accounts, "_is_theirs", lambda self, live: True)
+
+
+def no_fence(patch: Patch) -> None:
+    """A17: a worker writes down its answers whoever holds the lease now."""
+    patch.setattr(Ledger, "_held", lambda self, conn, parcels: {p.row.id for p in parcels})
+
+
+def undeclared_lag(patch: Patch) -> None:
+    """A18: what the CRM declares about its index is not believed."""
+    patch.setattr(Account, "lag", property(lambda self: 0.0))
+
+
+def answers_by_position(patch: Patch) -> None:
+    """A19: one lost answer of a batch counts as the success of its neighbour."""
+    real = push._Carrier._call
+
+    def blurred(self: Any, chunk: Any) -> Any:
+        outcomes = list(real(self, chunk))
+        return [outcomes[n - 1] if n and isinstance(one, fake.Lost) else one for n, one in enumerate(outcomes)]
+
+    patch.setattr(push._Carrier, "_call", blurred)
+
+
+def stale_page(patch: Patch) -> None:
+    """A20 (I12): a page that was read before our write is applied after it."""
+    patch.setattr(Puller, "_not_stale", lambda self, conn, rows, asked_at: rows)
+
+
+def blind_write(patch: Patch) -> None:
+    """A2: an update is written without looking first."""
+
+    def blind(self: Any, parcels: Any, role: str) -> None:
+        read = [self.account.crm.shown(self.account.crm.rows[p.remote_id]) for p in parcels if p.remote_id]
+        for one in read:
+            one.values.clear()
+        if parcels:
+            self._send(self.ledger.reconcile(Observer(self.clock), parcels, read))
+
+    patch.setattr(push._Carrier, "_update", blind)
+
+
+def whole_record(patch: Patch) -> None:
+    """A20 (I17): every field travels with every write."""
+    real = Account.written
+
+    def whole(self: Account, role: str, wish: Any, before: Any) -> Any:
+        values = real(self, role, wish, before)
+        return {**{k: v for k, v in before.items() if not k.startswith("@")}, **values} if before else values
+
+    patch.setattr(Account, "written", whole)
+
+
+SWITCHES: Mapping[str, Break] = {
+    "A1": no_shadow, "A2": blind_write, "A3": unstable_codec, "A4": forget_sent, "A5": hub_always_wins,
+    "A6": stamps_decide, "A7": whole_record, "A8": no_marker, "A8 wait": no_wait, "A9": absence_deletes_nothing_stays,
+    "A10": merges_are_deletions, "A11": children_first, "A12": default_stage, "A13": conversion_in_two,
+    "A14": newest_seen, "A15": overwrite_on_match, "A16": any_account, "A17": no_fence, "A18": undeclared_lag,
+    "A19": answers_by_position, "A20": stale_page,
+}  # fmt: skip
+"""By rule. Each is one function that does not do what its rule says."""
+CAUGHT_ELSEWHERE = {"A16": "tests/sync/test_rules.py"}
+"""Rules that no schedule of one account can show, and where they are tried."""
+WHERE: Mapping[str, tuple[str, range]] = {}
+"""Profile and seeds that show a broken rule soonest."""
+__all__ = ["ABSENT", "CAUGHT_ELSEWHERE", "SWITCHES", "WHERE"]
