@@ -51,7 +51,8 @@ class Grant:
     """Where and as whom to ask for tokens. `as_json` for vendors that want JSON instead of a form (amoCRM).
 
     `parameter` for vendors that read the token from a parameter of this name, not from a header (Bitrix24).
-    `authorize` is the vendor's consent page, `scope` and `more` what it wants to be asked with."""
+    `authorize` is the vendor's consent page, `scope` and `more` what it wants to be asked with; `scheme` what stands
+    before the token in its header."""
 
     url: str
     client_id: str
@@ -62,6 +63,7 @@ class Grant:
     authorize: str = ""
     scope: str = ""
     more: tuple[tuple[str, str], ...] = ()
+    scheme: str = "Bearer"
 
     def consent(self, state: str) -> str:
         """Address of the vendor's page where a person agrees; "" where there is none."""
@@ -136,7 +138,7 @@ class Bearer:
             if name := self._grant.parameter:
                 told = {**(json or {}), name: access}
                 return self.plain.send(method, url, headers=headers, params=params, json=told, timeout=timeout)
-            signed = {**(headers or {}), "Authorization": f"Bearer {access}"}
+            signed = {**(headers or {}), "Authorization": f"{self._grant.scheme} {access}"}
             return self.plain.send(method, url, headers=signed, params=params, json=json, data=data, timeout=timeout)
 
         tokens = self._store.load()
