@@ -252,6 +252,7 @@ def test_two_with_one_email_are_one_and_the_same(crm: Twenty, space: Workspace) 
     one, two = done(crm.write([Op("people", person(1), marker=f"C-{n}") for n in range(2)]))
     assert one.ref == two.ref
     assert len(space.rows["people"]) == 1
+    assert space.calls == {"POST rest/batch/people": 2}  # together they would be refused
 
 
 def test_the_same_change_of_many_is_one_call(crm: Twenty, space: Workspace) -> None:
@@ -376,6 +377,7 @@ def test_the_hubs_own_uuid_is_the_id() -> None:
 def test_people_are_found_by_phone_and_mail_and_nothing_looser(crm: Twenty) -> None:
     done(crm.write([Op("people", person(n), marker=f"C-{n}") for n in range(3)]))
     done(crm.write([Op("people", {"name.lastName": "called +12025550001"}, marker="C-9")]))
+    done(crm.write([Op("people", {"phones": [{"value": "+13035550001"}]}, marker="C-8")]))
     [by_phone] = crm.find("people", {"phone": "+1 (202) 555-0001"})
     [by_mail] = crm.find("people", {"email": "Person1@Feld.test"})
     assert by_phone.ref == by_mail.ref

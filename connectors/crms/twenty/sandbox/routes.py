@@ -97,8 +97,8 @@ def batch(kind: str) -> Answer:
             state.check(kind, one)
         before = copy.deepcopy(state.rows[kind])
         try:
-            work = state.upsert if request.args.get("upsert") == "true" else state.create
-            made = [work(kind, dict(one)) for one in many]
+            there = [state.there(kind, one) if request.args.get("upsert") == "true" else None for one in many]
+            made = [state.upsert(kind, dict(one), row) for one, row in zip(many, there, strict=True)]
         except Wrong:
             state.rows[kind] = before
             raise

@@ -138,17 +138,21 @@ class Workspace:
         rows = self.rows["people"].values()
         return next((row for row in rows if email and row["emails"]["primaryEmail"] == email), None)
 
-    def upsert(self, kind: str, wish: Row) -> Row:
-        """What the server does with one record of a batch."""
+    def there(self, kind: str, wish: Row) -> Row | None:
+        """The record an upsert means; the server looks for all of a batch before it writes the first."""
         row = self.rows[kind].get(wish.get("id", ""))
         twin = self.holder(wish) if kind == "people" else None
         if row and twin and twin is not row:
             raise Wrong("Multiple records found with the same unique field values")
-        if found := row or twin:
-            found["deletedAt"] = None  # as the server does: what is written is wanted
-            self.change(kind, found, {name: value for name, value in wish.items() if name != "id"})
-            return found
-        return self.create(kind, wish)
+        return row or twin
+
+    def upsert(self, kind: str, wish: Row, found: Row | None) -> Row:
+        """What the server does with one record of a batch."""
+        if found is None:
+            return self.create(kind, wish)
+        found["deletedAt"] = None  # as the server does: what is written is wanted
+        self.change(kind, found, {name: value for name, value in wish.items() if name != "id"})
+        return found
 
     def create(self, kind: str, wish: Row) -> Row:
         """A checked wish becomes a record; the client may choose the id."""
