@@ -12,7 +12,7 @@ import pytest
 
 from connectors.contract import Done, Failed, Lost, Op, Outcome, Raw, Schema, Step
 from connectors.crms.bitrix24 import Bitrix24
-from connectors.crms.bitrix24.calls import Command, Ref
+from connectors.crms.bitrix24.calls import Command, Ref, meaning
 from connectors.crms.bitrix24.sandbox import Account, create_sandbox, serving
 from connectors.crms.bitrix24.scan import joined
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
@@ -844,6 +844,26 @@ def test_an_expired_token_is_renewed_once(app_crm: Bitrix24, account: Account) -
     assert len(names) == 6
     assert account.calls["/oauth/token/"] == 1
     refs(app_crm.write([Op("leads", {"title": "a"})]))
+
+
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "blamed"),
+    [
+        ('The "Name" field is required', ["name"]),
+        ('Invalid value for field "UF_CRM_HUB_PAGE"', ["UF_CRM_HUB_PAGE"]),
+        ("The field UF_CRM_HUB_PAGE is not valid", ["UF_CRM_HUB_PAGE"]),
+        ("The «Last name» field is required", ["lastName"]),
+        ('The "Reason" field is required', ["Reason"]),
+        ("Something is wrong", []),
+    ],
+)
+def test_the_field_to_blame_is_named_as_we_sent_it(text: str, blamed: list[str]) -> None:
+    error = meaning("CRM_FIELD_ERROR_REQUIRED", text, {"name": 1, "lastName": 2, "UF_CRM_HUB_PAGE": 3})
+    assert isinstance(error, Refuse)
+    assert list(error.fields) == blamed
 
 
 # ── bad answers ──────────────────────────────────────────────────────────────────────────────────
