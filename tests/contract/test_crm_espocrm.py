@@ -1,0 +1,474 @@
+"""EspoCRM against its strict stand-in: the common contract for every kind, and what only EspoCRM does."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from connectors.contract import Done, Failed, Hint, Lost, Op, Outcome, Raw, Record, Schema, Step
+from connectors.crms.espocrm import EspoCRM
+from connectors.crms.espocrm.hooks import EVENTS
+from connectors.crms.espocrm.sandbox import Site, create_sandbox, serving
+from connectors.crms.espocrm.shape import DEALS, LEADS, NOTES, PEOPLE, TASKS, ours, theirs
+from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
+from connectors.http import Wire
+from connectors.testing.crm import AT, CRMContract, Rig
+
+TOKEN = "sandbox-token"
+PAGE = 20
+TITLES = {LEADS: "description", PEOPLE: "description", DEALS: "name"}
+
+
+class Clock:
+    """The clock of the stand-in."""
+
+    def __init__(self) -> None:
+        self.now = 1_780_000_000.5
+
+    def __call__(self) -> float:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def served(clock: Clock) -> Iterator[tuple[Site, str]]:
+    app = create_sandbox(clock=clock)
+    with serving(app) as place:
+        yield app.state, place
+
+
+@pytest.fixture
+def site(served: tuple[Site, str]) -> Site:
+    return served[0]
+
+
+Connect = Callable[..., EspoCRM]
+
+
+@pytest.fixture
+def connect(served: tuple[Site, str]) -> Iterator[Connect]:
+    made: list[Wire] = []
+
+    def make(token: str = TOKEN, **settings: str) -> EspoCRM:
+        made.append(Wire(allow=[served[1].removeprefix("http://")]))
+        told = {"address": served[1], "page": str(PAGE), "admin": "admin", **settings}
+        return EspoCRM(told, {"key": token, "password": TOKEN}, made[-1])
+
+    yield make
+    for wire in made:
+        wire.close()
+
+
+@pytest.fixture
+def crm(connect: Connect) -> EspoCRM:
+    made = connect()
+    hub_id = {"name": "Hub id", "type": "text", "code": "hubId"}
+    made.provision([Step("field", "create", hub_id, under=kind) for kind in (LEADS, DEALS, PEOPLE, "Account")])
+    return made
+
+
+@pytest.fixture
+def ear() -> Iterator[tuple[str, queue.Queue[Raw]]]:
+    """A listener for hooks: its address and what it heard."""
+    heard: queue.Queue[Raw] = queue.Queue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.put(Raw(body, AT, {name.lower(): value for name, value in self.headers.items()}))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
+    server.shutdown()
+    thread.join(5)
+    server.server_close()
+
+
+def make(crm: EspoCRM, op: Op) -> Record:
+    [outcome] = crm.write([op])
+    assert isinstance(outcome, Done), outcome
+    return outcome.record
+
+
+def one(crm: EspoCRM, kind: str, ref: str) -> Record:
+    [read] = crm.get(kind, [ref])
+    assert read is not None
+    return read
+
+
+def error(outcome: Outcome) -> Exception:
+    assert isinstance(outcome, Failed), outcome
+    return outcome.error
+
+
+SAMPLES: Mapping[str, Callable[[int], dict[str, Any]]] = {
+    LEADS: lambda n: {"lastName": f"Feld {n}", "status": "New", "source": "Call"},
+    PEOPLE: lambda n: {"lastName": f"Feld {n}", "emails": [{"value": f"person{n}@crm.test", "enum_code": ""}]},
+    DEALS: lambda n: {"name": f"Window {n}", "amount": 1000 + n, "stage": "Proposal"},
+}
+BAD: Mapping[str, Mapping[str, Any]] = {
+    LEADS: {"lastName": "Feld", "status": "Nowhere"},
+    PEOPLE: {"lastName": "x" * 300},
+    DEALS: {"name": "Bad", "amount": "ten"},
+}
+
+
+def steps(schema: Schema) -> list[Step]:
+    assert [one.kind for one in schema.pipelines] == [LEADS, DEALS]
+    block = {"name": "Block", "type": "select", "code": "hubBlock", "options": ["lead", "deal"]}
+    return [
+        Step("field", "create", block, under=DEALS),
+        Step("hook", "create", {"address": "https://hub.example.com/in/abc"}),
+    ]
+
+
+class TestContract(CRMContract):
+    @pytest.fixture(params=[LEADS, PEOPLE, DEALS])
+    def rig(
+        self,
+        request: pytest.FixtureRequest,
+        crm: EspoCRM,
+        site: Site,
+        clock: Clock,
+        ear: tuple[str, queue.Queue[Raw]],
+    ) -> Rig:
+        kind = request.param
+        site.lag = crm.facts.lag - 1
+        name = TITLES[kind]
+
+        def edit(ref: str, n: int) -> None:
+            site.edit(kind, ref, **{name: f"Changed {n}"})
+
+        def fail(what: str, seconds: float) -> None:
+            if what in {"lost", "500_after"}:  # a call for each of the two records
+                site.fail("drop_after" if what == "lost" else what, 2, method="POST")
+            else:
+                site.fail(what, seconds=seconds)
+
+        def subscribe() -> None:
+            crm.provision([Step("hook", "create", {"address": ear[0]})])
+
+        def delete(ref: str) -> None:
+            site.delete(kind, ref)
+
+        return Rig(
+            crm,
+            kind,
+            SAMPLES[kind],
+            lambda n: {name: f"Changed {n}"},
+            BAD[kind],
+            edit,
+            clock.tick,
+            fail,
+            lambda: sum(site.calls.values()),
+            PAGE,
+            steps,
+            subscribe,
+            lambda: ear[1].get(timeout=5),
+            delete,
+            ("html", "error200", "garbage"),
+        )
+
+
+# ── leads and their people ───────────────────────────────────────────────────────────────────────
+
+
+def person(n: int) -> Op:
+    phones = [{"value": f"+1202555{n:04}", "enum_code": "Mobile"}]
+    emails = [{"value": f"person{n}@crm.test", "enum_code": ""}]
+    values = {"firstName": "Nora", "lastName": f"Feld {n}", "phones": phones, "emails": emails}
+    return Op(PEOPLE, values, marker=f"C-{n}")
+
+
+def with_person(n: int) -> Op:
+    return Op(LEADS, {"status": "New"}, marker=f"L-{n}", includes=(person(n),))
+
+
+def test_a_lead_with_its_contact_is_two_calls(crm: EspoCRM, site: Site) -> None:
+    before = sum(site.calls.values())
+    outcomes = crm.write([with_person(n) for n in range(10)])
+    assert sum(site.calls.values()) - before == 20
+    done = outcomes[7]
+    assert isinstance(done, Done)
+    lead = one(crm, LEADS, done.record.ref)
+    assert lead.links[PEOPLE] == (done.includes[0].ref,)
+    assert (lead.values["name"], lead.values["hubId"]) == ("Nora Feld 7", "L-7")
+    assert lead.values["phones"] == [{"value": "+12025550007", "enum_code": "Mobile"}]
+    assert one(crm, PEOPLE, done.includes[0].ref).values["hubId"] == "C-7"
+
+
+def test_a_lead_of_a_known_contact_takes_its_name(crm: EspoCRM) -> None:
+    human = make(crm, person(1))
+    lead = make(crm, Op(LEADS, {}, marker="L-1", links={PEOPLE: (human.ref,)}))
+    assert lead.values["name"] == "Nora Feld 1"
+    assert lead.values["emails"] == human.values["emails"]
+    assert make(crm, Op(LEADS, {}, marker="L-2")).values["lastName"] == "L-2"
+
+
+def test_a_name_that_nobody_took_apart_becomes_the_last_name(crm: EspoCRM) -> None:
+    human = make(crm, Op(PEOPLE, {"name": "Ada Moss"}))
+    assert (human.values["name"], human.values["lastName"]) == ("Ada Moss", "Ada Moss")
+    make(crm, Op(PEOPLE, {"name": "Nora Feld", "firstName": "Nora", "lastName": "Feld"}, ref=human.ref))
+    assert one(crm, PEOPLE, human.ref).values["name"] == "Nora Feld"
+    make(crm, Op(PEOPLE, {"name": "N. Feld"}, ref=human.ref))
+    assert one(crm, PEOPLE, human.ref).values["name"] == "N. Feld"
+
+
+def test_moments_are_sent_as_espocrm_writes_them(crm: EspoCRM, site: Site) -> None:
+    crm.provision([Step("field", "create", {"name": "At", "type": "datetime", "code": "hubQualifiedAt"}, under=DEALS)])
+    values = {"name": "x", "hubQualifiedAt": "2026-03-02T12:00:00+03:00"}
+    deal = make(crm, Op(DEALS, values))
+    assert one(crm, DEALS, deal.ref).values["hubQualifiedAt"] == "2026-03-02 09:00:00"
+
+
+def test_a_lead_refused_after_its_contact_is_lost_and_both_are_sorted_out(crm: EspoCRM) -> None:
+    op = Op(LEADS, {"status": "Nowhere"}, marker="L-1", includes=(person(1),))
+    [outcome] = crm.write([op])
+    assert isinstance(outcome, Lost)
+    [human] = crm.find(PEOPLE, {"marker": "C-1"})
+    assert crm.find(LEADS, {"marker": "L-1"}) == []
+    [outcome] = crm.write([Op(LEADS, op.values, marker="L-1", links={PEOPLE: (human.ref,)})])
+    refused = error(outcome)
+    assert isinstance(refused, Refuse)
+    assert list(refused.fields) == ["status"]
+
+
+def test_a_bad_phone_is_named_as_we_call_it(crm: EspoCRM) -> None:
+    [outcome] = crm.write([Op(PEOPLE, {"lastName": "x", "phones": [{"value": "89123456789", "enum_code": ""}]})])
+    refused = error(outcome)
+    assert isinstance(refused, Refuse)
+    assert list(refused.fields) == ["phones"]
+
+
+def test_espocrms_own_check_for_duplicates_can_stay_on(crm: EspoCRM, connect: Connect) -> None:
+    first = make(crm, person(1))
+    assert make(crm, person(1)).ref != first.ref
+    [outcome] = connect(duplicates="refuse").write([person(1)])
+    conflict = error(outcome)
+    assert isinstance(conflict, Conflict)
+    assert conflict.ref == first.ref
+
+
+def test_phones_are_whole_lists(crm: EspoCRM, site: Site) -> None:
+    phones = [{"value": "+12025550111", "enum_code": "Office"}, {"value": "+12025550112", "enum_code": "Mobile"}]
+    human = make(crm, Op(PEOPLE, {"lastName": "Moss", "phones": phones}))
+    assert one(crm, PEOPLE, human.ref).values["phones"] == phones
+    make(crm, Op(PEOPLE, {"phones": phones[1:]}, ref=human.ref))
+    assert site.rows[PEOPLE][human.ref]["phoneNumber"] == "+12025550112"
+    make(crm, Op(PEOPLE, {"phones": []}, ref=human.ref))
+    assert one(crm, PEOPLE, human.ref).values["phones"] == []
+
+
+def test_a_changed_contact_is_read_with_all_its_phones(crm: EspoCRM, site: Site, clock: Clock) -> None:
+    human = make(crm, person(1))
+    clock.tick(60)
+    told = crm.changes(PEOPLE, "")
+    assert "phones" not in told.records[0].values  # a list knows the first one only: that is no list of phones
+    data = [{"phoneNumber": f"+1202555019{n}", "primary": n == 0, "type": "Mobile"} for n in range(2)]
+    site.edit(PEOPLE, human.ref, phoneNumberData=data)
+    clock.tick(60)
+    [seen] = crm.changes(PEOPLE, told.cursor).records
+    assert [phone["value"] for phone in seen.values["phones"]] == ["+12025550190", "+12025550191"]
+
+
+def test_people_are_found_by_phone_and_mail_and_nothing_looser(crm: EspoCRM) -> None:
+    for n in range(3):
+        make(crm, person(n))
+    [by_phone] = crm.find(PEOPLE, {"phone": "+1 (202) 555-0001"})
+    [by_mail] = crm.find(PEOPLE, {"email": "Person1@crm.test"})
+    assert by_phone == by_mail
+    assert crm.find(PEOPLE, {"email": "person"}) == []
+    assert crm.find(PEOPLE, {"phone": "-"}) == []
+    assert crm.find(DEALS, {"phone": "+12025550001"}) == []
+
+
+def test_notes_and_tasks_hang_on_their_record(crm: EspoCRM) -> None:
+    lead = make(crm, with_person(1))
+    note = make(crm, Op(NOTES, {"post": "Called back"}, marker="N-1", links={LEADS: (lead.ref,)}))
+    task = make(crm, Op(TASKS, {"name": "Call", "dateEnd": "2026-06-01 10:00:00"}, links={LEADS: (lead.ref,)}))
+    make(crm, Op(TASKS, {"status": "Completed"}, ref=task.ref))
+    assert one(crm, NOTES, note.ref).links == {LEADS: (lead.ref,)}
+    assert one(crm, TASKS, task.ref).values["status"] == "Completed"
+    crm.delete(TASKS, [task.ref, task.ref])
+    assert crm.get(TASKS, [task.ref]) == [None]
+
+
+# ── conversion ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_lead_becomes_an_opportunity_by_espocrms_own_action(crm: EspoCRM, site: Site) -> None:
+    [outcome] = crm.write([with_person(7)])
+    assert isinstance(outcome, Done)
+    lead, human = outcome.record, outcome.includes[0]
+    links = {LEADS: (lead.ref,), PEOPLE: (human.ref,)}
+    deal = make(crm, Op(DEALS, {"name": "Contract", "stage": "Proposal"}, marker="L-7", links=links))
+    read = one(crm, DEALS, deal.ref)
+    assert (read.values["name"], read.values["stage"], read.values["hubId"]) == ("Contract", "Proposal", "L-7")
+    assert (read.values["amount"], read.values["closeDate"]) == (0, "2026-06-27")
+    assert read.links == {PEOPLE: (human.ref,), LEADS: (lead.ref,)}
+    was = one(crm, LEADS, lead.ref)
+    assert (was.values["status"], was.links[DEALS], was.links[PEOPLE]) == ("Converted", (deal.ref,), (human.ref,))
+    assert len(site.rows[PEOPLE]) == 1
+    again = make(crm, Op(DEALS, {"name": "Renamed"}, marker="L-7", links=links))
+    assert again.ref == deal.ref
+    assert one(crm, DEALS, deal.ref).values["name"] == "Renamed"
+    assert len(site.rows[DEALS]) == 1
+
+
+def test_a_lead_that_a_person_converted_says_so_in_the_scan(crm: EspoCRM, site: Site, clock: Clock) -> None:
+    lead = make(crm, with_person(7))
+    clock.tick(60)
+    cursor = crm.changes(LEADS, "").cursor
+    wish = {"name": "x", "amount": 1, "closeDate": "2026-12-01"}
+    deal = site.convert(lead.ref, {DEALS: wish})["createdOpportunityId"]
+    clock.tick(60)
+    [seen] = crm.changes(LEADS, cursor).records
+    assert (seen.values["status"], seen.links[DEALS]) == ("Converted", (deal,))
+
+
+@pytest.mark.parametrize("fault", ["drop_after", "500_after"])
+def test_a_conversion_without_an_answer_is_lost_and_found(crm: EspoCRM, site: Site, fault: str) -> None:
+    lead = make(crm, with_person(7))
+    site.fail(fault, path="Lead/action")
+    [outcome] = crm.write([Op(DEALS, {"name": "x"}, marker="L-7", links={LEADS: (lead.ref,)})])
+    assert isinstance(outcome, Lost)
+    [found] = crm.find(DEALS, {"marker": "L-7"})
+    assert found.links[LEADS] == (lead.ref,)
+
+
+def test_a_lead_that_is_gone_cannot_be_converted(crm: EspoCRM, site: Site) -> None:
+    lead = make(crm, with_person(7))
+    site.delete(LEADS, lead.ref)
+    [outcome] = crm.write([Op(DEALS, {"name": "x"}, links={LEADS: (lead.ref,)})])
+    assert isinstance(error(outcome), Missing)
+
+
+# ── the site as a whole ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_thousand_changes_are_six_calls(connect: Connect, site: Site) -> None:
+    """One more than five, because nothing tells that the last full page is the last."""
+    crm = connect(page="200")
+    for n in range(1000):
+        site.create(LEADS, {"lastName": f"x {n}"})
+    site.lag, cursor, seen, more = 0.0, "", 0, True
+    while more:
+        told = crm.changes(LEADS, cursor)
+        cursor, more, seen = told.cursor, told.more, seen + len(told.records)
+    assert (seen, site.calls["GET Lead"]) == (1000, 6)
+
+
+def test_a_wrong_key_pauses(connect: Connect) -> None:
+    crm = connect(token="revoked")
+    for call in (crm.check, crm.describe, lambda: crm.write([Op(LEADS, {})]), lambda: crm.changes(LEADS, "")):
+        with pytest.raises(Pause, match="key"):
+            call()
+
+
+def test_a_lost_look_before_a_write_changed_nothing(crm: EspoCRM, site: Site) -> None:
+    human = make(crm, person(1))
+    site.fail("drop_after", method="GET")
+    [outcome] = crm.write([Op(LEADS, {}, links={PEOPLE: (human.ref,)})])
+    lost = error(outcome)
+    assert isinstance(lost, Retry)
+    assert not lost.effect
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Op("Case", {"name": "x"}),
+        Op(DEALS, {"name": "x"}, includes=(person(1),)),
+        Op(LEADS, {}, includes=(person(1), person(2))),
+        Op(PEOPLE, {"lastName": "x", "phones": ["+12025550111"]}),
+        Op(PEOPLE, {"lastName": "x", "phones": 5}),
+    ],
+)
+def test_what_espocrm_has_no_words_for_is_refused_alone(crm: EspoCRM, op: Op) -> None:
+    bad, good = crm.write([op, Op(PEOPLE, {"lastName": "Moss"})])
+    assert isinstance(error(bad), Refuse)
+    assert isinstance(good, Done)
+
+
+def test_fields_need_an_administrator_and_statuses_are_matched(crm: EspoCRM, connect: Connect) -> None:
+    for made, step in (
+        (connect(admin=""), Step("field", "create", {"name": "x", "code": "hubX"}, under=LEADS)),
+        (connect(admin="nobody"), Step("field", "create", {"name": "x", "code": "hubX"}, under=LEADS)),
+        (crm, Step("stage", "create", {"name": "In work"})),
+        (crm, Step("pipeline", "create", {"name": "Repairs"})),
+    ):
+        with pytest.raises(Unsupported):
+            made.provision([step])
+    leads, deals = crm.describe().pipelines
+    assert {stage.name: stage.final for stage in leads.stages if stage.final} == {"Converted": "won", "Dead": "lost"}
+    assert {stage.name for stage in deals.stages if stage.final} == {"Closed Won", "Closed Lost"}
+
+
+@pytest.mark.parametrize("prefix", ["c", ""])
+@pytest.mark.parametrize("name", ["hubId", "hubText", "hub", "hubcap", "status", "cHubId", "city", "", "H"])
+def test_our_names_survive_the_way_there_and_back(prefix: str, name: str) -> None:
+    if name == "cHubId" and prefix:
+        assert ours(name, prefix) == "hubId"
+    elif name:
+        assert ours(theirs(name, prefix), prefix) == name
+
+
+# ── hooks ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_hooks_are_signed_and_our_own_changes_stay_away(
+    crm: EspoCRM, site: Site, ear: tuple[str, queue.Queue[Raw]]
+) -> None:
+    crm.provision([Step("hook", "create", {"address": ear[0]})])
+    assert crm.describe().hooks == (ear[0],)
+    assert len(site.rows["Webhook"]) == len(EVENTS)
+    lead = make(crm, with_person(1))
+    assert ear[1].empty()
+    site.edit(LEADS, lead.ref, status="Assigned")
+    heard = ear[1].get(timeout=5)
+    assert crm.touched(heard) == [Hint(LEADS, lead.ref)]
+    before = site.calls["GET Webhook"]
+    assert crm.touched(heard) == [Hint(LEADS, lead.ref)]
+    assert site.calls["GET Webhook"] == before  # secrets never change
+    forged: list[tuple[Mapping[str, str], bytes]] = [
+        (heard.headers, heard.body + b" "),
+        ({}, heard.body),
+        ({"signature": "bm9ib2R5Og=="}, heard.body),
+    ]
+    for headers, body in forged:
+        with pytest.raises(Unverified):
+            crm.touched(Raw(body, AT, headers))
+    site.delete(LEADS, lead.ref)
+    assert crm.touched(ear[1].get(timeout=5)) == [Hint(LEADS, lead.ref)]
+
+
+def test_the_board_shows_and_moves_cards(crm: EspoCRM, served: tuple[Site, str]) -> None:
+    _, place = served
+    lead = make(crm, with_person(7))
+    wire = Wire(allow=[place.removeprefix("http://")])
+    assert "Nora Feld 7" in wire.send("GET", f"{place}/").body.decode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    for column, status in (("Assigned", 204), ("Nowhere", 404)):
+        form = f"card={lead.ref}&column={column}&lane=Lead&quiet=1".encode()
+        assert wire.send("POST", f"{place}/move", headers=headers, data=form).status == status
+    wire.close()
+    assert one(crm, LEADS, lead.ref).values["status"] == "Assigned"
