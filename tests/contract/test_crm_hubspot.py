@@ -690,6 +690,26 @@ def test_hooks_tell_of_edits_deletions_and_merges(
     ]
 
 
+def test_our_own_writes_are_no_news(crm: HubSpot, account: Account, ear: tuple[str, queue.Queue[Raw]]) -> None:
+    account.hook_address = ear[0]
+    account.robots.append(lambda kind, row: account.change(kind, row, {"dealtype": "robot"}, "workflow"))
+    first, second = done(crm.write([Op("deals", sample(n), marker=f"L-{n}") for n in (1, 2)]))
+    assert [hint.ref for hint in crm.touched(ear[1].get(timeout=5))] == [first.ref, second.ref]  # the robot's
+    account.robots.clear()
+    done(crm.write([Op("deals", {"amount": "7"}, ref=first.ref)]))
+    assert crm.touched(ear[1].get(timeout=5)) == []
+    crm.delete("deals", [first.ref])
+    assert [hint.ref for hint in crm.touched(ear[1].get(timeout=5))] == [first.ref]
+
+
+def test_what_was_made_in_the_set_up_is_read_at_once(connect: Callable[..., HubSpot], account: Account) -> None:
+    crm = connect()
+    account.create("deals", {"dealname": "x"}, {})
+    assert "hub_id" not in crm.changes("deals", "").records[0].values
+    set_up(crm)
+    assert "hub_id" in crm.changes("deals", "").records[0].values
+
+
 def test_hooks_get_lost_and_come_twice(crm: HubSpot, account: Account, ear: tuple[str, queue.Queue[Raw]]) -> None:
     first, second = done(crm.write([Op("deals", sample(n), marker=f"L-{n}") for n in (1, 2)]))
     account.hook_address = ear[0]

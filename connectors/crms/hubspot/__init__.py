@@ -58,7 +58,7 @@ class HubSpot(CRM):
 
     name = "hubspot"
     title = "HubSpot"
-    evidence = Evidence.RECORDED
+    evidence = Evidence.DOCUMENTED
     source = "https://developers.hubspot.com/docs/api-reference/overview"
     form = (
         Setting("token", "Access token of a private app", secret=True, help="Settings → Integrations → Private apps"),
@@ -219,14 +219,15 @@ class HubSpot(CRM):
 
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Create, change and remove deal pipelines, stages and properties; what is there already is changed."""
+        self._names.clear()  # fields that are made now are read from now on
         return provision(self, steps)
 
     def touched(self, raw: Raw) -> Sequence[Hint]:
-        """Records a signed hook talks about: changed, deleted, merged, linked."""
-        found = hooks.hints(raw.body)
-        if found:
+        """Records a signed hook talks about: changed, deleted, merged, linked. What we wrote ourselves is no news."""
+        events = hooks.events(raw.body)
+        if hooks.hints(events):
             hooks.verify(raw, self.secrets.get("client_secret", ""), self.hook_address)
-        return found
+        return hooks.hints(event for event in events if not hooks.our_own(event))
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 

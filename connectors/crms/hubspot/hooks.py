@@ -10,13 +10,14 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from connectors.contract import Hint, Raw
 from connectors.errors import Unverified
 
 OLDEST = 300.0  # seconds
+ECHOES = frozenset({"API", "INTEGRATION"})
 KINDS = {
     "contact": "contacts", "company": "companies", "deal": "deals",
     "0-1": "contacts", "0-2": "companies", "0-3": "deals",
@@ -43,16 +44,25 @@ def verify(raw: Raw, secret: str, address: str = "") -> None:
         raise Unverified("HubSpot: the signature does not fit this body, this address and the app's client secret")
 
 
-def hints(body: bytes) -> list[Hint]:
-    """Each record once, in the order mentioned; nothing for a body that is no hook."""
+def events(body: bytes) -> list[Mapping[str, Any]]:
+    """The events of a body; nothing for one that is no hook."""
     try:
-        events = json.loads(body)
+        told = json.loads(body)
     except (ValueError, RecursionError):
         return []
-    found = (
-        (hint for event in events if isinstance(event, dict) for hint in _of(event)) if isinstance(events, list) else ()
-    )
-    return list(dict.fromkeys(found))
+    return [event for event in told if isinstance(event, dict)] if isinstance(told, list) else []
+
+
+def hints(told: Iterable[Mapping[str, Any]]) -> list[Hint]:
+    """Each record once, in the order mentioned."""
+    return list(dict.fromkeys(hint for event in told for hint in _of(event)))
+
+
+def our_own(event: Mapping[str, Any]) -> bool:
+    """Whether this is the echo of a write of the app that hears it. A robot's edit after ours has another source."""
+    what = str(event.get("subscriptionType") or "").rpartition(".")[2]
+    by_us = event.get("appId") is not None and str(event.get("sourceId")) == str(event["appId"])
+    return by_us and event.get("changeSource") in ECHOES and what in {"creation", "propertyChange"}
 
 
 def _of(event: Mapping[str, Any]) -> Iterator[Hint]:

@@ -52,7 +52,7 @@ class Twenty(CRM):
 
     name = "twenty"
     title = "Twenty"
-    evidence = Evidence.RECORDED
+    evidence = Evidence.DOCUMENTED
     source = "https://docs.twenty.com/developers/extend/api"
     form = (
         Setting("address", "Address", default=CLOUD, help="https://crm.yourcompany.com for a server of your own"),
