@@ -65,7 +65,7 @@ class Own:
         if self._bucket is None or self._budget is None:
             return 0.0
         with self._lock:
-            return take(self._bucket, self._budget, int(time.monotonic() * 1000))
+            return take(self._bucket, self._budget, int(self._clock() * 1000))
 
     def shut(self, seconds: float) -> None:
         self._until = max(self._until, self._clock() + seconds)
@@ -75,10 +75,13 @@ class Own:
 
 
 class InFile:
-    """Counted in an SQLite file that all processes of one machine share. It may be lost: it forgets a window."""
+    """Counted in an SQLite file that all processes of one machine share. It may be lost: it forgets a window.
 
-    def __init__(self, place: Path, account: str, budget: Budget) -> None:
-        self._budget = budget
+    `now_ms` answers milliseconds since 1970, the clock all these processes share.
+    """
+
+    def __init__(self, place: Path, account: str, budget: Budget, now_ms: Callable[[], int]) -> None:
+        self._budget, self._now_ms = budget, now_ms
         name = "".join(c for c in account if c.isalnum())
         self._bucket = SQLiteBucket.init_from_file([_rate(budget)], f"calls_{name}", str(place), use_file_lock=True)
         self._conn, self._pause = self._bucket.conn, f"pause_{name}"
@@ -89,18 +92,19 @@ class InFile:
 
     def take(self) -> float:
         with self._lock, self._bucket.lock:
-            return take(self._bucket, self._budget, int(time.time() * 1000))
+            return take(self._bucket, self._budget, self._now_ms())
 
     def shut(self, seconds: float) -> None:
+        until = self._now_ms() / 1000 + seconds
         with self._lock, self._bucket.lock:
-            self._conn.execute(f"DELETE FROM {self._pause} WHERE until < ?", (time.time() + seconds,))  # noqa: S608
-            self._conn.execute(f"INSERT INTO {self._pause} VALUES (?)", (time.time() + seconds,))  # noqa: S608
+            self._conn.execute(f"DELETE FROM {self._pause} WHERE until < ?", (until,))  # noqa: S608 - own name
+            self._conn.execute(f"INSERT INTO {self._pause} VALUES (?)", (until,))  # noqa: S608 - own name
             self._conn.commit()
 
     def shut_for(self) -> float:
         with self._lock:
             [(until,)] = self._conn.execute(f"SELECT max(until) FROM {self._pause}")  # noqa: S608 - own name
-        return float(until or 0.0) - time.time()
+        return float(until or 0.0) - self._now_ms() / 1000
 
     def close(self) -> None:
         """Let go of the file."""

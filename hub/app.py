@@ -88,7 +88,7 @@ class Hub:
 
     @cached_property
     def puller(self) -> Puller:
-        return Puller(self.store, self.clock, self.accounts, self.ring)
+        return Puller(self.store, self.clock, self.accounts, self.ring, lambda one: self.auditor.step(one))
 
     @cached_property
     def auditor(self) -> Auditor:
@@ -115,7 +115,7 @@ class Hub:
             connector.http = Bearer(connector.http, grant, self.tokens(row.id), lambda: now() / 1000)
 
     def _turns_of_this_machine(self, account: str, budget: Budget) -> Turns:
-        turns = InFile(self.config.folder / "calls.db", account, budget)
+        turns = InFile(self.config.folder / "calls.db", account, budget, self.clock.now)
         self._closing.append(turns.close)
         return turns
 

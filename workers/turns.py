@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable
 
 from pyrate_limiter import Rate, RedisBucket
 from redis import Redis
@@ -20,8 +20,8 @@ AGAIN_S = 1.0
 class InRedis:
     """Keeps `connectors.turns.Turns`. Without Redis nobody calls: whoever cannot count must not spend."""
 
-    def __init__(self, redis: Redis, account: str, budget: Budget) -> None:
-        self._redis, self._budget = redis, budget
+    def __init__(self, redis: Redis, account: str, budget: Budget, now_ms: Callable[[], int]) -> None:
+        self._redis, self._budget, self._now_ms = redis, budget, now_ms
         self._name = PREFIX + account
         self._bucket: RedisBucket | None = None
 
@@ -30,7 +30,7 @@ class InRedis:
             if self._bucket is None:
                 rate = Rate(self._budget[0], int(self._budget[1] * 1000))
                 self._bucket = RedisBucket.init([rate], self._redis, self._name)
-            return take(self._bucket, self._budget, time.time_ns() // 1_000_000)
+            return take(self._bucket, self._budget, self._now_ms())
         except RedisError as error:
             log.info("no turns: %s", type(error).__name__)
             self._bucket = None  # a Redis that was emptied has forgotten its script

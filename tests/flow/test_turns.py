@@ -15,6 +15,7 @@ from redis import Redis
 from connectors.errors import Retry
 from connectors.http import Gate
 from connectors.turns import REST, Budget, InFile, Own, Turns, lane
+from hub.clock import Clock
 from workers.turns import InRedis
 
 BUDGET: Budget = (5, 0.4)
@@ -28,7 +29,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         if request.param == "file":
 
             def in_file() -> Turns:
-                turns = InFile(tmp_path / "calls.db", "crm-1", BUDGET)
+                turns = InFile(tmp_path / "calls.db", "crm-1", BUDGET, Clock().now)
                 stack.callback(turns.close)
                 return turns
 
@@ -39,7 +40,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
             def in_redis() -> Turns:
                 redis = Redis.from_url(url)
                 stack.callback(redis.close)
-                return InRedis(redis, f"crm-{tmp_path.name}", BUDGET)
+                return InRedis(redis, f"crm-{tmp_path.name}", BUDGET, Clock().now)
 
             yield in_redis
 
@@ -90,12 +91,12 @@ def test_what_can_wait_leaves_room_for_what_cannot(kind: str, make: Make) -> Non
 
 def test_nobody_calls_when_redis_is_gone(tmp_path: Path) -> None:
     nobody = Redis(unix_socket_path=str(tmp_path / "nobody"))
-    assert InRedis(nobody, "crm", BUDGET).take() > 0
+    assert InRedis(nobody, "crm", BUDGET, Clock().now).take() > 0
 
 
 def test_an_emptied_redis_is_counted_anew(redis_url: str, tmp_path: Path) -> None:
     redis = Redis.from_url(redis_url)
-    turns = InRedis(redis, tmp_path.name, BUDGET)
+    turns = InRedis(redis, tmp_path.name, BUDGET, Clock().now)
     assert turns.take() == 0.0
     redis.flushdb()
     redis.script_flush()
@@ -104,7 +105,7 @@ def test_an_emptied_redis_is_counted_anew(redis_url: str, tmp_path: Path) -> Non
 
 
 def in_another_process(place: Path, calls: int, answers: multiprocessing.Queue[list[float]]) -> None:
-    turns, times = InFile(place, "crm-1", BUDGET), list[float]()
+    turns, times = InFile(place, "crm-1", BUDGET, Clock().now), list[float]()
     spend(Gate(turns=turns), times, calls)
     turns.close()
     answers.put(times)
