@@ -71,7 +71,12 @@ class Products:
     def _common(self, stem: str) -> bool:
         """Whether a word goes with every product."""
         votes = self.votes.get(stem)
-        return votes is not None and votes.total() > 5 and len(votes) > 2 and not _speaks(votes.most_common(1)[0][1], votes.total())
+        return (
+            votes is not None
+            and votes.total() > 5
+            and len(votes) > 2
+            and not _speaks(votes.most_common(1)[0][1], votes.total())
+        )
 
     def strange(self, product: str, topic: frozenset[str]) -> bool:
         """Whether nobody who asked for this well-known product ever used such words."""
@@ -135,10 +140,11 @@ def continues(
         return newest if newest.product == product else None
     if at - newest.last <= SAME_TALK_S:
         return newest
-    anew = topic and newest.topic and not _heads(topic) & _heads(newest.topic)
-    anew = anew or (product and products.strange(product, newest.topic))
-    anew = anew or (newest.product and products.strange(newest.product, topic))
-    return None if anew else newest
+    anew = bool(topic and newest.topic) and not _heads(topic) & _heads(newest.topic)
+    strange = (product and products.strange(product, newest.topic)) or (
+        newest.product and products.strange(newest.product, topic)
+    )
+    return None if anew or strange else newest
 
 
 def _heads(topic: frozenset[str]) -> set[str]:

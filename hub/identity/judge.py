@@ -22,6 +22,8 @@ from hub.identity.rules import DAY_S, Rules
 from hub.identity.weigh import Weighed, World, weigh
 
 Pair = tuple[int, int]
+ASKED = 2
+"""So many questions about one arrival; more would not be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def judge(
     merges = (
         tuple(one.number for one in looked[1:] if _same(looked[0], one, others, world, rules, apart)) if found else ()
     )
-    asks = tuple(one.number for one in looked if _asks(one, found, merges, looked, rules))[:2]
+    asks = tuple(one.number for one in looked if _asks(one, found, merges, rules))[:ASKED]
     return Verdict(found, merges, asks, tuple(looked))
 
 
@@ -79,7 +81,7 @@ def _guard(one: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> str:
         return ""
     if one.names.compatible is False:
         return "recycled" if one.recycled else "other_name"
-    if one.personal:
+    if one.personal or one.doubtful:
         return ""
     if one.desk:
         return _desk_guard(one, mine, theirs, rules)
@@ -99,7 +101,12 @@ def _desk_guard(one: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> str:
 
 
 def _same(
-    best: Candidate, other: Candidate, others: Mapping[int, Facts], world: World, rules: Rules, apart: Collection[Pair],
+    best: Candidate,
+    other: Candidate,
+    others: Mapping[int, Facts],
+    world: World,
+    rules: Rules,
+    apart: Collection[Pair],
 ) -> bool:
     """Whether the newcomer shows that two contacts are one."""
     if not other.joins or pair(best.number, other.number) in apart:
@@ -111,11 +118,23 @@ def _same(
     firm = [bool(one.weighed.accounts or one.weighed.personal) for one in (best, other)]
     if all(firm):
         return True
-    loose = ours if not firm[0] else theirs
-    return any(firm) and (bool(between.names.compatible) or not loose.reachable)
+    loose, side = (ours, best) if not firm[0] else (theirs, other)
+    if not any(firm):
+        return False
+    return (
+        bool(between.names.compatible)
+        or between.names.full
+        or bool(side.weighed.names.compatible)
+        or not loose.reachable
+    )
 
 
-def _asks(one: Candidate, found: int, merges: Sequence[int], looked: Sequence[Candidate], rules: Rules) -> bool:
+def _asks(one: Candidate, found: int, merges: Sequence[int], rules: Rules) -> bool:
+    """Whether a person shall look: it is likely enough, and two names for one number within days are worth a look."""
     if one.number == found or one.number in merges:
         return False
-    return not found and one.weighed.score >= rules.ask and one.guard in ("near_without_name",)
+    soon = one.weighed.idle <= rules.latest_user_days * DAY_S
+    if one.guard == "other_name":
+        return soon and bool(one.weighed.personal)
+    likely = one.weighed.score >= rules.ask
+    return likely and (one.guard in ("", "near_without_name") or (one.guard == "shared_without_name" and soon))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hub.identity.data import given_names, junk_words
 from hub.identity.data.mail_domains import FREE, ROLES
@@ -86,7 +87,7 @@ def _mashed(word: str) -> bool:
         return False
     if len(set(low)) == 1 or any(low in row or low in row[::-1] or low in row * 2 for row in ROWS):
         return True
-    flips = sum(a.islower() and b.isupper() for a, b in zip(word, word[1:], strict=False))
+    flips = sum(a.islower() and b.isupper() for a, b in pairwise(word))
     return flips >= 3 or _unheard(low) > UNHEARD
 
 

@@ -203,7 +203,7 @@ def surname_agrees(a: Name, b: Name) -> bool | None:
         return None
     if len(a.last) == 1 or len(b.last) == 1:
         return None if a.surname[0] == b.surname[0] else False
-    return _near(a.surname, b.surname)
+    return _near(a.surname, b.surname) or _near(latin(a.last), latin(b.last))
 
 
 def middle_agrees(a: Name, b: Name) -> bool | None:

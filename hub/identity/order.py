@@ -114,10 +114,11 @@ def _around(tokens: Sequence[str], at: int) -> Parts:
 
 def _with_initials(tokens: Sequence[str], short: Sequence[str]) -> Parts:
     last = next(t for t in tokens if len(t) > 1 or t is tokens[-1])
-    if known(last) and tokens[0] == last:
-        return Parts(last, short[-1], " ".join(short[:-1]), "first_last")
+    if known(last) and tokens[0] == last and len(short) == 1:
+        return Parts(last, short[-1], "", "first_last")
     order = "last_first" if tokens[0] == last else "first_last"
-    return Parts(short[0], last, " ".join(short[1:]), order)
+    doubt = order == "last_first" and len(short) == 1 and not SURNAME.fullmatch(last)
+    return Parts(short[0], last, " ".join(short[1:]), order, ("guessed",) if doubt else ())
 
 
 def _pair(tokens: Sequence[str]) -> Parts:

@@ -44,6 +44,7 @@ class Rules:
     own_domain: float = 4.0
     city: float = 1.0
     other_city: float = -1.0
+    lately: float = 3.0
     given_most: float = 7.0
     surname_most: float = 11.0
     near_surname: float = 4.5

@@ -125,5 +125,7 @@ def one_script(text: str) -> str:
 def _one_script(word: str) -> str:
     if not (HAS_CYRILLIC.search(word) and HAS_LATIN.search(word)):
         return word
-    cyrillic = len(HAS_CYRILLIC.findall(word))
-    return word.translate(TO_CYRILLIC if cyrillic * 2 >= len(word) else TO_LATIN)
+    for whole, other in ((word.translate(TO_CYRILLIC), HAS_LATIN), (word.translate(TO_LATIN), HAS_CYRILLIC)):
+        if not other.search(whole):
+            return whole
+    return word.translate(TO_CYRILLIC if len(HAS_CYRILLIC.findall(word)) * 2 >= len(word) else TO_LATIN)

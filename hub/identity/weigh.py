@@ -45,6 +45,7 @@ class Weighed:
     personal: list[str] = field(default_factory=list)
     desk: list[str] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
     firm: bool = False
     alone: bool = False  # a browser that nobody else has used
     recycled: bool = False
@@ -68,6 +69,7 @@ def weigh(mine: Facts, theirs: Facts, world: World, rules: Rules) -> Weighed:
     _near(found, mine, theirs, world, rules)
     _surroundings(found, mine, theirs, rules)
     _names(found, world, rules)
+    _lately(found, mine, theirs, rules)
     last = [theirs.ids[place].last for place in common]
     found.idle = mine.at - max(last) if last else mine.at - theirs.at
     found.recycled = (
@@ -92,7 +94,7 @@ def _identifier(found: Weighed, place: str, mine: Tie, theirs: Tie, world: World
         return
     bits = {"p": _number, "m": _mailbox, "v": _browser}[kind](shared, personal, crowd, rules)
     bits -= rules.holder * log2(crowd) if kind != "v" else 0.0
-    (found.personal if personal and kind != "v" else found.desk).append(place)
+    (found.desk if shared or kind == "v" else found.personal if personal else found.doubtful).append(place)
     found.alone = found.alone or (kind == "v" and crowd == 1)
     code = {"p": "number", "m": "mailbox", "v": "browser"}[kind]
     code = f"shared_{code}" if shared or (kind == "v" and crowd > 1) else code if personal else f"weak_{code}"
@@ -119,7 +121,7 @@ def _near(found: Weighed, mine: Facts, theirs: Facts, world: World, rules: Rules
     have = {place[0] for place in found.personal}
     growth = rules.growth * log2(max(world.people, rules.base) / rules.base)
     if "p" not in have:
-        pair = next(((a, b) for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b)), None)
+        pair = next(((a, b) for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b) or _abroad(a, b)), None)
         if pair:
             found.near.append(f"p:{pair[1]}")
             found.pieces.append(Piece("near_number", round(rules.near_number - growth, 1), f"p:{pair[1]}"))
@@ -135,6 +137,11 @@ def _one_slip(a: str, b: str) -> bool:
     if a == b or abs(len(a) - len(b)) > 1 or a[:3] != b[:3]:
         return False
     return OSA.distance(a, b, score_cutoff=1) <= 1
+
+
+def _abroad(a: str, b: str) -> bool:
+    """The same national number read with the codes of two countries: a site is visited from next door."""
+    return a != b and len(a) > 10 and a[-9:] == b[-9:]
 
 
 def _near_mailbox(a: str, b: str, theirs: Facts, rules: Rules) -> tuple[float, str, str]:
@@ -185,6 +192,13 @@ def _surroundings(found: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> N
     if mine.towns and theirs.towns:
         town = next((one for one in mine.towns if one in theirs.towns), "")
         found.pieces.append(Piece("town", rules.city, town) if town else Piece("other_town", rules.other_city))
+
+
+def _lately(found: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> None:
+    """The same first name from the same desk on the same day is more often one person than two."""
+    soon = any(abs(mine.at - theirs.ids[place].last) <= DAY_S for place in found.desk)
+    if soon and found.names.given is Agree.SAME:
+        found.pieces.append(Piece("lately", rules.lately))
 
 
 # ── names ────────────────────────────────────────────────────────────────────────────────────────

@@ -11,30 +11,42 @@ admin administrator asdf asdfg asdfasdf qwe qwerty qwertz йцукен фыва 
 """
 )
 
-OF_FORMS = words("связи формы форма заявка заявки сайта form message lead name your vorname nombre nom user имя de formulario formulaire 1 2 3")
+OF_FORMS = words(
+    "связи формы форма заявка заявки сайта form message lead name your vorname nombre nom user имя de"
+    " formulario formulaire 1 2 3"
+)
 
 OFFER = re.compile(
-    r"\bseo\b|backlink|first page of google|(?:top|топ)[ -]?10\b|продвижени\w+ сайт|раскрутк\w+|casino|казино|ставк\w+ на спорт"
+    r"\bseo\b|backlink|first page of google|(?:top|топ)[ -]?10\b|продвижени\w+ сайт|раскрутк\w+|casino|казино"
+    r"|ставк\w+ на спорт"
     r"|\bcrypto|bitcoin|\bbtc\b|криптовал|forex|\bno deposit\b|viagra|\bfollowers\b|подписчик\w+ (?:дешево|от|в)"
-    r"|заработ\w+ (?:от|до|в интернет|без|на дому|из дома)|без вложений|пассивн\w+ доход|earn (?:\$|€|money|from)|passive income|double your"
-    r"|баз[ыау] (?:данных|клиентов|email|e-mail|компаний|телефонов)|email (?:list|database)|base de donn[ée]es|leads? database"
-    r"|we offer\b|i am a (?:web|graphic|freelance)|noticed (?:errors|issues|that your)|your website\b.*\b(?:rank|traffic|errors|redesign)"
-    r"|коммерческое предложение|предлагаем (?:вам |вашей )?(?:базы|услуги|поставк|сотрудничеств|продвижен)|вы(?:играл|играла) (?:грант|приз)"
-    r"|выигра\w+ (?:грант|приз)|вы выиграли|you(?:'ve| have)? won\b|claim your|кредит без отказа|loan offer|guest post|link building"
+    r"|заработ\w+ (?:от|до|в интернет|без|на дому|из дома)|без вложений|пассивн\w+ доход"
+    r"|earn (?:\$|€|money|from)|passive income|double your"
+    r"|баз[ыау] (?:данных|клиентов|email|e-mail|компаний|телефонов)|email (?:list|database)|base de donn[ée]es"
+    r"|leads? database"
+    r"|we offer\b|i am a (?:web|graphic|freelance)|noticed (?:errors|issues|that your)"
+    r"|your website\b.*\b(?:rank|traffic|errors|redesign)"
+    r"|коммерческое предложение|предлагаем (?:вам |вашей )?(?:базы|услуги|поставк|сотрудничеств|продвижен)"
+    r"|вы(?:играл|играла) (?:грант|приз)"
+    r"|выигра\w+ (?:грант|приз)|вы выиграли|you(?:'ve| have)? won\b|claim your|кредит без отказа|loan offer"
+    r"|guest post|link building"
     r"|wir bieten (?:ihnen|seo)|suchmaschinenoptimierung|posicionamiento (?:web|seo)|r[ée]f[ée]rencement",
     re.I,
 )
 """What others want to sell to us. One sign: a customer may want SEO, too."""
 
 AUTOMATIC = re.compile(
-    r"mail delivery (?:failed|subsystem)|undeliver|delivery status notification|returning message to sender|message not delivered"
-    r"|automatische antwort|abwesenheit|auto(?:matic)?[ -]?(?:reply|response)|out of (?:the )?office|автоответ|r[ée]ponse automatique"
+    r"mail delivery (?:failed|subsystem)|undeliver|delivery status notification|returning message to sender"
+    r"|message not delivered"
+    r"|automatische antwort|abwesenheit|auto(?:matic)?[ -]?(?:reply|response)|out of (?:the )?office|автоответ"
+    r"|r[ée]ponse automatique"
     r"|respuesta autom[áa]tica|не доставлено|недоставлен",
     re.I,
 )
 
 SEEKS_WORK = re.compile(
-    r"ищу работу|резюме во вложении|(?:моё|мое|прикладываю|высылаю|отправляю) резюме|шукаю роботу|(?:my|attached) (?:cv|resume)\b|looking for a job|job application"
+    r"ищу работу|резюме во вложении|(?:моё|мое|прикладываю|высылаю|отправляю) резюме|шукаю роботу"
+    r"|(?:my|attached) (?:cv|resume)\b|looking for a job|job application"
     r"|bewerbung (?:als|um)|busco (?:trabajo|empleo)|cherche un emploi",
     re.I,
 )

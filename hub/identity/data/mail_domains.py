@@ -58,7 +58,8 @@ MISTAKES = {
 
 PLACEHOLDERS = words(
     """
-test.com test.ru test.test test.de test.net testing.com domain.com domain.ru nomail.ru noemail.ru yourdomain.com mydomain.com site.com
+test.com test.ru test.test test.de test.net testing.com domain.com domain.ru nomail.ru noemail.ru
+yourdomain.com mydomain.com site.com
 site.ru sample.com none.com none.ru no.com no.no nomail.com noemail.com no-email.com nothing.com email.email
 asdf.com asd.ru asd.com qwerty.com qwerty.ru qwe.ru qwe.com aaa.com aaa.ru aa.aa a.ru a.com b.com abc.com 123.com
 123.ru spam.com spam.ru nospam.com xxx.com xxx.xxx fake.com fake.ru null.com company.com

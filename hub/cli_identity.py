@@ -1,0 +1,86 @@
+"""`leadhub identity`: run a stream or a table through the resolver, and ask why."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hub.identity.rules import BadRules, Rules, configured
+from hub.identity.stream import Stream
+from hub.identity.table import THRESHOLD, Kind, groups_of
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.group()
+def identity() -> None:
+    """Who is whom: one person, one contact."""
+
+
+@identity.command()
+@click.option("--in", "source", type=FILE, required=True, help="Events, one JSON object a line, in order of time.")
+@click.option("--out", "target", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--config", type=FILE, help="TOML with rules that differ from the defaults.")
+@click.option("--time", "timed", is_flag=True, help="Add CPU milliseconds to each decision.")
+def resolve(source: Path, target: Path, config: Path | None, timed: bool) -> None:
+    """Resolve a stream of events on a fresh base and write one decision a line."""
+    stream = Stream(_rules(config), time.process_time if timed else None)
+    with target.open("w", encoding="utf-8") as file:
+        for row in stream.run(_events(source)):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+@identity.command()
+@click.option("--csv", "source", type=FILE, required=True)
+@click.option("--fields", required=True, help=f"column=kind,...; kinds: {', '.join(Kind)}")
+@click.option("--id", "key", default="", help="Column that names a row; without it rows are counted from 0.")
+@click.option("--threshold", default=THRESHOLD, show_default=True, help="Bits from which two rows are one person.")
+def table(source: Path, fields: str, key: str, threshold: float) -> None:
+    """Group the rows of a CSV file by person; prints row and group, one a line."""
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, skipinitialspace=True))
+    wanted = _fields(fields, rows[0] if rows else {})
+    for number, group in enumerate(groups_of(rows, wanted, threshold)):
+        click.echo(json.dumps({"row": rows[number].get(key) or str(number), "group": group}, ensure_ascii=False))
+
+
+def _rules(config: Path | None) -> Rules:
+    if config is None:
+        return Rules()
+    try:
+        return configured(tomllib.loads(config.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, BadRules) as error:
+        raise click.ClickException(f"{config}: {error}") from None
+
+
+def _events(source: Path) -> Iterator[Mapping[str, Any]]:
+    with source.open(encoding="utf-8", errors="surrogatepass") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                event = json.loads(line)
+                yield {**event, "event_id": event["event_id"], "ts": event["ts"]}
+            except (ValueError, KeyError, TypeError) as error:
+                raise click.ClickException(
+                    f"{source}, line {number}: not an event ({type(error).__name__}: {error}); needs event_id and ts"
+                ) from None
+
+
+def _fields(text: str, first: Mapping[str, Any]) -> dict[str, Kind]:
+    fields = {}
+    for part in filter(None, text.split(",")):
+        name, _, kind = part.strip().partition("=")
+        if kind not in set(Kind) or (first and name not in first):
+            raise click.ClickException(
+                f"{part!r}: wanted is column=kind; columns are {', '.join(first)}; kinds are {', '.join(Kind)}"
+            )
+        fields[name] = Kind(kind)
+    return fields
