@@ -32,7 +32,7 @@ from connectors.contract import (
     Setting,
     Step,
 )
-from connectors.crms.espocrm.api import Api, now, reason, rows
+from connectors.crms.espocrm.api import Api, further, now, reason, rows
 from connectors.crms.espocrm.hooks import hints, hook_of
 from connectors.crms.espocrm.scan import PAGE, Scan
 from connectors.crms.espocrm.setup import provision, schema
@@ -72,7 +72,7 @@ class EspoCRM(CRM):
         marker_field=MARKER,
         marker_lookup="strong",
         delete=True,
-        strategies=("native", "held"),
+        strategies=("native",),
         hooks_signed=True,
     )
 
@@ -110,7 +110,7 @@ class EspoCRM(CRM):
         scan = Scan.read(cursor)
         told, answer = self.api.read(kind, scan.params(self.page))
         found = [self._whole(kind, row, alone=bool(scan.since)) for row in rows(told)]
-        if len(found) >= self.page:
+        if found and further(told, self.page):
             last = found[-1]
             return Changes(tuple(found), scan.after(now(answer), _stamp(last), last.ref), more=True)
         return Changes(tuple(found), scan.end(now(answer), self.facts.lag + self.facts.precision))

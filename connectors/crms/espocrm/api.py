@@ -62,6 +62,12 @@ def rows(told: Row) -> list[Row]:
     return [row for row in found if isinstance(row, dict) and row.get("id")] if isinstance(found, list) else []
 
 
+def further(told: Row, page: int) -> bool:
+    """Whether there is more: instead of a total, X-No-Total gives -1 for that and -2 for the end."""
+    total = told.get("total")
+    return total == -1 if total in (-1, -2) else len(rows(told)) >= page
+
+
 def now(answer: Answer) -> int:
     """The remote clock, which is the only one its change times can be compared with."""
     try:

@@ -124,7 +124,8 @@ def rows(kind: str) -> Answer:
             found = [row for row in found if state.clock() - row["written"] >= state.lag]
         by = args.get("orderBy", "createdAt")
         found.sort(key=lambda row: (row.get(by) or "", row["id"]), reverse=args.get("order") == "desc")
-        return jsonify({"total": -2, "list": [shown(row, whole=False) for row in found[offset : offset + size]]})
+        total = len(found) if request.headers.get("X-No-Total") != "true" else -1 if len(found) > offset + size else -2
+        return jsonify({"total": total, "list": [shown(row, whole=False) for row in found[offset : offset + size]]})
 
 
 def _tree(args: Mapping[str, str]) -> list[Row]:
