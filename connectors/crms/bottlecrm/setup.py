@@ -114,9 +114,11 @@ def provision(api: Api, steps: Sequence[Step]) -> list[str]:
 
 def _act(step: Step) -> Callable[[Api, Step], str]:
     leads = step.what == "stage" and not step.under
-    if (act := _ACTS.get((step.what, step.action))) is None or leads:
+    act = None if leads else _ACTS.get((step.what, step.action))
+    if act is None:
         what = "statuses of leads" if leads else f"a {step.what}"
-        raise Unsupported(f"BottleCRM lets no program {step.action} {what}")
+        error = Unsupported if step.action == "create" else Refuse
+        raise error(f"BottleCRM lets no program {step.action} {what}")
     return act
 
 
