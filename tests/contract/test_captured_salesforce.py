@@ -17,7 +17,7 @@ from connectors.http import Received
 SAMPLES = Path(__file__).parents[2].parent / "shared/facts/crm/samples/salesforce"
 FIELDS = [
     {"name": name, "type": "string", "createable": True, "updateable": True, "nillable": True, "custom": "__" in name}
-    for name in ("Id", "LastName", "Company", "Status", "IsConverted", "SystemModstamp", "HubId__c")
+    for name in ("Id", "LastName", "Company", "Status", "IsConverted", "SystemModstamp", "HUB_ID__c")
 ]
 
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="captured messages of Salesforce are not here")
@@ -73,7 +73,7 @@ def test_outcomes_of_a_collection() -> None:
     assert isinstance(bad.error, Refuse)
     assert list(bad.error.fields) == ["LastName"]
     [wish] = http.sent[1]["json"]["compositeRequest"]
-    assert wish["url"] == "/services/data/v62.0/composite/sobjects/Lead/HubId__c"
+    assert wish["url"] == "/services/data/v62.0/composite/sobjects/Lead/HUB_ID__c"
 
 
 @pytest.mark.parametrize(

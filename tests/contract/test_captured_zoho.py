@@ -16,8 +16,8 @@ from connectors.http import Received
 from connectors.testing.crm import AT
 
 SAMPLES = Path(__file__).parents[2].parent / "shared/facts/crm/samples/zoho"
-FIELDS = [{"id": "1", "api_name": name, "data_type": "text", "custom_field": "Hub" in name}
-          for name in ("Last_Name", "Email", "Lead_Status", "Modified_Time", "Hub_Id")]  # fmt: skip
+FIELDS = [{"id": "1", "api_name": name, "data_type": "text", "custom_field": "HUB" in name}
+          for name in ("Last_Name", "Email", "Lead_Status", "Modified_Time", "HUB_ID")]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="captured messages of Zoho are not here")
 
@@ -61,7 +61,7 @@ def test_outcomes_of_an_upsert() -> None:
     assert isinstance(three.error, Refuse)
     assert list(three.error.fields) == ["Last_Name"]
     assert http.sent[1]["url"] == "https://www.zohoapis.eu/crm/v8/Leads/upsert"
-    assert http.sent[1]["json"]["duplicate_check_fields"] == ["Hub_Id"]
+    assert http.sent[1]["json"]["duplicate_check_fields"] == ["HUB_ID"]
 
 
 def test_a_twin_is_named() -> None:

@@ -64,7 +64,7 @@ def connect(served: tuple[Organisation, str]) -> Iterator[Callable[..., Salesfor
 
 
 MARKERS = [
-    Step("field", "create", {"name": "Hub id", "type": "text", "code": "HubId__c"}, under=kind) for kind in KINDS
+    Step("field", "create", {"name": "Hub id", "type": "text", "code": "HUB_ID__c"}, under=kind) for kind in KINDS
 ]
 
 
@@ -88,10 +88,10 @@ def steps(schema: Schema) -> list[Step]:
         Step(
             "field",
             "create",
-            {"name": "Block", "type": "select", "code": "HubBlock__c", "options": options},
+            {"name": "Block", "type": "select", "code": "HUB_BLOCK__c", "options": options},
             under=LEADS,
         ),
-        Step("field", "create", {"name": "Inquiry", "type": "textarea", "code": "HubText__c"}, under=DEALS),
+        Step("field", "create", {"name": "Inquiry", "type": "textarea", "code": "HUB_TEXT__c"}, under=DEALS),
     ]
 
 
@@ -154,7 +154,7 @@ def test_a_thousand_leads_with_their_people_are_two_calls(crm: Salesforce, organ
     [person] = crm.get(PEOPLE, [one.includes[0].ref])
     assert lead
     assert person
-    assert (lead.values["HubId__c"], person.values["HubId__c"]) == ("L-777", "C-777")
+    assert (lead.values["HUB_ID__c"], person.values["HUB_ID__c"]) == ("L-777", "C-777")
     assert lead.values["Name"] == person.values["Name"] == "Nora Feld 777"
     assert lead.values["phones"] == person.values["phones"] == [{"value": "+12025550777", "enum_code": "MobilePhone"}]
     assert lead.values["Company"] == UNKNOWN
@@ -300,7 +300,7 @@ def test_a_conversion_is_the_vendors_own(crm: Salesforce, organisation: Organisa
     assert lead.links[DEALS] == (deal.ref,)
     assert lead.links[PEOPLE] == (made.includes[0].ref,)
     assert {name: deal.values[name] for name in DEAL} == DEAL
-    assert deal.values["HubId__c"] == "D-1"
+    assert deal.values["HUB_ID__c"] == "D-1"
     assert len(organisation.rows[PEOPLE]) == len(organisation.rows[FIRMS]) == len(organisation.rows[DEALS]) == 1
     assert deal.values["CloseDate"] == organisation.day(90)
 
@@ -397,7 +397,7 @@ def test_a_field_that_people_hid_is_forgotten(crm: Salesforce, organisation: Org
     organisation.shown.clear()
     [seen] = crm.changes(LEADS, "").records
     assert seen.ref == made.ref
-    with pytest.raises(Pause, match="HubId__c"):
+    with pytest.raises(Pause, match="HUB_ID__c"):
         crm.find(LEADS, {"marker": "L-1"})
 
 
@@ -422,7 +422,7 @@ def test_statuses_and_stages_are_pipelines(crm: Salesforce, organisation: Organi
 
 
 def test_a_new_field_is_shown_to_our_profile_once(crm: Salesforce, organisation: Organisation) -> None:
-    assert {f"{kind}.HubId__c" for kind in KINDS} <= organisation.shown
+    assert {f"{kind}.HUB_ID__c" for kind in KINDS} <= organisation.shown
     assert crm.provision(MARKERS) == crm.provision(MARKERS)
     assert len(organisation.custom) == len(KINDS)
 
@@ -430,7 +430,7 @@ def test_a_new_field_is_shown_to_our_profile_once(crm: Salesforce, organisation:
 def test_a_field_is_renamed(crm: Salesforce, organisation: Organisation) -> None:
     [ref] = crm.provision(MARKERS[:1])
     crm.provision([Step("field", "change", {"name": "Number"}, ref=ref, under=LEADS, before={"name": "Hub id"})])
-    assert organisation.fields[LEADS]["HubId__c"]["label"] == "Number"
+    assert organisation.fields[LEADS]["HUB_ID__c"]["label"] == "Number"
 
 
 @pytest.mark.parametrize(("what", "action"), [("stage", "create"), ("pipeline", "create"), ("hook", "create")])
@@ -442,7 +442,7 @@ def test_what_people_do_in_setup_is_unsupported(crm: Salesforce, what: str, acti
 def test_the_default_mapping_fits_the_account(crm: Salesforce) -> None:
     text = shipped("salesforce")
     kinds = {"contact": PEOPLE, "company": FIRMS, "lead": LEADS, "deal": DEALS}
-    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("Hub")}
+    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("HUB_")}
     crm.provision([Step("field", "create", {"code": code, "type": "text"}, under=kinds[kind]) for kind, code in wanted])
     fields = crm.describe().fields
     tables = {"owners": {"7": "0055g0000000012AAA"}}

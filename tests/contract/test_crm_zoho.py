@@ -66,7 +66,7 @@ def connect(served: tuple[Organisation, str]) -> Iterator[Callable[..., Zoho]]:
         wire.close()
 
 
-MARKERS = [Step("field", "create", {"name": "Hub id", "type": "text", "code": "Hub_Id"}, under=kind) for kind in KINDS]
+MARKERS = [Step("field", "create", {"name": "Hub id", "type": "text", "code": "HUB_ID"}, under=kind) for kind in KINDS]
 
 
 @pytest.fixture
@@ -95,9 +95,9 @@ def steps(schema: Schema) -> list[Step]:
     options = ["lead", "deal"]
     return [
         Step(
-            "field", "create", {"name": "Block", "type": "select", "code": "Hub_Block", "options": options}, under=LEADS
+            "field", "create", {"name": "Block", "type": "select", "code": "HUB_BLOCK", "options": options}, under=LEADS
         ),
-        Step("field", "create", {"name": "Inquiry", "type": "textarea", "code": "Hub_Text"}, under=DEALS),
+        Step("field", "create", {"name": "Inquiry", "type": "textarea", "code": "HUB_TEXT"}, under=DEALS),
         Step("hook", "create", {"address": "https://hub.example.com/in/abc"}),
     ]
 
@@ -168,7 +168,7 @@ def test_leads_with_their_people_go_a_hundred_a_call(crm: Zoho, organisation: Or
     [person] = crm.get(PEOPLE, [one.includes[0].ref])
     assert lead
     assert person
-    assert (lead.values["Hub_Id"], person.values["Hub_Id"]) == ("L-777", "C-777")
+    assert (lead.values["HUB_ID"], person.values["HUB_ID"]) == ("L-777", "C-777")
     assert lead.values["Full_Name"] == person.values["Full_Name"] == "Nora Feld 777"
     assert lead.values["phones"] == [{"value": "+12025550777", "enum_code": "Mobile"}]
     assert lead.values["Company"] == UNKNOWN
@@ -341,7 +341,7 @@ def test_a_conversion_is_the_vendors_own_and_one_call(crm: Zoho, organisation: O
     assert read.links[DEALS] == (deal.ref,)
     assert read.links[PEOPLE] == (person,)
     assert {name: deal.values[name] for name in DEAL} == DEAL
-    assert deal.values["Hub_Id"] == "D-1"
+    assert deal.values["HUB_ID"] == "D-1"
     assert len(organisation.rows[PEOPLE]) == len(organisation.rows[DEALS]) == 1
 
 
@@ -427,7 +427,7 @@ def test_no_more_fields_are_asked_for_than_zoho_shows(crm: Zoho, organisation: O
     crm.describe()
     names = crm.columns(LEADS)
     assert len(names) < MOST_FIELDS
-    assert "Hub_Id" in names
+    assert "HUB_ID" in names
     [made] = done(crm.write([Op(LEADS, sample(1))]))
     assert [one.ref for one in crm.changes(LEADS, "").records] == [made.ref]
     assert crm.get(LEADS, [made.ref])[0]
@@ -435,10 +435,10 @@ def test_no_more_fields_are_asked_for_than_zoho_shows(crm: Zoho, organisation: O
 
 def test_a_field_that_people_removed_is_forgotten(crm: Zoho, organisation: Organisation) -> None:
     [made] = done(crm.write([Op(LEADS, sample(1))]))
-    del organisation.fields[LEADS]["Hub_Id"]
+    del organisation.fields[LEADS]["HUB_ID"]
     [seen] = crm.changes(LEADS, "").records
     assert seen.ref == made.ref
-    with pytest.raises(Pause, match="Hub_Id"):
+    with pytest.raises(Pause, match="HUB_ID"):
         crm.find(LEADS, {"marker": "L-1"})
 
 
@@ -462,7 +462,7 @@ def test_statuses_and_stages_are_pipelines(crm: Zoho, organisation: Organisation
 def test_a_field_is_renamed(crm: Zoho, organisation: Organisation) -> None:
     [ref] = crm.provision(MARKERS[:1])
     crm.provision([Step("field", "change", {"name": "Number"}, ref=ref, under=LEADS, before={"name": "Hub id"})])
-    assert organisation.fields[LEADS]["Hub_Id"]["field_label"] == "Number"
+    assert organisation.fields[LEADS]["HUB_ID"]["field_label"] == "Number"
 
 
 @pytest.mark.parametrize(("what", "action"), [("stage", "create"), ("pipeline", "create")])
@@ -481,7 +481,7 @@ def test_a_notification_without_our_token_hints_at_nothing(crm: Zoho) -> None:
 def test_the_default_mapping_fits_the_account(crm: Zoho) -> None:
     text = shipped("zoho")
     kinds = {"contact": PEOPLE, "company": FIRMS, "lead": LEADS, "deal": DEALS}
-    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("Hub_")}
+    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("HUB_")}
     crm.provision([Step("field", "create", {"code": code, "type": "text"}, under=kinds[kind]) for kind, code in wanted])
     fields = crm.describe().fields
     check(text, {"owners": {"7": "554023000000235012"}}, remote={hub: fields[kind] for hub, kind in kinds.items()})

@@ -1,6 +1,6 @@
 """Salesforce: leads are records of their own, and become an account, a contact and an opportunity when converted.
 
-Guarantees: a create may be repeated, the external id `HubId__c` finds what is there; an op whose answer was lost is
+Guarantees: a create may be repeated, the external id `HUB_ID__c` finds what is there; an op whose answer was lost is
 `Lost`; one bad record fails alone; a scan of changes goes back far enough for what was committed late, and shows what
 was deleted or merged.
 

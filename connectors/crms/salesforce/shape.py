@@ -17,7 +17,7 @@ from connectors.errors import Refuse
 
 LEADS, PEOPLE, FIRMS, DEALS, NOTES, TASKS = "Lead", "Contact", "Account", "Opportunity", "Note", "Task"
 KINDS = (LEADS, DEALS, PEOPLE, FIRMS)
-MARKER = "HubId__c"
+MARKER = "HUB_ID__c"
 UNKNOWN = "[not provided]"
 """What Salesforce's own web forms write into a field that must not be empty."""
 

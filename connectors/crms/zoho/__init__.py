@@ -1,6 +1,6 @@
 """Zoho CRM: leads are records of their own, and become an account, a contact and a deal when converted.
 
-Guarantees: a create may be repeated, the unique field `Hub_Id` finds what is there; an op whose answer was lost is
+Guarantees: a create may be repeated, the unique field `HUB_ID` finds what is there; an op whose answer was lost is
 `Lost`; one bad record fails alone; a scan of changes shows what was converted and deleted, too.
 
 Values are Zoho's fields under their own names; references are ids, None is empty, times have an offset. `phones` and

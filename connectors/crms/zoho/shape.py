@@ -17,7 +17,7 @@ from connectors.errors import Refuse
 
 LEADS, PEOPLE, FIRMS, DEALS, NOTES, TASKS = "Leads", "Contacts", "Accounts", "Deals", "Notes", "Tasks"
 KINDS = (LEADS, DEALS, PEOPLE, FIRMS)
-MARKER = "Hub_Id"
+MARKER = "HUB_ID"
 UNKNOWN = "[not provided]"
 MOST_FIELDS = 50
 """A query and a list show at most so many; fields of the hub come first among those that were added."""
