@@ -26,6 +26,7 @@ from connectors.crms.twenty.shape import flat, nested, ours, ref_of, theirs
 from connectors.errors import Missing, Pause, Refuse, Retry, Unverified
 from connectors.http import Gate, Wire
 from connectors.testing.crm import AT, CRMContract, Rig
+from mappings import load, shipped
 
 TOKEN = "sandbox-token"
 SECRET = "hook-secret"
@@ -603,6 +604,34 @@ def test_a_captured_hook_and_its_signature() -> None:
     assert crm.touched(Raw(body, at, headers)) == [Hint("opportunities", told_by("webhook.json")["record"]["id"])]
     with pytest.raises(Unverified):
         crm.touched(Raw(body.replace(b"NEW", b"WON"), at, headers))
+
+
+# ── with its mapping ─────────────────────────────────────────────────────────────────────────────
+
+LEAD = {
+    "title": "Form: windows", "owner": "7", "amount": "1200.5", "reject_reason": "no money", "text": "Two\nlines",
+    "source": "web", "form": "f", "page": "https://a.test/p", "utm_source": "ads", "temperature": "hot",
+    "qualified_at": "2026-03-02T09:00:00+00:00", "block": "lead",
+}  # fmt: skip
+PERSON = {
+    "first_name": "Nora", "last_name": "Feld", "phones": [f"+1202555011{n}" for n in range(3)], "position": "Head",
+    "emails": ["nora@feld.test", "n2@feld.test"], "language": "en",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("role", "kind", "told"), [("lead", "opportunities", LEAD), ("contact", "people", PERSON)])
+def test_what_the_mapping_writes_reads_the_same(crm: Twenty, role: str, kind: str, told: dict[str, Any]) -> None:
+    mapping = load(shipped("twenty"), {"owners": {"7": crm.describe().users[0].ref}})
+    shapes: dict[str, dict[str, Any]] = {"hub_block": {"type": "select", "options": ["lead", "deal"]}}
+    codes = [line.crm for line in mapping.lines if line.kind == role and line.crm.startswith("hub_")]
+    crm.provision([Step("field", "create", {"name": c, "code": c, **shapes.get(c, {})}, under=kind) for c in codes])
+    [made] = done(crm.write([Op(kind, mapping.write(role, told, {}).values, marker="M-1")]))
+    [read] = crm.get(kind, [made.ref])
+    assert read
+    seen = mapping.read(role, read.values)
+    assert not seen.kept
+    assert {name: seen.values.get(name) for name in told if name in seen.values}.items() <= told.items()
+    assert mapping.write(role, told, read.values).values == {}
 
 
 # ── the board ────────────────────────────────────────────────────────────────────────────────────
