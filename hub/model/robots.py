@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
 
@@ -38,7 +39,7 @@ robot_run = Table(
     at("at", nullable=False),
     UniqueConstraint("robot_id", "subject_id", "occasion"),
 )
-WAITING = robot_run.c.state == "waiting"
+WAITING = sql("state = 'waiting'")
 Index("ix_robot_run_due", robot_run.c.due_at, sqlite_where=WAITING, postgresql_where=WAITING)
 Index("ix_robot_run_at", robot_run.c.robot_id, robot_run.c.at)
 Index("ix_robot_run_subject", robot_run.c.subject_id, robot_run.c.at)
@@ -56,7 +57,7 @@ task = Table(
     text("by"),
     text("occasion", unique=True),  # what asked for it; asking twice makes one task
 )
-UNDONE = task.c.done_at.is_(None)
+UNDONE = sql("done_at IS NULL")
 Index("ix_task_mine", task.c.member_id, task.c.due_at, sqlite_where=UNDONE, postgresql_where=UNDONE)
 
 letter = Table(
@@ -77,5 +78,5 @@ letter = Table(
     at("at", nullable=False),
 )
 """What leaves the house because of a robot. `unknown` was perhaps sent: a person looks, it never leaves twice."""
-LEAVING = letter.c.state.in_(("new", "sending"))
+LEAVING = sql("state IN ('new','sending')")
 Index("ix_letter_due", letter.c.due_at, sqlite_where=LEAVING, postgresql_where=LEAVING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
 from hub.model.people import contact
@@ -58,7 +59,8 @@ absence = Table(
     at("end", nullable=False),
     ref("stand_in_id"),
     text("why"),
-    at("spread_at"),  # when the open leads were given to others; null while they stay
+    at("spread_at"),  # when the open leads were given to others
+    at("back_at"),  # when those came back that were still where they went
 )
 
 presence = Table(
@@ -169,11 +171,15 @@ deadline = Table(
     at("next_at", nullable=False),  # what comes first of the two
     at("ended_at"),
     text("ended_by"),  # the journal line that was evidence
-    UniqueConstraint("lead_id", "kind", "started_at"),
 )
-RUNNING = deadline.c.state == "running"
+RUNNING = sql("state = 'running'")
 Index("ix_deadline_due", deadline.c.next_at, sqlite_where=RUNNING, postgresql_where=RUNNING)
-Index("ix_deadline_lead", deadline.c.lead_id, deadline.c.state)
+GOING = sql("state IN ('running','late')")
+Index(
+    "uq_deadline_going", deadline.c.lead_id, deadline.c.kind, unique=True,
+    sqlite_where=GOING, postgresql_where=GOING,
+)  # fmt: skip
+Index("ix_deadline_lead", deadline.c.lead_id)
 
 signal = Table(
     "signal",
@@ -187,13 +193,13 @@ signal = Table(
     at("over_at"),
 )
 """Something a head has to know, told once, and once more when it is over."""
-OPEN = signal.c.state == "open"
+OPEN = sql("state = 'open'")
 Index("uq_signal_open", signal.c.name, unique=True, sqlite_where=OPEN, postgresql_where=OPEN)
 
 follower = Table("follower", hub, text("name", primary_key=True), text("line_id"), json("near", list))
 """How far a reader of the journal has come. Lines may be committed a little out of order: `near` are the ids after
 `line_id` that it has handled."""
 
-HAS_COMPANY = contact.c.company_id.is_not(None)
+HAS_COMPANY = sql("company_id IS NOT NULL")
 Index("ix_contact_company", contact.c.company_id, sqlite_where=HAS_COMPANY, postgresql_where=HAS_COMPANY)
 """Own owners are looked for by company too."""

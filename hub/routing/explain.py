@@ -23,7 +23,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "taken": "{owner} took it first; it had been offered to everybody in “{pool}”.",
         "deadline": "Nothing was done in time: it went on to {owner}.",
         "gone": "Its responsible is not there any more: it went to {owner}.",
+        "away": "Its responsible is away: it went to {owner}.",
         "back": "{owner} is back and got it again.",
+        "chain": "{owner} is next in the chain of this deadline.",
         "person": "{owner} was chosen by hand.",
         "passed_over": "{who} would have been next, had {who} not been {why}.",
         "overflowed": "“{pools}” had no room, so it went on to “{pool}”.",
@@ -48,6 +50,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "taken": "Первым взял {owner}; лид предлагался всем в «{pool}».",
         "deadline": "Вовремя ничего не сделано: лид передан, ответственный теперь {owner}.",
         "gone": "Прежнего ответственного больше нет: ответственный теперь {owner}.",
+        "away": "Прежний ответственный отсутствует: ответственный теперь {owner}.",
+        "chain": "{owner} — следующий в цепочке этого срока.",
         "back": "Вернулся {owner}, и лид снова у него.",
         "person": "Ответственный выбран вручную: {owner}.",
         "passed_over": "Следующим был бы {who}, но он {why}.",
@@ -65,12 +69,12 @@ WHY_NOT: Mapping[str, Mapping[str, str]] = {
     "en": {
         "gone": "switched off", "away": "away", "skill": "without the skill", "full_open": "full of open leads",
         "full_day": "full for the day", "full_month": "full for the month", "closed": "off hours",
-        "unseen": "out of sight",
+        "slow": "too slow before", "unseen": "out of sight",
     },
     "ru": {
         "gone": "отключён", "away": "в отъезде", "skill": "без нужного навыка", "full_open": "занят открытыми лидами",
         "full_day": "набрал норму дня", "full_month": "набрал норму месяца", "closed": "не на работе",
-        "unseen": "давно не появлялся",
+        "slow": "прежде слишком медлителен", "unseen": "давно не появлялся",
     },
 }  # fmt: skip
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
@@ -149,7 +153,8 @@ class _Told:
             "turn": why.get("turn", ""), "of": why.get("of", ""), "skills": ", ".join(why.get("unskilled") or ()),
             "pools": "”, “".join(why.get("overflowed") or ()),
         }  # fmt: skip
-        keys = [by if by in self._texts else "person", "overflowed" if why.get("overflowed") else ""]
+        keys = [str(why.get("cause", "")), by if by in self._texts else "person"]
+        keys += ["overflowed" if why.get("overflowed") else ""]
         keys += [str(why.get("off_hours", "")), *(one for one in NOTES if why.get(one))]
         return tuple(self._texts[key].format(**values) for key in keys if key in self._texts)
 

@@ -164,10 +164,13 @@ class Floor:
         self.lineups: dict[str, tuple[str, tuple[tuple[str, int], ...]]] = {}
         """Pool and (member, share) of every lineup that took a turn, by key."""
         self._known: dict[tuple[str, frozenset[str], str], _Who] = {}
+        self._without = ""
 
-    def assign(self, pool_name: str, facts: Mapping[str, str], own: str, at: int) -> Assignment:
-        """Who gets a lead of this pool with these facts at this moment; `own` is the person's own owner or ""."""
+    def assign(self, pool_name: str, facts: Mapping[str, str], own: str, at: int, without: str = "") -> Assignment:
+        """Who gets a lead of this pool with these facts at this moment. `own` is the person's own owner or "";
+        `without` is the member who had it and was too slow."""
         pool = self.pools.get(pool_name) or Pool(pool_name)
+        self._without = without
         found = self._own(pool, own, at) if own and pool.own_first else None
         if found is None:
             found = self._from(pool, facts, at, ())
@@ -272,7 +275,7 @@ class Floor:
 
     def _who(self, pool: Pool, needed: frozenset[str], at: int, mode: str, when: int | None = None) -> _Who:
         """Those who take part; remembered until somebody may come or go. `when` is the moment they are asked about."""
-        place = (pool.name, needed, mode)
+        place = (pool.name, needed, f"{mode} {self._without}")
         found = self._known.get(place)
         if found is None or not found.since <= at < found.until:
             found = self._known[place] = self._gather(pool, needed, at, mode, at if when is None else when)
@@ -304,6 +307,8 @@ class Floor:
         person = self.people.get(member_id)
         if person is None or not person.active:
             return "gone"
+        if member_id == self._without:
+            return "slow"
         if person.absence(at):
             return "away"
         if not needed <= person.skills:

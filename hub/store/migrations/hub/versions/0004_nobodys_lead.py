@@ -86,8 +86,8 @@ def upgrade() -> None:
         "letter",
         ["due_at"],
         unique=False,
-        sqlite_where=sa.text("state IN ('new', 'sending')"),
-        postgresql_where=sa.text("state IN ('new', 'sending')"),
+        sqlite_where=sa.text("state IN ('new','sending')"),
+        postgresql_where=sa.text("state IN ('new','sending')"),
     )
     op.create_table(
         "lineup",
@@ -183,6 +183,7 @@ def upgrade() -> None:
         sa.Column("stand_in_id", sa.Text(), nullable=True),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("spread_at", sa.BigInteger(), nullable=True),
+        sa.Column("back_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_absence_member_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_absence")),
     )
@@ -285,7 +286,6 @@ def upgrade() -> None:
         sa.Column("ended_by", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["lead_id"], ["lead.id"], name=op.f("fk_deadline_lead_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deadline")),
-        sa.UniqueConstraint("lead_id", "kind", "started_at", name=op.f("uq_deadline_lead_id_kind_started_at")),
     )
     op.create_index(
         "ix_deadline_due",
@@ -295,7 +295,15 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'running'"),
         postgresql_where=sa.text("state = 'running'"),
     )
-    op.create_index("ix_deadline_lead", "deadline", ["lead_id", "state"], unique=False)
+    op.create_index("ix_deadline_lead", "deadline", ["lead_id"], unique=False)
+    op.create_index(
+        "uq_deadline_going",
+        "deadline",
+        ["lead_id", "kind"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('running','late')"),
+        postgresql_where=sa.text("state IN ('running','late')"),
+    )
     op.create_index(
         "ix_contact_company",
         "contact",

@@ -1,0 +1,74 @@
+"""Reads the journal as it grows: whoever follows it sees every line once, and what they did stands in the same commit.
+
+Ids begin with the time they were made, but a slow transaction commits lines older than some that are already there
+(PostgreSQL; SQLite has one writer). So a follower looks back as far as transactions last, and remembers what of that it
+has handled.
+"""
+
+from __future__ import annotations
+
+from base64 import b32hexencode
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from hub.clock import MINUTE, SECOND, Clock
+from hub.model import follower, journal
+from hub.store.engine import add_unless_there
+
+LOOK_BACK = {"sqlite": 2 * SECOND, "postgresql": 20 * SECOND}
+BEGIN_BEFORE = 10 * MINUTE
+"""A new follower does not act on what is older than that."""
+PORTION = 500
+
+
+def first_id(at: int) -> str:
+    """The smallest id that `Clock.new_id` makes at this time."""
+    return b32hexencode(max(0, at).to_bytes(6, "big") + bytes(10))[:26].decode()
+
+
+def made_at(row_id: str) -> int:
+    """The time in an id, to 8 milliseconds: nine of its characters."""
+    return int(row_id[:9], 32) << 3
+
+
+def unread(conn: Connection, clock: Clock, name: str, most: int = PORTION) -> Sequence[Any]:
+    """The next lines for this follower, oldest first; they count as read once the caller commits. Nothing while
+    another process reads under the same name."""
+    place = _place(conn, clock, name)
+    if place is None:
+        return []
+    near = set(place.near)
+    since = first_id(made_at(place.line_id) - LOOK_BACK[conn.dialect.name])
+    newer = select(journal).where(journal.c.id > since).order_by(journal.c.id).limit(most + len(near))
+    rows = [row for row in conn.execute(newer) if row.id not in near][:most]
+    if rows:
+        _moved(conn, name, place, rows)
+    return rows
+
+
+def _place(conn: Connection, clock: Clock, name: str) -> Any:
+    mine = select(follower).where(follower.c.name == name)
+    if conn.execute(mine).first() is None:
+        begin = {"name": name, "line_id": first_id(clock.now() - BEGIN_BEFORE), "near": []}
+        add_unless_there(conn, follower, begin)
+    return conn.execute(mine.with_for_update(skip_locked=True)).one_or_none()
+
+
+def _moved(conn: Connection, name: str, place: Any, rows: Sequence[Any]) -> None:
+    last = max(place.line_id, rows[-1].id)
+    since = first_id(made_at(last) - LOOK_BACK[conn.dialect.name])
+    near = [one for one in (*place.near, *(row.id for row in rows)) if one > since]
+    conn.execute(update(follower).where(follower.c.name == name).values(line_id=last, near=near))
+
+
+def anything_unread(conn: Connection, name: str) -> bool:
+    """A look without a writing transaction. May say yes for nothing, never no for something."""
+    place = conn.execute(select(follower).where(follower.c.name == name)).one_or_none()
+    if place is None:
+        return conn.execute(select(journal.c.id).limit(1)).first() is not None
+    since = first_id(made_at(place.line_id) - LOOK_BACK[conn.dialect.name])
+    newer = select(journal.c.id).where(journal.c.id > since).order_by(journal.c.id).limit(len(place.near) + 1)
+    near = set(place.near)
+    return any(row.id not in near for row in conn.execute(newer))
