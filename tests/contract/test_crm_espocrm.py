@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,7 +19,7 @@ from connectors.crms.espocrm.hooks import EVENTS
 from connectors.crms.espocrm.sandbox import Site, create_sandbox, serving
 from connectors.crms.espocrm.shape import DEALS, LEADS, NOTES, PEOPLE, TASKS, ours, theirs
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
-from connectors.http import Wire
+from connectors.http import Received, Wire
 from connectors.testing.crm import AT, CRMContract, Rig
 
 TOKEN = "sandbox-token"
@@ -471,3 +474,45 @@ def test_the_board_shows_and_moves_cards(crm: EspoCRM, served: tuple[Site, str])
         assert wire.send("POST", f"{place}/move", headers=headers, data=form).status == status
     wire.close()
     assert one(crm, LEADS, lead.ref).values["status"] == "Assigned"
+
+
+# ── answers nobody would expect ──────────────────────────────────────────────────────────────────
+
+ODD: list[Any] = [
+    {"id": {}}, {"id": 5}, {"user": 5}, {"user": {"id": {}}}, {"fields": 5},
+    {"fields": {"status": 5, "x": {"type": []}}},
+    {"fields": {"status": {"type": "enum", "options": {"a": 1}}, "stage": {"options": [None, {}]}}},
+    {"list": 5}, {"list": [5, None, {"id": 5}, {"id": []}], "total": -1}, {"list": [{"id": "a", "modifiedAt": 5}]},
+    {"list": [{"id": "a", "modifiedAt": "yesterday", "parentType": {}, "parentId": []}], "total": "many"},
+    {"id": "a", "phoneNumberData": 5, "emailAddressData": [5, {"emailAddress": {}}], "createdContactId": {}},
+    {"id": "a", "phoneNumber": {}, "secretKey": 5, "event": {}, "createdOpportunityId": []},
+]  # fmt: skip
+
+
+class Odd:
+    """An `Http` that always answers the same."""
+
+    def __init__(self, told: Any, status: int) -> None:
+        self.body, self.status = json.dumps(told).encode(), status
+
+    def send(self, method: str, url: str, **given: Any) -> Received:
+        return Received(self.status, {"date": "Wed, 27 May 2026 09:00:00 GMT"}, self.body)
+
+
+@pytest.mark.parametrize("status", [200, 400, 409])
+@pytest.mark.parametrize("told", ODD)
+def test_an_answer_of_the_wrong_shape_is_no_crash(told: Any, status: int) -> None:
+    crm = EspoCRM({"address": "crm.northwind.test"}, {"key": "k"}, Odd(told, status))
+    calls: list[Callable[[], object]] = [crm.check, crm.describe]
+    for kind in crm.facts.kinds:
+        calls += [partial(crm.changes, kind, "1"), partial(crm.get, kind, ["a", "2"])]
+        calls += [partial(crm.find, kind, {"marker": "L-1", "phone": "+12025550111"})]
+    for call in calls:
+        with suppress(Retry, Pause, Refuse):
+            call()
+    ops = [Op(DEALS, {"name": "x"}, links={LEADS: ("a",)}), with_person(1), Op(LEADS, {}, links={PEOPLE: ("a",)})]
+    with suppress(Pause):
+        assert all(isinstance(outcome, Done | Failed | Lost) for outcome in crm.write(ops))
+    body = b'[{"id":"a"}]'
+    with suppress(Retry, Unverified):
+        crm.touched(Raw(body, AT, {"signature": "YWJjOmRlZg=="}))

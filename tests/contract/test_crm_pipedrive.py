@@ -7,6 +7,8 @@ import queue
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,7 +21,7 @@ from connectors.crms.pipedrive.sandbox import Account, create_sandbox, serving
 from connectors.crms.pipedrive.scan import Scan
 from connectors.crms.pipedrive.setup import nearest
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported, Unverified
-from connectors.http import Gate, Wire
+from connectors.http import Gate, Received, Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
 
@@ -897,3 +899,43 @@ def test_the_board_shows_and_moves_cards(crm: Pipedrive, served: tuple[Account, 
     wire.close()
     assert one(crm, "leads", lead.ref).values["label_id"] == "archived"
     assert account.rows["leads"][lead.ref]["label_ids"] == [work]
+
+
+# ── answers nobody would expect ──────────────────────────────────────────────────────────────────
+
+ODD: list[Any] = [
+    None, 5, "x", [], {}, [5, None, [], "x"], [{}], [{"id": None}], [{"id": {}}], [{"id": [1]}],
+    [{"id": 1, "update_time": 5, "add_time": {}, "label_ids": "x", "emails": 5, "phones": [5, {"value": {}}, None]}],
+    [{"id": 1, "custom_fields": [1], "value": [1], "person_id": {"value": 3}, "status": 7, "address": []}],
+    [{"id": "1", "update_time": "yesterday", "is_archived": "no", "label_ids": [None, {}], "value": {"amount": {}}}],
+    [{"id": 1, "field_code": 5, "field_name": {}, "is_custom_field": True, "options": [5, {"id": []}], "name": None}],
+    {"items": [5, {"item": 5}, {"item": {"id": {}}}]}, {"items": "x"},
+    {"conversion_id": 5}, {"conversion_id": "j", "status": {}, "id": 1}, {"status": "completed", "conversion_id": "j"},
+]  # fmt: skip
+
+
+class Odd:
+    """An `Http` that always answers with the same data."""
+
+    def __init__(self, data: Any, more: Any) -> None:
+        self.body = json.dumps({"success": True, "data": data, "additional_data": more}).encode()
+
+    def send(self, method: str, url: str, **given: Any) -> Received:
+        headers = {"date": "Wed, 27 May 2026 09:00:00 GMT", "content-type": "application/json"}
+        return Received(200, headers, self.body)
+
+
+@pytest.mark.parametrize("more", [None, 5, {"next_cursor": 5}, {"pagination": {"more_items_in_collection": True}}])
+@pytest.mark.parametrize("data", ODD)
+def test_an_answer_of_the_wrong_shape_is_no_crash(data: Any, more: Any) -> None:
+    crm = Quick({"address": "northwind"}, {"token": "t"}, Odd(data, more))
+    calls: list[Callable[[], object]] = [crm.check, crm.describe]
+    for kind in crm.facts.kinds:
+        calls += [partial(crm.changes, kind, "1"), partial(crm.get, kind, ["1", "2"])]
+        calls += [partial(crm.find, kind, {"marker": "L-1", "phone": "+12025550111"})]
+    for call in calls:
+        with suppress(Retry, Pause, Refuse):
+            call()
+    ops = [Op("deals", {"title": "x"}, links={"leads": ("a",)}), Op("leads", {"label_id": "b", "tags": ["x"]}, ref="a")]
+    with suppress(Pause):
+        assert all(isinstance(one, Done | Failed | Lost) for one in crm.write(ops))

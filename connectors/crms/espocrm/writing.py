@@ -125,7 +125,7 @@ class Writer:
         """Who the lead is about, read before anything is sent."""
         ref = next(iter(links.get(PEOPLE, ())), "")
         row = self._before(f"{PEOPLE}/{quote(ref, safe='')}")[0] if ref else {}
-        return flat(PEOPLE, row, self._prefix).values if row else {}
+        return flat(PEOPLE, row, self._prefix).values if row.get("id") else {}
 
     def _seen(self, op: Op, answer: Answer, links: Mapping[str, tuple[str, ...]]) -> Record:
         if answer.status in {200, 201}:
@@ -160,6 +160,8 @@ class Writer:
         row, seen = self._before(f"{LEADS}/{quote(lead, safe='')}")
         if not row:
             raise Missing("EspoCRM has no such Lead any more")
+        if row.get("id") != lead:
+            raise Retry("EspoCRM answered with something else than the lead")
         if row.get("createdOpportunityId"):
             return Done(self._store(replace(op, ref=str(row["createdOpportunityId"]))), echoed=True)
         person = row.get("createdContactId") or next(iter(op.links.get(PEOPLE, ())), "")

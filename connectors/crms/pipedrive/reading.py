@@ -15,6 +15,7 @@ from connectors.crms.pipedrive.names import MARKER, Names, Row
 from connectors.crms.pipedrive.scan import TRIES, Scan
 from connectors.crms.pipedrive.shape import V1, flat, path_of
 
+ARCHIVE_PAGES = 1000
 IDS = 100  # records a call of v2 reads by id
 EVERY = "open,won,lost,deleted"  # deleted deals are shown for 30 days
 Params = list[tuple[str, str]]
@@ -86,15 +87,16 @@ class Reader:
         """Archived leads changed since; their list has no filter by time, so it is read newest first."""
         found: list[Record] = []
         start = "0"
-        while True:
+        for _ in range(ARCHIVE_PAGES):
             page = [("limit", str(self.api.page)), ("start", start), ("sort", "update_time DESC")]
-            told, _ = self.api.read("v1/leads/archived", page)
+            told, _answer = self.api.read("v1/leads/archived", page)
             records = [self._flat("leads", row) for row in rows(told)]
             found += [one for one in records if _stamp(one) >= since]
             more = further(told)
             if not more or not records or _stamp(records[-1]) < since:
-                return found
+                break
             start = more[1]
+        return found
 
     def _converted(self, since: int) -> list[Record]:
         """Leads that became deals which changed since. Before the first scan nothing of ours was converted."""
