@@ -215,6 +215,8 @@ def revert_conversion(conn: Connection, clock: Clock, deal_id: str, stage_key: s
     row = conn.execute(select(deal).where(deal.c.id == deal_id).with_for_update()).one()
     if not row.lead_id:
         raise NotPossible("no_lead", "This deal was never a lead")
+    if row.state == "reverted":
+        return str(row.lead_id)
     was = lock_lead(conn, row.lead_id)
     if _other_open_lead(conn, was):
         raise NotPossible("has_open_lead", "This person has another open lead in this direction")
@@ -222,8 +224,8 @@ def revert_conversion(conn: Connection, clock: Clock, deal_id: str, stage_key: s
     conn.execute(update(deal).where(deal.c.id == deal_id).values(state="reverted", closed_at=now))
     conn.execute(update(conversion).where(conversion.c.deal_id == deal_id).values(state="reverted"))
     _save(
-        conn, clock, was, state="open", stage=stage_key, closed_at=None, qualified_at=None,
-        next_step="call_back", next_step_at=now + NEXT_STEP["call_back"],
+        conn, clock, was, state="open", stage=stage_key, closed_at=None, qualified_at=None, title=row.title,
+        owner_id=row.owner_id, next_step="call_back", next_step_at=now + NEXT_STEP["call_back"],
     )  # fmt: skip
     _hand_links_back(conn, clock, str(was.id), deal_id)
     note(conn, clock, "lead", was.id, "reverted", actor, {"deal": deal_id, "stage": stage_key})
@@ -284,6 +286,8 @@ def move_deal(conn: Connection, clock: Clock, deal_id: str, stage_key: str, acto
         raise NotPossible("missing", "There is no such deal")
     if row.stage == stage_key:
         return
+    if row.state == "reverted":
+        raise NotPossible("reverted", "This deal was taken back: its lead is open again")
     target = _stage(conn, row.direction_id, "deal", stage_key)
     now = clock.now()
     conn.execute(

@@ -4,6 +4,7 @@ account. Each answer is one transaction and leaves a line in the journal.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -12,6 +13,30 @@ from hub.clock import Clock
 from hub.model import connection, link, look_again, pull_state
 from hub.store.notes import PERSON, note
 from hub.sync.observe import ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A field that both sides changed and that a person decides. `since` in ms."""
+
+    link_id: str
+    connection_id: str
+    role: str
+    record_id: str
+    field: str
+    here: Any
+    there: Any
+    since: int
+
+
+def asked(conn: Connection, limit: int) -> list[Asked]:
+    """What waits for a decision, the oldest first."""
+    open_ = select(link).where(link.c.code == "conflict", link.c.state == "linked").order_by(link.c.since).limit(limit)
+    return [
+        Asked(row.id, row.connection_id, row.role, row.record_id, field, here, there, row.since)
+        for row in conn.execute(open_)
+        for field, (here, there) in sorted(row.base.get(ASKED, {}).items())
+    ]
 
 
 def settle(conn: Connection, clock: Clock, actor: str, link_id: str, field: str, side: str) -> bool:

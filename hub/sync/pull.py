@@ -66,14 +66,20 @@ class Puller:
     """Brings one hub its CRMs' changes. Any number may run; each kind of a connection is leased."""
 
     def __init__(
-        self, store: Store, clock: Clock, accounts: Accounts, ring: Callable[[str], None] = lambda _name: None
+        self,
+        store: Store,
+        clock: Clock,
+        accounts: Accounts,
+        ring: Callable[[str], None] = lambda _name: None,
+        nightly: Callable[[str], int] = lambda _connection_id: 0,
     ) -> None:
-        self._store, self._clock, self._accounts, self._ring = store, clock, accounts, ring
+        self._store, self._clock, self._accounts, self._ring, self._nightly = store, clock, accounts, ring, nightly
         self._observer = Observer(clock)
         self._strangers = Strangers(store, clock, self._observer)
 
     def step(self, connection_id: str) -> int:
-        """Look at everything hooks pointed at, then at every kind that is due; answers records looked at."""
+        """Look at everything hooks pointed at, then at every kind that is due, then at some pages of the nightly
+        comparison when it is; answers records looked at."""
         account = self._accounts.get(connection_id)
         if account is None:
             return 0
@@ -81,6 +87,7 @@ class Puller:
             looked = self._hints(account)
             for kind in account.kinds:
                 looked += self._poll(account, kind)
+            looked += self._nightly(connection_id)
         except Pause as error:
             log.warning("connection paused connection=%s code=%s", connection_id, error.code)
             self._accounts.pause(connection_id, error)

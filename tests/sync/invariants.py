@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXPLAINED = {
     "conflict", "unmapped", "has_open_lead", "not_here", "no_lead", "closed", "second_deal", "no_stage", "missing",
-    "not_rejected",
+    "not_rejected", "reverted",
 }  # fmt: skip
 """Causes that a person is shown and that leave both sides different on purpose."""
 IDLE_POLLS = 3

@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from hub.intake import quarantine
+from hub.sync.decide import asked, believe_gone, settle
+from hub.sync.health import health
 from hub.web.admin.frame import PAGE, actor, done, failed, hub, names, page
 from hub.web.admin.wired import stored_secrets
 
@@ -29,6 +31,8 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/attention", "attention", everything)
     bp.add_url_rule("/attention/replay", "replay_cause", replay_cause, methods=["POST"])
     bp.add_url_rule("/attention/links/<key:link_id>", "try_again", try_again, methods=["POST"])
+    bp.add_url_rule("/attention/links/<key:link_id>/settle", "settle_field", settle_field, methods=["POST"])
+    bp.add_url_rule("/attention/gone/<key:connection_id>", "confirm_gone", confirm_gone, methods=["POST"])
     bp.add_url_rule("/attention/<key:event_id>", "message", message)
     bp.add_url_rule("/attention/<key:event_id>/<what>", "act_on_message", act, methods=["POST"])
 
@@ -42,6 +46,8 @@ def everything() -> str:
         known = {
             "causes": quarantine.causes(conn),
             "links": quarantine.stuck(conn, 0, PAGE),
+            "crms": health(conn),
+            "asked": asked(conn, PAGE),
             "names": names(conn),
         }
     return render_template(
@@ -99,6 +105,23 @@ def try_again(link_id: str) -> Response:
     return done(_("It is sent again.") if changed else _("This was settled already."), "attention")
 
 
+def settle_field(link_id: str) -> Response:
+    """Who is right about a field that both sides changed."""
+    field, side = request.form.get("field", ""), request.form.get("side", "")
+    changed = _changed(lambda conn: settle(conn, hub().clock, actor(), link_id, field, side))
+    hub().ring("push")
+    return done(_("Settled. The other side follows.") if changed else _("This was settled already."), "attention")
+
+
+def confirm_gone(connection_id: str) -> Response:
+    """Records that vanished in a mass were deleted on purpose."""
+    count = _changed(lambda conn: believe_gone(conn, hub().clock, actor(), connection_id))
+    told = ngettext(
+        "%(num)d record is gone for good over there.", "%(num)d records are gone for good over there.", count
+    )
+    return done(told, "attention")
+
+
 def _changed(change: Callable[[Connection], int]) -> int:
     with hub().store.write() as conn:
         count = change(conn)
@@ -133,5 +156,15 @@ def cause_words() -> dict[str, tuple[str, str]]:
         "refuse": (_("The CRM refuses it"), _("Correct the record or the mapping, then try again.")),
         "missing": (_("Gone in the CRM"), _("Try again to look once more.")),
         "same_remote": (_("Two records here are one there"), _("Merge the contacts, then try again.")),
+        "conflict": (_("Changed on both sides"), _("Say which value is right.")),
+        "unmapped": (_("A value nobody here knows"), _("Name it in the mapping, or set the CRM up again.")),
+        "ambiguous": (_("Made in the CRM, and not clear whose"), _("Merge or close one of the two, then try again.")),
+        "second_deal": (_("One lead, two deals in the CRM"), _("Merge the deals there.")),
+        "merged_in_crm": (_("Merged in the CRM"), _("Merge the two records here as well.")),
+        "unknown_outcome": (_("An answer got lost"), _("Nothing: the hub looks and goes on by itself.")),
+        "retry": (_("The CRM asks to wait"), _("Nothing: the hub goes on by itself.")),
+        "paused": (_("The connection is paused"), _("Correct what is named, then switch it on.")),
+        "off": (_("The connection is off"), _("Switch it on when it shall work.")),
+        "no_record": (_("The record is gone here"), _("Nothing: the CRM keeps its own.")),
         "vanished": (_("Many records vanished at once"), _("Check the CRM's permissions, then try again.")),
     }  # fmt: skip
