@@ -838,7 +838,7 @@ def test_the_address_of_a_hook_tells_nothing_secret() -> None:
 
 
 def test_the_app_proves_itself_by_basic(served: tuple[Account, str]) -> None:
-    sent: list[tuple[str, Mapping[str, str]]] = []
+    sent: list[tuple[str, Mapping[str, str], bytes]] = []
 
     class Told:
         status, body = 200, b""
@@ -849,13 +849,15 @@ def test_the_app_proves_itself_by_basic(served: tuple[Account, str]) -> None:
 
     class Server:
         def send(self, method: str, url: str, **given: Any) -> Any:
-            sent.append((url, given["headers"]))
+            sent.append((url, given["headers"], given["data"]))
             return Told()
 
     grant = Pipedrive({"client_id": "id"}, {"client_secret": "s"}, Server()).grant("https://hub.example.com/back")
     assert grant
     assert grant.ask(Server(), 0.0, grant_type="refresh_token", refresh_token="r1").refresh == "r2"
-    [(url, headers)] = sent
+    [(url, headers, body)] = sent
+    assert body == b"grant_type=refresh_token&refresh_token=r1&redirect_uri=https%3A%2F%2Fhub.example.com%2Fback"
+    assert grant.consent("s1").startswith("https://oauth.pipedrive.com/oauth/authorize?response_type=code&client_id=id")
     assert url == "https://oauth.pipedrive.com/oauth/token"
     assert headers["Authorization"] == f"Basic {b64encode(b'id:s').decode()}"
     assert Pipedrive({}, {"token": "t"}, Server()).grant() is None

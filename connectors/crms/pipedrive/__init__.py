@@ -32,7 +32,7 @@ from connectors.contract import (
     Step,
 )
 from connectors.crms.pipedrive.api import PAGE, Api, rows
-from connectors.crms.pipedrive.grant import TOKENS, BasicGrant
+from connectors.crms.pipedrive.grant import CONSENT, TOKENS, BasicGrant
 from connectors.crms.pipedrive.hooks import hints
 from connectors.crms.pipedrive.names import MARKER, Names
 from connectors.crms.pipedrive.reading import Reader
@@ -93,7 +93,8 @@ class Pipedrive(CRM):
         if self.secrets.get("token"):
             return None
         uri = redirect_uri or self.settings.get("redirect_uri", "")
-        return BasicGrant(TOKENS, self.settings.get("client_id", ""), self.secrets.get("client_secret", ""), uri)
+        client, secret = self.settings.get("client_id", ""), self.secrets.get("client_secret", "")
+        return BasicGrant(TOKENS, client, secret, uri, authorize=CONSENT)
 
     def place_fields(self, kind: str) -> tuple[str, str]:
         """Leads stand under a label and in no pipeline."""
