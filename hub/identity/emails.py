@@ -159,7 +159,7 @@ def _fake(name: str, domain: str, free: bool) -> bool:
     labels = domain.split(".")
     if domain in data.PLACEHOLDERS or "example" in labels or name in data.PLACEHOLDER_LOCALS:
         return True
-    if len(labels[0]) <= 3 and len(name) <= 3 and (name == labels[0] or len(set(name)) == 1):  # a@a.aa, no@no.no
+    if len(labels[0]) <= 3 and len(name) <= 3 and set(name) == set(labels[0]):  # a@a.aa, no@no.no
         return True
     if not free:
         return False
