@@ -11,6 +11,7 @@ import pytest
 from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.odoo import Odoo
 from connectors.crms.odoo.sandbox import Database, create_sandbox, serving
+from connectors.crms.odoo.sandbox.orm import Wrong
 from connectors.crms.odoo.shape import FIRMS, LEADS, LOST, NOTES, PEOPLE, TASKS
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
 from connectors.http import Received, Wire
@@ -487,6 +488,25 @@ def test_a_field_that_people_removed_is_forgotten(crm: Odoo, database: Database)
     assert "x_hub_id" not in seen.values
     with pytest.raises(Pause, match="x_hub_id"):
         crm.find(LEADS, {"marker": "L-1"})
+
+
+def test_a_model_that_cannot_be_read_pauses(crm: Odoo, database: Database) -> None:
+    done(crm.write([Op(LEADS, sample(1))]))
+    for read in (lambda: crm.changes(LEADS, ""), lambda: crm.get(LEADS, ["1"])):
+        shown, database.shown = database.shown, _broken  # type: ignore[method-assign,assignment]
+        with pytest.raises(Pause, match="does not show"):
+            read()
+        database.shown = shown  # type: ignore[method-assign]
+
+
+def _broken(*_: object) -> None:
+    raise Wrong("builtins.ValueError", "a computed field that always fails")
+
+
+def test_a_person_that_became_a_company_is_still_found(crm: Odoo, database: Database) -> None:
+    [made] = done(crm.write([Op(PEOPLE, {"name": "Ada Moss"}, marker="C-1")]))
+    database.edit(int(made.ref), "res.partner", is_company=True)
+    assert [one.ref for one in crm.find(PEOPLE, {"marker": "C-1"})] == [made.ref]
 
 
 def test_a_merged_or_deleted_lead_is_absent(crm: Odoo, database: Database) -> None:

@@ -401,6 +401,13 @@ def test_a_field_that_people_hid_is_forgotten(crm: Salesforce, organisation: Org
         crm.find(LEADS, {"marker": "L-1"})
 
 
+def test_an_object_that_cannot_be_read_pauses(crm: Salesforce, organisation: Organisation) -> None:
+    for read in (lambda: crm.changes(LEADS, ""), lambda: crm.get(LEADS, ["00Q1"])):
+        organisation.fail("400", times=2, path="/services/data/v62.0/queryAll")
+        with pytest.raises(Pause, match="may the hub's user see it"):
+            read()
+
+
 # ── set-up ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -442,6 +442,13 @@ def test_a_field_that_people_removed_is_forgotten(crm: Zoho, organisation: Organ
         crm.find(LEADS, {"marker": "L-1"})
 
 
+def test_a_module_that_cannot_be_read_pauses(crm: Zoho, organisation: Organisation) -> None:
+    for read, times in ((lambda: crm.changes(LEADS, ""), 2), (lambda: crm.get(LEADS, ["1"]), 1)):
+        organisation.fail("400", times=times)
+        with pytest.raises(Pause, match="user and its scopes"):
+            read()
+
+
 # ── set-up and notifications ─────────────────────────────────────────────────────────────────────
 
 

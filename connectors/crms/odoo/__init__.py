@@ -216,7 +216,8 @@ class Odoo(CRM):
             raise Pause(f"Odoo has no field {MARKER} in {model}: set the account up first")
         for key, wanted in keys.items():
             if domain := shape.search(key, wanted, known, self._names[model]):
-                rows, _ = self._search(kind, [*_COMPANY.get(kind, []), *domain], limit=self._page)
+                own = [] if key == "marker" else _COMPANY.get(kind, [])  # people turn a person into a company
+                rows, _ = self._search(kind, [*own, *domain], limit=self._page)
                 found |= {one.ref: one for one in self._records(kind, rows) if shape.carries(one, key, wanted)}
         return list(found.values())
 
@@ -244,19 +245,24 @@ class Odoo(CRM):
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 
     def _search(self, kind: str, domain: Sequence[Value], **more: Value) -> tuple[list[dict[str, Any]], Answer]:
-        model = MODELS[kind]
-        told = self._told(model, {"domain": list(domain), "fields": list(self.columns(model)), "load": None, **more})
-        return self.rows(told.value), told.answer
-
-    def _told(self, model: str, wish: dict[str, Any]) -> Told:
-        """A field that people removed meanwhile refuses everything: the fields are asked for again, once."""
         try:
-            return self.rpc.ask(model, "search_read", **wish)
+            told = self._told(MODELS[kind], "search_read", None, {"domain": list(domain), **more})
         except Denied as error:
             raise Pause(str(error)) from None
-        except Refuse:
-            self._columns.pop(model, None)
-            return self.rpc.ask(model, "search_read", **{**wish, "fields": list(self.columns(model))})
+        return self.rows(told.value), told.answer
+
+    def _told(self, model: str, method: str, ids: Sequence[int] | None, wish: dict[str, Any]) -> Told:
+        """A field that people removed meanwhile refuses everything: the fields are asked for again, once."""
+        why = ""
+        for _ in range(2):
+            try:
+                return self.rpc.ask(model, method, ids, **wish, fields=list(self.columns(model)), load=None)
+            except Denied:
+                raise
+            except Refuse as error:
+                why = str(error)
+                self._columns.pop(model, None)
+        raise Pause(f"Odoo does not show its {model} to the hub: {why}")
 
     def _records(self, kind: str, rows: Sequence[dict[str, Any]]) -> tuple[Record, ...]:
         model = MODELS[kind]
@@ -271,7 +277,7 @@ class Odoo(CRM):
         """`read` tells who is gone from who may not be seen, which `search` does not; one of these refuses all."""
         model = MODELS[kind]
         try:
-            told = self.call(model, "read", ids, fields=list(self.columns(model)), load=None)
+            told = self._told(model, "read", ids, {}).value
         except (Missing, Denied) as error:
             if len(ids) > 1:
                 return self._read(kind, ids[: len(ids) // 2]) + self._read(kind, ids[len(ids) // 2 :])

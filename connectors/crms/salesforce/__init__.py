@@ -231,11 +231,14 @@ class Salesforce(CRM):
 
     def _select(self, kind: str, rest: str) -> tuple[list[dict[str, Any]], Answer]:
         """A query over live and deleted rows. A field that was removed meanwhile refuses it: asked again, once."""
-        try:
-            return self._asked(select(", ".join(self.columns(kind)), kind, rest), "queryAll")
-        except Refuse:
-            self._columns.pop(kind, None)
-            return self._asked(select(", ".join(self.columns(kind)), kind, rest), "queryAll")
+        why = ""
+        for _ in range(2):
+            try:
+                return self._asked(select(", ".join(self.columns(kind)), kind, rest), "queryAll")
+            except Refuse as error:
+                why = str(error)
+                self._columns.pop(kind, None)
+        raise Pause(why)
 
     def _records(self, kind: str, rest: str) -> list[Record]:
         return [shape.flat(kind, row) for row in self._select(kind, rest)[0]]

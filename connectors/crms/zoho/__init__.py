@@ -38,6 +38,7 @@ from connectors.contract import (
 )
 from connectors.crms.zoho import shape
 from connectors.crms.zoho.api import Api, listed
+from connectors.crms.zoho.scan import begin, place
 from connectors.crms.zoho.setup import provision, schema
 from connectors.crms.zoho.shape import DEALS, FIRMS, KINDS, LEADS, MARKER, NOTES, PEOPLE, TASKS, quoted
 from connectors.crms.zoho.writing import BATCH, Writer
@@ -163,12 +164,11 @@ class Zoho(CRM):
     def changes(self, kind: str, cursor: str) -> Changes:
         """Records by change time and id; at the end of a scan what was converted and what was deleted.
 
-        The cursor is "<second>" between scans, and "<second>:<last id>:<since>:<start>" within one: pages go on after
-        the last record seen, so none is skipped when others move.
+        See `scan` for the cursor.
         """
-        low, last, since, start = _read(cursor)
+        low, last, since, start = begin(cursor)
         limit = self._page if last else min(FIRST, self._page)
-        rows, answer = self._select(kind, _place(low, last), limit)
+        rows, answer = self._select(kind, place(low, last), limit)
         start = start or int((_date(answer) or _no_date()).timestamp())
         records = [shape.flat(kind, row) for row in rows]
         if len(rows) >= limit and records[-1].updated_at:
@@ -235,11 +235,14 @@ class Zoho(CRM):
 
     def _select(self, kind: str, where: str, limit: int) -> tuple[list[dict[str, Any]], Answer]:
         """A query. A field that was removed meanwhile refuses it: asked again, once."""
-        try:
-            return self._asked(kind, where, limit)
-        except Refuse:
-            self._columns.pop(kind, None)
-            return self._asked(kind, where, limit)
+        why = ""
+        for _ in range(2):
+            try:
+                return self._asked(kind, where, limit)
+            except Refuse as error:
+                why = str(error)
+                self._columns.pop(kind, None)
+        raise Pause(why)
 
     def _asked(self, kind: str, where: str, limit: int) -> tuple[list[dict[str, Any]], Answer]:
         query = shape.select(["id", *self.columns(kind)], kind, where, limit)
@@ -274,23 +277,6 @@ class Zoho(CRM):
         if key != "phone" or kind not in shape.PHONES or len(shape.digits(wanted)) < 5:
             return []
         return self.rows(f"{kind}/search", "data", [("phone", shape.digits(wanted)), *self._fields(kind)])
-
-
-def _read(cursor: str) -> tuple[int, str, int, int]:
-    """Second to read from, last id read of it, second the scan began at, remote time it began at."""
-    parts = (cursor or "0").split(":")
-    if len(parts) == 1:
-        return int(parts[0]), "", int(parts[0]), 0
-    return int(parts[0]), parts[1], int(parts[2]), int(parts[3])
-
-
-def _place(low: int, last: str) -> str:
-    if not low:
-        return "(id is not null)"
-    stamp = quoted(datetime.fromtimestamp(low, UTC).isoformat())
-    if not last:
-        return f"(Modified_Time >= {stamp})"
-    return f"((Modified_Time > {stamp}) or ((Modified_Time = {stamp}) and (id > {quoted(last)})))"
 
 
 def _date(answer: Answer) -> datetime | None:

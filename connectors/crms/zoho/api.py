@@ -51,7 +51,10 @@ class Api:
     ) -> tuple[list[dict[str, Any]], bool, Answer]:
         """A list: its rows, whether there are more, and the answer. 204 and 304 are Zoho's empty lists."""
         answer = self.call("GET", path, params, headers=headers)
-        return listed(answer, name, path)
+        try:
+            return listed(answer, name, path)
+        except Refuse as error:
+            raise Pause(f"{error}: check the hub's user and its scopes") from None
 
 
 def listed(answer: Answer, name: str, path: str) -> tuple[list[dict[str, Any]], bool, Answer]:
