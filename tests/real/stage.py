@@ -5,6 +5,7 @@ The CRM keeps its own time. The hub never compares the two: what changed over th
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -29,7 +30,7 @@ ANNA = {
 @contextmanager
 def stage(stack: Stack, name: str, address: str, values: Mapping[str, str]) -> Iterator[Scene]:
     """A hub whose only CRM is the connector `name` at `address`, not set up yet."""
-    clock = FixedClock()
+    clock = FixedClock(randomness=random.Random(str(stack.folder)))  # ids of its own: the CRM outlives the hub
     config = configured(stack, address)
     hub = open_hub(config, clock)
     hub.http = timed_wires(clock, config)

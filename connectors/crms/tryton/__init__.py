@@ -29,13 +29,14 @@ from connectors.contract import (
     Record,
     Schema,
     Setting,
+    Step,
 )
 from connectors.crms.tryton.rpc import Refused, Rpc
 from connectors.crms.tryton.scan import BEGINNING, Key, Scan, written
 from connectors.crms.tryton.setup import schema
 from connectors.crms.tryton.shape import HUB, LEAD, NOTE, PARTY, READ, flat, moment, stamp
 from connectors.crms.tryton.writing import Writer
-from connectors.errors import Pause, Refuse, Retry
+from connectors.errors import Pause, Refuse, Retry, Unsupported
 
 __all__ = ["Tryton"]
 
@@ -131,6 +132,13 @@ class Tryton(CRM):
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """Creates and updates of one kind by the hundred, states by buttons; see `writing`."""
         return Writer(self._rpc, self.get, self.facts.batch).write(ops)
+
+    def provision(self, steps: Sequence[Step]) -> Sequence[str]:
+        """Nothing can be set up: states and fields belong to Tryton's modules."""
+        for step in steps:
+            error = Unsupported if step.action == "create" else Refuse
+            raise error(f"Tryton lets no program {step.action} a {step.what}")
+        return []
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 
