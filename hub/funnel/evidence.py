@@ -30,8 +30,6 @@ def show(conn: Connection, clock: Clock, lead_id: str, kind: str, actor: str, wa
         raise NotPossible("no_evidence", f"“{kind} {way}” is no touch: {', '.join(KINDS)}, out or in")
     told = {"way": way, **facts}
     note(conn, clock, "lead", lead_id, kind, actor, told)
-    if actor.startswith("member:"):
-        seen(conn, actor.removeprefix("member:"), clock.now(), str(facts.get("channel") or kind))
 
 
 def is_work(line: Any) -> bool:

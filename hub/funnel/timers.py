@@ -13,12 +13,14 @@ from sqlalchemy import Connection, select
 
 from hub.clock import SECOND, Clock
 from hub.funnel import absences
+from hub.funnel.border import watch_border
 from hub.funnel.clocks import Clocks, read_rules
 from hub.funnel.deadlines import fire, next_due, signal_name
 from hub.funnel.evidence import KINDS, seen
 from hub.funnel.follow import anything_unread, unread
 from hub.funnel.hands import ACTOR, lock_leads
 from hub.funnel.signals import over
+from hub.funnel.standing import follow_warmth
 from hub.model import assignment, member
 from hub.routing.ledger import hand_over
 from hub.routing.reading import read_floor
@@ -43,7 +45,9 @@ class Timers:
         ring: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._store, self._clock, self._ring = store, clock, ring
-        self._listeners: tuple[Listener, ...] = (follow_clocks, follow_presence, follow_offers, *listeners)
+        self._listeners: tuple[Listener, ...] = (
+            follow_clocks, follow_presence, follow_offers, follow_warmth, watch_border, *listeners,
+        )  # fmt: skip
 
     def step(self, most: int = 100_000) -> int:
         """Everything that is due; answers how much there was."""

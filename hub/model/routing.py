@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Un
 from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
+from hub.model.journal import journal
 from hub.model.people import contact
 
 calendar = Table(
@@ -200,6 +201,12 @@ follower = Table("follower", hub, text("name", primary_key=True), text("line_id"
 """How far a reader of the journal has come. Lines may be committed a little out of order: `near` are the ids after
 `line_id` that it has handled."""
 
+AT_THE_BORDER = sql("what IN ('converted','reverted','forced','sent_back','accepted')")
+Index(
+    "ix_journal_border", journal.c.what, journal.c.at,
+    sqlite_where=AT_THE_BORDER, postgresql_where=AT_THE_BORDER,
+)  # fmt: skip
+"""Crossings of the border, counted."""
 HAS_COMPANY = sql("company_id IS NOT NULL")
 Index("ix_contact_company", contact.c.company_id, sqlite_where=HAS_COMPANY, postgresql_where=HAS_COMPANY)
 """Own owners are looked for by company too."""

@@ -312,3 +312,11 @@ def upgrade() -> None:
         sqlite_where=sa.text("company_id IS NOT NULL"),
         postgresql_where=sa.text("company_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_journal_border",
+        "journal",
+        ["what", "at"],
+        unique=False,
+        sqlite_where=sa.text("what IN ('converted','reverted','forced','sent_back','accepted')"),
+        postgresql_where=sa.text("what IN ('converted','reverted','forced','sent_back','accepted')"),
+    )
