@@ -9,6 +9,8 @@ from connectors.errors import ConnectorError, Unreadable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+BROKEN = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError, AssertionError)
+"""What a value nobody thought of makes of the code that reads it. Trouble of the machine (memory, disk) is not its."""
 
 
 def guarded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -17,5 +19,5 @@ def guarded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return call(*args, **kwargs)
     except ConnectorError:
         raise
-    except Exception as error:
+    except BROKEN as error:
         raise Unreadable(f"This value broke its reader ({type(error).__name__})") from error

@@ -102,7 +102,7 @@ class _Stages:
 
     def place(self, wishes: Sequence[Wish]) -> None:
         if self.have is not None:
-            self.finals = {s.final: s.ref for s in self.have.stages if s.final}
+            self.finals = {s.final: s.ref for s in reversed(self.have.stages) if s.final}  # the first of several
         taken = {ref for wish in wishes if (ref := self._place(wish, wishes))}
         self._leftovers(wishes, taken)
 

@@ -100,6 +100,7 @@ def _deals(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
             "reject_reason": row.reason,
             "block": "deal",
             PLACE: ["deal", row.direction_id, row.stage],
+            "lead": row.lead_id,
             "contact": row.contact_id,
         }
         for row in rows
