@@ -11,6 +11,7 @@ import pytest
 from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.odoo import Odoo
 from connectors.crms.odoo.sandbox import Database, create_sandbox, serving
+from connectors.crms.odoo.sandbox.__main__ import furnish
 from connectors.crms.odoo.sandbox.orm import Wrong
 from connectors.crms.odoo.shape import FIRMS, LEADS, LOST, NOTES, PEOPLE, TASKS
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
@@ -619,3 +620,17 @@ def test_nonsense_is_no_crash(body: bytes, status: int, version: int) -> None:
     except Pause:
         return
     assert isinstance(outcome, Failed | Lost)
+
+
+# ── the board ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_board_shows_the_demo_and_moves_cards() -> None:
+    app = create_sandbox()
+    furnish(app.state)
+    page = app.test_client().get("/").get_data(as_text=True)
+    assert "Form: balcony glazing" in page
+    assert "Sales: leads" in page
+    moved = app.test_client().post("/move", data={"card": "1", "column": "2", "lane": "1:opportunity"})
+    assert moved.status_code == 302
+    assert (app.state.rows[LEADS][1]["type"], app.state.rows[LEADS][1]["stage_id"]) == ("opportunity", 2)

@@ -10,6 +10,7 @@ import pytest
 from connectors.contract import Done, Failed, Lost, Op, Record, Schema, Step
 from connectors.crms.salesforce import Salesforce
 from connectors.crms.salesforce.sandbox import Organisation, create_sandbox, serving
+from connectors.crms.salesforce.sandbox.__main__ import furnish
 from connectors.crms.salesforce.shape import DEALS, FIRMS, KINDS, LEADS, NOTES, PEOPLE, TASKS, UNKNOWN
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
 from connectors.http import Received, Wire
@@ -489,3 +490,17 @@ def test_nonsense_is_no_crash(body: bytes, status: int) -> None:
     except Pause:
         return
     assert isinstance(outcome, Failed | Lost)
+
+
+# ── the board ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_board_shows_the_demo_and_moves_cards() -> None:
+    app = create_sandbox()
+    furnish(app.state)
+    page = app.test_client().get("/").get_data(as_text=True)
+    assert "Panorama, 3 panes" in page
+    card = next(iter(app.state.rows[DEALS]))
+    moved = app.test_client().post("/move", data={"card": card, "column": "Closed Won", "lane": DEALS})
+    assert moved.status_code == 302
+    assert app.state.rows[DEALS][card]["IsWon"] is True

@@ -12,6 +12,7 @@ import pytest
 from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.zoho import Zoho
 from connectors.crms.zoho.sandbox import Organisation, create_sandbox, serving
+from connectors.crms.zoho.sandbox.__main__ import furnish
 from connectors.crms.zoho.shape import DEALS, FIRMS, KINDS, LEADS, MOST_FIELDS, NOTES, PEOPLE, TASKS, UNKNOWN
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported
 from connectors.http import Received, Wire
@@ -527,3 +528,17 @@ def test_nonsense_is_no_crash(body: bytes, status: int) -> None:
     except Pause:
         return
     assert all(isinstance(one, Failed | Lost) for one in outcomes)
+
+
+# ── the board ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_board_shows_the_demo_and_moves_cards() -> None:
+    app = create_sandbox()
+    furnish(app.state)
+    page = app.test_client().get("/").get_data(as_text=True)
+    assert "Panorama, 3 panes" in page
+    card = next(iter(app.state.rows[DEALS]))
+    moved = app.test_client().post("/move", data={"card": card, "column": "Closed Won", "lane": DEALS})
+    assert moved.status_code == 302
+    assert app.state.rows[DEALS][card]["Stage"] == "Closed Won"
