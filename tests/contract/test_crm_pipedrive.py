@@ -489,6 +489,19 @@ def test_converting_what_is_converted_brings_the_deal_up_to_date(crm: Pipedrive,
     assert len(account.rows["deals"]) == 1
 
 
+@pytest.mark.parametrize("values", [{"title": "late"}, {"label_id": "archived"}, {"tags": ["late"]}])
+def test_what_comes_too_late_for_a_converted_lead_is_no_failure(
+    crm: Pipedrive, account: Account, values: dict[str, Any]
+) -> None:
+    _, lead = with_person(crm, 7)
+    _, other = with_person(crm, 8)
+    deal = account.convert(lead.ref)
+    account.delete("leads", other.ref)
+    assert make(crm, Op("leads", values, ref=lead.ref)).links["deals"] == (str(deal),)
+    [outcome] = crm.write([Op("leads", values, ref=other.ref)])
+    assert isinstance(error(outcome), Missing)
+
+
 def test_a_deal_can_be_born_lost(crm: Pipedrive) -> None:
     _, lead = with_person(crm, 7)
     deal = make(crm, conversion(crm, lead, stage_id="lost"))

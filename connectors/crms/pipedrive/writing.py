@@ -65,6 +65,16 @@ class Writer:
     # ── one record ───────────────────────────────────────────────────────────────────────────────
 
     def _store(self, op: Op) -> Outcome:
+        try:
+            return self._stored(op)
+        except Missing:
+            deal = self._made_before(op.ref) if op.kind == "leads" and op.ref else ""
+            if not deal:
+                raise
+        # The lead lives on as its deal: there is nothing left that could take what it should have been told.
+        return Done(Record("leads", op.ref or "", op.values, links={"deals": (deal,)}))
+
+    def _stored(self, op: Op) -> Outcome:
         body = self._bodies.prepared(op, op.values)
         archive = not op.ref and body.pop("is_archived", False)  # no field of a new lead
         method = "POST" if not op.ref else "PUT" if op.kind == "notes" else "PATCH"
