@@ -23,7 +23,7 @@ from sqlalchemy import func, select
 
 from hub.bench.house import SECRET, House, Served
 from hub.bench.load import Order, lead, message
-from hub.bench.processes import tree
+from hub.bench.processes import listens, tree, wait_until
 from hub.model import contact, event, event_work, inquiry, link
 from hub.model import lead as lead_table
 
@@ -164,9 +164,13 @@ class Campaign:
             sender.start()
 
     def kill_many(self, times: int) -> None:
-        """Kill one process after another, at random moments, whatever state the others are in."""
+        """Kill one process after another, at random moments: half of them in whatever state the others are, also while
+        they start; half when the hub takes leads again, so that there is something to lose."""
         chance = random.Random(self.seed)
         while self.killed.total() < times:
+            if chance.random() < 0.5:
+                with suppress(TimeoutError):
+                    wait_until(lambda: listens(self.house.config.port), 30)
             time.sleep(chance.uniform(0.05, chance.choice((0.5, 3.0, 7.0))))
             victims = self._victims()
             role = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
