@@ -108,7 +108,7 @@ class _Stages:
 
     def _place(self, wish: Wish, wishes: Sequence[Wish]) -> str:
         if wish.closing in self.finals and wish.closing:
-            return self._row(wish, self.finals[wish.closing])
+            return self._row(wish, self._kept(wish) or self.finals[wish.closing])
         self.position += 10
         found = self._found(wish)
         if found is not None:
@@ -122,17 +122,24 @@ class _Stages:
         layout.steps.append(Step("stage", "create", {**values, **final}, under=self.ref))
         number = len(layout.steps) - 1
         layout.instead[number] = self._nearest(wish, wishes)
+        if wish.closing:  # one closing stage serves both blocks
+            self.finals[wish.closing] = f"{NEW}{number}"
         return self._row(wish, f"{NEW}{number}")
 
     def _row(self, wish: Wish, ref: str) -> str:
         self.layout.rows.append((wish.block, self.direction_id, wish.key, self.ref, ref))
         return ref
 
+    def _kept(self, wish: Wish) -> str:
+        """The id of the last set-up, if that stage is still there."""
+        kept = self.layout.known.stages.get((wish.block, self.direction_id, wish.key), "")
+        return kept if self.have and any(stage.ref == kept for stage in self.have.stages) else ""
+
     def _found(self, wish: Wish) -> Stage | None:
         """By the id of the last set-up (people rename stages), or by name."""
         if self.have is None:
             return None
-        kept = self.layout.known.stages.get((wish.block, self.direction_id, wish.key))
+        kept = self._kept(wish)
         name = self.layout.name(wish).casefold()
         free = [stage for stage in self.have.stages if not stage.final]
         by_ref = next((stage for stage in free if stage.ref == kept), None)

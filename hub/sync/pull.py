@@ -54,6 +54,9 @@ TAKEN = (
     .where(_SCAN, pull_state.c.due_at <= bindparam("b_now"), _FREE)
     .values(lease=bindparam("lease"), lease_until=bindparam("lease_until"))
 )
+_MINE = update(pull_state).where(_SCAN, pull_state.c.lease == bindparam("b_lease")).values(cursor=bindparam("cursor"))
+PAGE_DONE = _MINE.values(lease_until=bindparam("lease_until"))
+SCAN_DONE = _MINE.values(lease="", lease_until=None, due_at=bindparam("due_at"), code="", why="")
 GIVEN = (
     select(look_again)
     .where(look_again.c.connection_id == bindparam("b_connection"))
@@ -213,12 +216,11 @@ class Puller:
 
     def _move(self, conn: Connection, account: Account, kind: str, lease: str, cursor: str, more: bool) -> bool:
         now = self._clock.now()
-        mine = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == kind) & (pull_state.c.lease == lease)
         every = round(float(account.live.row.config.get("poll_s", EVERY / SECOND)) * SECOND)
-        values: dict[str, Any] = {"lease_until": now + LEASE}
-        if not more:
-            values = {"lease": "", "lease_until": None, "due_at": now + every, "code": "", "why": ""}
-        return bool(conn.execute(update(pull_state).where(mine).values(cursor=cursor, **values)).rowcount)
+        mine = {"b_connection": account.id, "b_kind": kind, "b_lease": lease, "cursor": cursor}
+        if more:
+            return bool(conn.execute(PAGE_DONE, {**mine, "lease_until": now + LEASE}).rowcount)
+        return bool(conn.execute(SCAN_DONE, {**mine, "due_at": now + every}).rowcount)
 
     def compare(
         self, account: Account, kind: str, found: Mapping[str, Record | None], asked_at: int, doubt: str = ""

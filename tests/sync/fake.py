@@ -1,4 +1,4 @@
-"""A small CRM in memory that behaves as badly as it declares: late index, coarse stamps, lost answers, no markers' keys.
+"""A small CRM in memory that behaves as badly as it declares: late index, coarse stamps, lost answers, no bin.
 
 It implements the contract of the edge and nothing else of the hub. Every call is a seam: the scheduler may let time
 pass, other workers run, or the caller die, before the effect and after it.
@@ -35,7 +35,8 @@ PAGE = 3
 CONVERTED = "converted"
 ONE = Facts(
     kinds=("cards", "people"), batch=3, compound=3, lag=6.0, precision=4.0, longest_request=5.0, marker_field="HUB_ID",
-    deleted_list=True, colours="any", strategies=("two_blocks", "two_pipelines", "held"), finals={"won": "W", "lost": "L"},
+    deleted_list=True, colours="any", strategies=("two_blocks", "two_pipelines", "held"),
+    finals={"won": "W", "lost": "L"},
 )  # fmt: skip
 PROFILES: Mapping[str, tuple[str, Facts]] = {
     "two_blocks": ("two_blocks", ONE),
@@ -160,7 +161,8 @@ class FakeCRM(CRM):
         pos = tuple(scan["pos"]) if scan["start"] is not None else (scan["since"] - 1, "")
         visible = [
             row for row in self.rows.values()
-            if row.kind == kind and row.at <= now - self.facts.lag * 1000 and (self.facts.deleted_list or not row.deleted)
+            if row.kind == kind and row.at <= now - self.facts.lag * 1000
+            and (self.facts.deleted_list or not row.deleted)
         ]  # fmt: skip
         rows = sorted((row for row in visible if (row.stamp, row.ref) > pos), key=lambda row: (row.stamp, row.ref))
         page = tuple(self.shown(row) for row in rows[:PAGE])
@@ -202,7 +204,7 @@ class FakeCRM(CRM):
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         fault = self._call("write")
         if any(op.ref in self.poison for op in ops):
-            raise RuntimeError("poison")
+            raise ValueError("poison")
         if fault == "before":
             return [Lost("no answer")] * len(ops)
         outcomes = [self.effect(op) for op in ops]

@@ -44,8 +44,8 @@ def violations(world: World) -> list[str]:
         known[row.id] |= known[row.lead_id or ""]
     found = [
         *converged(world, links, flats), *edits_here(world, flats, known), *edits_there(world, links, known),
-        *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links), *hanging(world, links, flats),
-        *conversions(world, leads, deals), *explained(world, links),
+        *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links),
+        *hanging(world, links, flats), *conversions(world, leads, deals), *explained(world, links),
         *carried_over(links, leads, deals), *nightly(world),
     ]  # fmt: skip
     return [*found, *idle(world)]
@@ -81,10 +81,9 @@ def converged(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator
             theirs = slot.into(seen[slot.crm])
             if slot.hub == records.PLACE and (row.code in EXPLAINED or theirs is ABSENT or is_converted(record, row)):
                 continue
-            if slot.hub not in flat or (slot.hub not in ("title", *flat)):
-                continue
-            if theirs is not ABSENT and not slot.same(flat[slot.hub], theirs):
-                yield f"I1 {row.role} {row.record_id} {slot.hub}: here {flat[slot.hub]!r}, there {theirs!r} ({row.code})"
+            if slot.hub in flat and theirs is not ABSENT and not slot.same(flat[slot.hub], theirs):
+                where = f"{row.role} {row.record_id} {slot.hub}"
+                yield f"I1 {where}: here {flat[slot.hub]!r}, there {theirs!r} ({row.code})"
 
 
 def is_converted(record: Any, row: Any) -> bool:
@@ -154,9 +153,9 @@ def nothing_missed(world: World, links: list[Any]) -> Iterator[str]:
     known = {row.remote_id for row in links}
     places = {(row[3], row[4]) for row in world.account.placement.rows}
     for row in world.crm.live("cards", "leads"):
-        if row.kind in world.account.kinds and row.ref not in known:
-            if (str(row.values.get("pipeline", "")), row.values.get("stage")) in places:
-                yield f"I5 never seen: {row.kind} {row.ref} {row.values}"
+        place = (str(row.values.get("pipeline", "")), row.values.get("stage"))
+        if row.kind in world.account.kinds and row.ref not in known and place in places:
+            yield f"I5 never seen: {row.kind} {row.ref} {row.values}"
 
 
 def dead(world: World, links: list[Any]) -> Iterator[str]:

@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -31,26 +30,20 @@ from hub.model import (
     audit_run,
     connection,
     contact,
-    conversion,
     deal,
-    journal,
     lead,
     link,
     look_again,
     member,
-    pull_state,
 )
 from hub.store.engine import Store, add_unless_there, sqlite_library
 from hub.store.notes import FRESH, mark_dirty
-from hub.sync import records
-from hub.sync.account import SEEN_PLACE, Account, Accounts, make_account
+from hub.sync.account import Account, Accounts
 from hub.sync.audit import Auditor
-from hub.sync.observe import ASKED
-from hub.sync.plan import ABSENT
 from hub.sync.pull import Puller
 from hub.sync.push import Pusher
-from hub.sync.split import placement_json, read_placement
-from tests.sync.fake import PROFILES, FakeCRM, Row, tidy
+from hub.sync.split import placement_json
+from tests.sync.fake import PROFILES, FakeCRM, tidy
 
 MAPPING = """
 format = 1
@@ -211,7 +204,7 @@ class World:
             people = {"login": "v", "name": "V", "password_hash": "", "role": "sales", "active": True}
             conn.execute(member.insert().values(id="vera", created_at=1, locale="en", **people))
             config = {
-                "placement": placement_json(strategy, table(strategy, self.direction)), "parallel": 1, "poll_s": 8,
+                "placement": placement_json(strategy, table(strategy, self.direction)), "parallel": 1, "poll_s": 15,
                 "strangers": "import", "checked": 1, "skew_s": 2, "audit_s": 0,
             }  # fmt: skip
             values = {"id": CRM_ID, "kind": "crm", "connector": "fake", "config": config, "mapping": MAPPING}
@@ -249,8 +242,10 @@ class World:
         """Whether a worker would find anything; one that finds nothing is no interesting schedule."""
         raw: Any = self.store.hub.raw_connection().dbapi_connection
         due = {
-            "push": "SELECT 1 FROM link WHERE dirty > 0 AND due_at <= ? AND state IN ('new','sending','uncertain','linked')",
-            "pull": "SELECT 1 WHERE EXISTS (SELECT 1 FROM look_again) OR (SELECT COUNT(*) FROM pull_state WHERE due_at > ?) < 2",
+            "push": "SELECT 1 FROM link WHERE dirty > 0 AND due_at <= ? "
+            "AND state IN ('new','sending','uncertain','linked')",
+            "pull": "SELECT 1 WHERE EXISTS (SELECT 1 FROM look_again) "
+            "OR (SELECT COUNT(*) FROM pull_state WHERE due_at > ?) < 2",
         }[task]
         return raw.execute(due, (self.clock.now(),)).fetchone() is not None
 
@@ -286,9 +281,9 @@ class World:
         """Nothing of ours lives longer than the CRM declares: who still stands in a call then is gone."""
         self.clock.advance(seconds)
         for worker in list(self.workers):
-            if worker.at.endswith(("<", ">")) and not worker.at.startswith("tx"):
-                if self.clock.now() - worker.since >= DEAD_AFTER:
-                    self.kill(worker)
+            in_a_call = worker.at.endswith(("<", ">")) and not worker.at.startswith("tx")
+            if in_a_call and self.clock.now() - worker.since >= DEAD_AFTER:
+                self.kill(worker)
         for one in [one for one in self.late if one[0] <= self.clock.now()]:
             self.late.remove(one)
             self.say("late request arrives")
@@ -352,10 +347,10 @@ class World:
 
     def people(self) -> None:
         acts = [
-            self.new_lead, self.new_lead, self.edit_here, self.edit_here, self.edit_here, self.move_here, self.convert_here,
-            self.revert_here, self.reject_here, self.new_card, self.edit_there, self.edit_there, self.edit_there,
-            self.drag, self.drag, self.delete_there, self.merge_there, self.same_edit, self.clear_there,
-            self.collide, self.collide,
+            self.new_lead, self.new_lead, self.edit_here, self.edit_here, self.edit_here, self.move_here,
+            self.convert_here, self.revert_here, self.reject_here, self.new_card, self.edit_there, self.edit_there,
+            self.edit_there, self.drag, self.drag, self.delete_there, self.merge_there, self.same_edit,
+            self.clear_there, self.collide, self.collide,
         ]  # fmt: skip
         act = self.chance.choice(acts)
         self.say(act.__name__)
@@ -588,12 +583,6 @@ def schedule(seed: int, profile: str = "", steps: int = 0) -> World:
     """A world that was played to its end."""
     chance = random.Random(seed)
     name = profile or chance.choice(sorted(PROFILES))
-    world = World(chance, name, steps or chance.choice([12, 25, 50]))
+    world = World(chance, name, steps or chance.choice([8, 15, 30]))
     world.play()
     return world
-
-
-__all__ = [
-    "ABSENT", "ASKED", "SEEN_PLACE", "Row", "SimpleNamespace", "World", "conversion", "journal", "make_account",
-    "pull_state", "read_placement", "records", "schedule",
-]  # fmt: skip

@@ -1,0 +1,50 @@
+"""More of the schedules; that they repeat exactly; and that they fail for every rule that somebody breaks."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.sync.fake import PROFILES
+from tests.sync.schedules import FULL, PARTS, SHARED, failing, part
+from tests.sync.switches import IN_A_SCENE, SWITCHES
+from tests.sync.world import World, schedule
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("number", range(SHARED, PARTS))
+def test_no_schedule_violates_an_invariant(number: int) -> None:
+    assert part(number) == []
+
+
+@settings(max_examples=500 if FULL else 20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False), st.sampled_from(sorted(PROFILES)))
+def test_no_schedule_that_can_be_made_smaller_violates_one(chance: random.Random, profile: str) -> None:
+    """The same with choices that hypothesis can take back one by one."""
+    world = World(chance, profile, 12)
+    assert world.play() == []
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_the_same_seed_gives_the_same_trace(profile: str) -> None:
+    """I19."""
+    one, other = schedule(77, profile, 25), schedule(77, profile, 25)
+    assert one.digest == other.digest
+    assert [repr(row) for row in one.crm.rows.values()] == [repr(row) for row in other.crm.rows.values()]
+    assert one.digest != schedule(78, profile, 25).digest
+
+
+@pytest.mark.parametrize("rule", [rule for rule in SWITCHES if rule not in IN_A_SCENE])
+def test_a_broken_rule_is_caught(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    SWITCHES[rule](monkeypatch)
+    assert any(_fails(seed) for seed in range(300)), f"{rule} can be lost without anybody noticing"
+
+
+def _fails(seed: int) -> bool:
+    try:
+        return bool(failing([seed]))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return True  # it does not even run
