@@ -155,6 +155,7 @@ def activities() -> Answer:
     """The newest entries, 50 at most."""
     state, entity = account(), request.args.get("entity_type")
     with state.lock:
-        told = [one for one in state.feed if entity in (None, one["entity_type"])]
+        seen = [one for one in state.feed if state.clock() - one["at"] >= state.lag]
+        told = [one for one in seen if entity in (None, one["entity_type"])]
     told = told[: min(50, int(request.args.get("limit", 10)))]
     return jsonify(error=False, count=len(told), activities=told)

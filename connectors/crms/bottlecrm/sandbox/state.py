@@ -225,7 +225,7 @@ class Account:
     def _tell(self, kind: str, row: Row, action: str) -> None:
         self.feed.insert(0, {
             "id": self.new_id(), "action": action, "entity_type": ENTITIES[kind], "entity_id": row["id"],
-            "timestamp": self.now(),
+            "timestamp": self.now(), "at": self.clock(),
         })  # fmt: skip
         event = f"{EVENTS[kind]}.{action.lower()}d"
         told = {

@@ -282,6 +282,8 @@ def _clause(row: Row, name: str, operator: str, wanted: Any) -> bool:
         parts = re.split(r"((?<!\\)[%_])", wanted)
         pattern = "".join({"%": ".*", "_": "."}.get(part) or re.escape(re.sub(r"\\(.)", r"\1", part)) for part in parts)
         return bool(re.fullmatch(pattern, str(value or ""), re.IGNORECASE | re.DOTALL))
+    if operator not in (">", ">="):
+        raise Broken(f"unknown operator {operator}")
     if value is None:
         return False
     return bool(_plain(value) >= _plain(wanted)) if operator == ">=" else bool(_plain(value) > _plain(wanted))
