@@ -61,7 +61,7 @@ class AmoCRM(CRM):
 
     name = "amocrm"
     title = "amoCRM / Kommo"
-    evidence = Evidence.RECORDED
+    evidence = Evidence.DOCUMENTED
     source = "https://www.amocrm.ru/developers/content/crm_platform/platform-abilities"
     hosts = ("amocrm.ru", "amocrm.com", "kommo.com")  # where an account may move to: the only redirects to follow
     form = (

@@ -73,6 +73,7 @@ class EspoCRM(CRM):
         marker_lookup="strong",
         delete=True,
         strategies=("native",),
+        makes_pipelines=False,
         hooks_signed=True,
     )
 

@@ -55,7 +55,7 @@ class Odoo(CRM):
 
     name = "odoo"
     title = "Odoo"
-    evidence = Evidence.RECORDED
+    evidence = Evidence.DOCUMENTED
     source = "https://www.odoo.com/documentation/19.0/developer/reference/external_api.html"
     form = (
         Setting("address", "Address", required=True, help="https://yourcompany.odoo.com"),

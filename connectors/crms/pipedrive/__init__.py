@@ -76,6 +76,7 @@ class Pipedrive(CRM):
         merge=True,
         strategies=("native", "two_pipelines", "held"),
         finals={"won": WON, "lost": LOST},
+        poll_every=120.0,  # 200,000 tokens a day, and a look at three lists costs 60
     )
 
     def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http) -> None:

@@ -51,7 +51,7 @@ class Salesforce(CRM):
 
     name = "salesforce"
     title = "Salesforce"
-    evidence = Evidence.RECORDED
+    evidence = Evidence.DOCUMENTED
     source = "https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/intro_rest.htm"
     hosts = ("salesforce.com", "force.com")
     form = (
@@ -77,6 +77,7 @@ class Salesforce(CRM):
         deleted_list=True,
         delete=True,
         strategies=("native", "two_blocks", "held"),
+        makes_pipelines=False,
     )
 
     def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http) -> None:

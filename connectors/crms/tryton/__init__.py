@@ -71,6 +71,7 @@ class Tryton(CRM):
         marker_field="reference",
         marker_lookup="strong",
         strategies=("two_blocks", "held"),
+        makes_pipelines=False,
         finals={"won": "won", "lost": "lost"},
     )
     page = 200  # records; one of them costs about 2 kB and 1 ms

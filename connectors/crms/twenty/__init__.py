@@ -81,6 +81,7 @@ class Twenty(CRM):
         colours="palette",
         palette=tuple(COLOURS.values()),
         strategies=("two_blocks", "held"),
+        makes_pipelines=False,
         hooks_signed=True,
     )
 

@@ -59,7 +59,7 @@ class Zoho(CRM):
 
     name = "zoho"
     title = "Zoho CRM"
-    evidence = Evidence.RECORDED
+    evidence = Evidence.DOCUMENTED
     source = "https://www.zoho.com/crm/developer/docs/api/v8/"
     form = (
         Setting("address", "API address of your data centre", required=True, default="https://www.zohoapis.com"),
@@ -84,6 +84,7 @@ class Zoho(CRM):
         deleted_list=True,
         delete=True,
         strategies=("native", "two_pipelines", "two_blocks", "held"),
+        makes_pipelines=False,
     )
 
     def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http) -> None:
