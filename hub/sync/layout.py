@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.contract import CRM, Pipeline, Schema, Stage, Step
+from connectors.errors import Unsupported
 from hub.sync.split import Row
 
 NEW = "new:"
@@ -86,7 +87,17 @@ class Layout:
             found = next((one for one in mine if wanted is not None and one.ref == wanted), None) if wanted else None
             if found is not None:
                 return found
-        return next((one for one in mine if one.name == name), None)
+        return next((one for one in mine if one.name == name), None) or self._present(mine)
+
+    def _present(self, mine: Sequence[Pipeline]) -> Pipeline | None:
+        """The one that is there, where programs make none; two that lie apart have to be made by people."""
+        if self.crm.facts.makes_pipelines:
+            return None
+        if self.strategy == "two_pipelines" or not mine:
+            raise Unsupported(
+                f"{self.crm.title} lets only people make pipelines: make those of leads and of deals there"
+            )
+        return next((one for one in mine if one.main), mine[0])
 
 
 @dataclass
@@ -107,15 +118,15 @@ class _Stages:
         self._leftovers(wishes, taken)
 
     def _place(self, wish: Wish, wishes: Sequence[Wish]) -> str:
-        if wish.closing in self.finals and wish.closing:
-            return self._row(wish, self._kept(wish) or self.finals[wish.closing])
+        if closing := self._closes(wish):
+            return self._row(wish, closing)
         self.position += 10
         found = self._found(wish)
         if found is not None:
             self._recolour(found, wish)
             return self._row(wish, found.ref)
         layout, name = self.layout, self.layout.name(wish)
-        if ("stage", name) in layout.known.without:
+        if ("stage", name) in layout.known.without or self._is_closed():
             return self._row(wish, self._nearest(wish, wishes))
         values = {"name": name, "colour": colour(layout.crm, wish.colour), "position": self.position}
         final = {"final": wish.closing} if wish.closing else {}
@@ -126,14 +137,18 @@ class _Stages:
             self.finals[wish.closing] = f"{NEW}{number}"
         return self._row(wish, f"{NEW}{number}")
 
-    def _row(self, wish: Wish, ref: str) -> str:
-        self.layout.rows.append((wish.block, self.direction_id, wish.key, self.ref, ref))
-        return ref
+    def _closes(self, wish: Wish) -> str:
+        """The stage of theirs that closes like this one: that of the last set-up, else the first; "" for none."""
+        return self._kept(wish) or self.finals[wish.closing] if wish.closing and wish.closing in self.finals else ""
 
     def _kept(self, wish: Wish) -> str:
         """The id of the last set-up, if that stage is still there."""
         kept = self.layout.known.stages.get((wish.block, self.direction_id, wish.key), "")
         return kept if self.have and any(stage.ref == kept for stage in self.have.stages) else ""
+
+    def _row(self, wish: Wish, ref: str) -> str:
+        self.layout.rows.append((wish.block, self.direction_id, wish.key, self.ref, ref))
+        return ref
 
     def _found(self, wish: Wish) -> Stage | None:
         """By the id of the last set-up (people rename stages), or by name."""
@@ -147,24 +162,42 @@ class _Stages:
 
     def _recolour(self, found: Stage, wish: Wish) -> None:
         wanted = colour(self.layout.crm, wish.colour)
-        if wanted and wanted != found.colour and not found.fixed:
+        if wanted and found.colour and wanted != found.colour and not found.fixed:
             before = {"name": found.name, "colour": found.colour, "position": found.position}
             self.layout.steps.append(Step("stage", "change", {"colour": wanted}, found.ref, self.ref, before))
 
     def _nearest(self, wish: Wish, wishes: Sequence[Wish]) -> str:
         """The stage of theirs at about the same place, "" when there is none."""
-        free = self._free()
-        if wish.closing:
+        free = self._share(wish.block, [one for one in wishes if not one.final])
+        if wish.closing or not free:
             return free[-1].ref if free else ""
-        mine = [one for one in wishes if not one.final]
-        return free[min(len(free) - 1, mine.index(wish) * len(free) // len(mine))].ref if free else ""
+        mine = [one for one in wishes if not one.final and one.block == wish.block]
+        return free[mine.index(wish) * len(free) // len(mine)].ref
+
+    def _share(self, block: str, wishes: Sequence[Wish]) -> list[Stage]:
+        """The stages of theirs for this block. Where two blocks share a pipeline no stage stands for both: what
+        people drag over the border is a deal."""
+        free, leads = self._free(), sum(one.block == "lead" for one in wishes)
+        if len(free) < 2 or leads in (0, len(wishes)) or self.layout.strategy == "flag":
+            return free
+        border = max(1, len(free) * leads // len(wishes))
+        return free[:border] if block == "lead" else free[border:]
 
     def _free(self) -> list[Stage]:
-        stages = self.have.stages if self.have is not None else ()
-        return [stage for stage in stages if not stage.final and not stage.fixed]
+        open_ = [stage for stage in (self.have.stages if self.have is not None else ()) if not stage.final]
+        return [stage for stage in open_ if not stage.fixed] or open_
+
+    def _is_closed(self) -> bool:
+        """Whether every stage is the CRM's own: then no program makes more of them."""
+        return self.have is not None and bool(self.have.stages) and all(stage.fixed for stage in self.have.stages)
 
     def _leftovers(self, wishes: Sequence[Wish], taken: set[str]) -> None:
-        """People's own stages count as the nearest of ours in the last block of this pipeline."""
+        """People's own stages count as the nearest of ours in the last block of this pipeline, and each that closes
+        like one of ours as that one."""
+        for stage in self.have.stages if self.have is not None else ():
+            for wish in wishes:
+                if stage.final and stage.final == wish.closing and stage.ref not in taken:
+                    self._row(wish, stage.ref)
         rest = [stage for stage in self._free() if stage.ref not in taken]
         mine = [one for one in wishes if not one.final and one.block == wishes[-1].block]
         for number, stage in enumerate(rest):

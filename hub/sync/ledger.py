@@ -14,6 +14,7 @@ from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
 from hub.model import deal, journal, link, look_again, sync_write
 from hub.store.engine import Store, add_unless_there
+from hub.store.notes import REST
 from hub.sync import records
 from hub.sync.account import Account
 from hub.sync.observe import Observer, before_image
@@ -27,7 +28,7 @@ _DUE = (
     & (link.c.due_at <= _NOW)
     & or_(link.c.lease == "", link.c.lease_until <= _NOW)
 )
-ANY_DUE = select(link.c.id).where(_DUE).limit(1)
+ANY_DUE = select(link.c.lane).where(_DUE).order_by(link.c.lane).limit(1)
 NEXT_DUE = (
     select(link)
     .where(_DUE)
@@ -74,16 +75,27 @@ class Ledger:
         now = self._clock.now()
         which = {"b_connection": self._account.id, "b_now": now}
         with self._store.read() as conn:
-            if conn.execute(ANY_DUE, which).first() is None:
-                return []
+            first = conn.execute(ANY_DUE, which).first()
+        if first is None:
+            return []
         with self._store.write() as conn:
-            rows = list(conn.execute(NEXT_DUE, {**which, "b_size": size}))
+            rows = list(conn.execute(NEXT_DUE, {**which, "b_size": self._portion(first.lane, size)}))
             self.looked_at, self.until = len(rows), now + self._length
             parcels = self._parcels(conn, rows)
             prepare(self._account, parcels, now)
             going = [p for p in parcels if p.goes]
             self._save(conn, parcels, keep=going)
         return going
+
+    def _portion(self, lane: int, size: int) -> int:
+        """How many to take: at least one call full. Of what can wait no more than about half a second's worth of
+        the account's calls (a read and a write each), so that a fresh lead never stands behind more than that."""
+        facts = self._account.crm.facts
+        most = max(size, facts.batch)
+        if lane < REST or self._account.live.row.config.get("unlimited"):
+            return most
+        calls, seconds = facts.budget
+        return min(most, max(facts.batch, round(facts.batch * calls / seconds / 4)))
 
     def _wake(self, conn: Connection, asleep: Sequence[Parcel]) -> None:
         """Contacts that nobody needed so far (their leads stay in the hub) and that a card needs now."""

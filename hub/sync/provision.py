@@ -24,6 +24,7 @@ from hub.store.engine import Store
 from hub.store.notes import REST, note
 from hub.sync.account import kind_of, section_of
 from hub.sync.layout import NEW, Layout, Wish, known
+from hub.sync.parcel import REFUSED
 from hub.sync.plan import ASSERT
 from hub.sync.records import PLACE
 from hub.sync.split import Row, placement_json
@@ -71,11 +72,11 @@ class Provision:
         the deals); other directions get pipelines of their own, so that nobody's present cards are touched.
         `strategy` "" keeps the present one, or takes the first the CRM declares. Raises `Unsupported`."""
         live = self._live(connection_id)
-        chosen = strategy or strategy_of(live)
-        if chosen not in live.crm.facts.strategies:
-            can = ", ".join(live.crm.facts.strategies)
-            raise Unsupported(f"{live.crm.title} cannot carry the placement {chosen!r}; it can: {can}")
         schema = live.crm.describe()
+        can = possible(live.crm, schema)
+        chosen = strategy or strategy_of(live, schema)
+        if chosen not in can:
+            raise Unsupported(f"This {live.crm.title} cannot carry the placement {chosen!r}; it can: {', '.join(can)}")
         with self._store.read() as conn:
             wishes = _wishes(conn)
         layout = Layout(live.crm, schema, chosen, known(live.row.config, chosen))
@@ -196,7 +197,9 @@ class Provision:
             )
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="applied"))
             if before is not None and any(step.what in ("field", "stage") for step in plan.steps):
-                _look_at_all(conn, self._clock, live.id, moved=before["strategy"] != plan.strategy)
+                fields = {step.values["code"] for step in plan.steps if (step.what, step.action) == ("field", "create")}
+                moved = before["strategy"] != plan.strategy
+                _look_at_all(conn, self._clock, live, fields, moved=moved)
         self._connections.forget()
 
     def _forget(self, live: Live, run_id: str, removed: Collection[str]) -> None:
@@ -248,10 +251,18 @@ def _wishes(conn: Connection) -> list[tuple[Any, list[Wish]]]:
     ]
 
 
-def strategy_of(live: Live) -> str:
-    """The placement a connection has or shall have: as it was set up, else the first its CRM declares."""
+def strategy_of(live: Live, schema: Schema | None = None) -> str:
+    """The placement a connection has or shall have: as it was set up, else the first its account can carry."""
     kept = live.row.config.get("placement")
-    return str(kept["strategy"]) if kept else live.crm.facts.strategies[0]
+    return str(kept["strategy"]) if kept else possible(live.crm, schema)[0]
+
+
+def possible(crm: CRM, schema: Schema | None) -> tuple[str, ...]:
+    """The placements this account can carry, the best first: leads of their own only where the account shows some."""
+    told = crm.facts.strategies
+    if schema is None or any(one.kind == crm.lead_kind for one in schema.pipelines):
+        return told
+    return tuple(one for one in told if one != "native")
 
 
 def _is_own(plan: Plan) -> bool:
@@ -259,12 +270,19 @@ def _is_own(plan: Plan) -> bool:
     return all(row[3].startswith(NEW) for row in plan.rows)
 
 
-def _look_at_all(conn: Connection, clock: Clock, connection_id: str, *, moved: bool) -> None:
+def _look_at_all(conn: Connection, clock: Clock, live: Live, fields: Collection[str], *, moved: bool) -> None:
     """Old cards learn the new fields; after a change of strategy they move to their new places as well."""
-    mine = (link.c.connection_id == connection_id) & (link.c.state == "linked")
-    for row in conn.execute(select(link.c.id, link.c.base).where(mine, link.c.role != "contact")) if moved else ():
-        base = {**{k: v for k, v in row.base.items() if k != PLACE}, ASSERT: [PLACE]}
-        conn.execute(update(link).where(link.c.id == row.id).values(base=base))
+    mine = (link.c.connection_id == live.id) & (link.c.state == "linked")
+    mapping = load(live.row.mapping or shipped(live.row.connector))
+    news = {line.hub for line in mapping.lines if line.crm in fields}
+    for row in conn.execute(select(link.c.id, link.c.role, link.c.base, link.c.raw).where(mine)):
+        gone = news | ({PLACE} if moved and row.role != "contact" else set())
+        base = {name: value for name, value in row.base.items() if name not in gone}
+        base |= {ASSERT: [PLACE]} if moved and row.role != "contact" else {}
+        if REFUSED in base:
+            base[REFUSED] = [name for name in base[REFUSED] if name not in fields]
+        raw = {name: value for name, value in row.raw.items() if name not in fields}
+        conn.execute(update(link).where(link.c.id == row.id).values(base=base, raw=raw))
     again = {"dirty": link.c.dirty + 1, "lane": REST, "due_at": clock.now()}
     conn.execute(update(link).where(mine).values(again))
 

@@ -216,7 +216,7 @@ class Puller:
 
     def _move(self, conn: Connection, account: Account, kind: str, lease: str, cursor: str, more: bool) -> bool:
         now = self._clock.now()
-        every = round(float(account.live.row.config.get("poll_s", EVERY / SECOND)) * SECOND)
+        every = round(float(account.live.row.config.get("poll_s", account.crm.facts.poll_every)) * SECOND)
         mine = {"b_connection": account.id, "b_kind": kind, "b_lease": lease, "cursor": cursor}
         if more:
             return bool(conn.execute(PAGE_DONE, {**mine, "lease_until": now + LEASE}).rowcount)

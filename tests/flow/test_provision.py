@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.crms.amocrm import AmoCRM
+from connectors.errors import Unsupported
+from hub.funnel import moves
 from hub.model import provision_run
 from hub.sync.provision import Provision
 from tests.flow.scene import Scene, scene
@@ -187,3 +189,69 @@ def test_undo_takes_the_last_set_up_back_and_not_the_one_before(small: Scene) ->
     small.post(name="Anna Peters", phone="+79161234567")
     small.settle()
     assert small.stands(small.card()) == small.spot("lead", "new")
+
+
+@pytest.mark.parametrize("strategy", ["two_pipelines", "held"])
+def test_another_placement_is_set_up_and_taken_back(bare: Scene, strategy: str) -> None:
+    before = export(bare)
+    plan = bare.hub.provision.plan(bare.crm_id, strategy=strategy)
+    bare.hub.provision.apply(bare.crm_id, plan)
+    assert bare.hub.provision.verify(bare.crm_id) == ()
+    live = bare.hub.connections.by_id(bare.crm_id)
+    assert live is not None
+    assert live.row.config["placement"]["strategy"] == strategy
+    blocks = {row[0] for row in live.row.config["placement"]["rows"]}
+    assert blocks == ({"deal"} if strategy == "held" else {"lead", "deal"})
+    bare.hub.provision.undo(bare.crm_id)
+    assert export(bare) == before
+
+
+def test_a_placement_the_crm_cannot_carry_is_refused_by_name(bare: Scene) -> None:
+    with pytest.raises(Unsupported, match="native"):
+        bare.hub.provision.plan(bare.crm_id, strategy="native")
+
+
+def test_a_lead_crosses_from_its_pipeline_to_the_other(bare: Scene) -> None:
+    bare.hub.provision.apply(bare.crm_id, bare.hub.provision.plan(bare.crm_id, strategy="two_pipelines"))
+    bare.post(name="Anna Peters", phone="+79161234567")
+    bare.settle()
+    assert bare.stands(bare.card()) == bare.spot("lead", "new")
+    with bare.hub.store.write() as conn:
+        moves.convert_lead(conn, bare.clock, bare.lead().id, "member:x")
+    bare.settle()
+    assert bare.stands(bare.card()) == bare.spot("deal", "created")
+    assert bare.spot("deal", "created")[0] != bare.spot("lead", "new")[0]
+
+
+def test_a_held_lead_comes_to_the_crm_when_it_is_a_deal(bare: Scene) -> None:
+    bare.hub.provision.apply(bare.crm_id, bare.hub.provision.plan(bare.crm_id, strategy="held"))
+    bare.post(name="Anna Peters", phone="+79161234567")
+    bare.settle()
+    assert not bare.cards()
+    assert not bare.cards("contacts")
+    with bare.hub.store.write() as conn:
+        moves.convert_lead(conn, bare.clock, bare.lead().id, "member:x")
+    bare.settle()
+    assert bare.stands(bare.card()) == bare.spot("deal", "created")
+    assert len(bare.cards("contacts")) == 1
+
+
+def test_cards_move_when_the_placement_changes(small: Scene) -> None:
+    small.post(name="Anna Peters", phone="+79161234567")
+    small.settle()
+    small.hub.provision.apply(small.crm_id, small.hub.provision.plan(small.crm_id, strategy="two_pipelines"))
+    small.settle()
+    assert small.stands(small.card()) == small.spot("lead", "new")
+    assert len(small.cards()) == 1
+
+
+def test_old_cards_learn_fields_that_are_made_later(small: Scene) -> None:
+    small.post(name="Anna Peters", phone="+79161234567", message="Two windows")
+    small.settle()
+    field = next(n for n, one in small.crm.fields["leads"].items() if one["code"] == "HUB_TEXT")
+    del small.crm.fields["leads"][field]
+    small.card()["cells"].pop(field)
+    small.advance(1)
+    apply(small)
+    small.settle()
+    assert small.cell(small.card(), "HUB_TEXT") == "Two windows"

@@ -22,7 +22,7 @@ from hub.model import provision_run, setting
 from hub.store.notes import note
 from hub.sync.enrol import enrol
 from hub.sync.layout import NEW
-from hub.sync.provision import NotAsPlanned, Plan, strategy_of
+from hub.sync.provision import NotAsPlanned, Plan, possible, strategy_of
 from hub.team import directions
 from hub.web.admin.frame import actor, done, failed, hub, row_of
 
@@ -66,8 +66,8 @@ def show(connection_id: str) -> str:
     return render_template(
         "admin/setup.html", row=row, directions=ours, schema=schema, plan=plan, trouble=trouble, chosen=chosen,
         steps=[(step, sentence(step, schema)) for step in plan.steps] if plan else [],
-        strategies=[(one, strategy_words().get(one, one)) for one in live.crm.facts.strategies],
-        strategy=strategy or strategy_of(live), stamp=stamp(plan) if plan else "", runs=runs,
+        strategies=[(one, strategy_words().get(one, one)) for one in possible(live.crm, schema)],
+        strategy=strategy or strategy_of(live, schema), stamp=stamp(plan) if plan else "", runs=runs,
         settled=plan is not None and settled(row, plan),
     )  # fmt: skip
 
