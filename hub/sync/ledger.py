@@ -14,7 +14,7 @@ from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
 from hub.model import deal, journal, link, look_again, sync_write
 from hub.store.engine import Store, add_unless_there
-from hub.store.notes import REST
+from hub.store.notes import PERSON, REST
 from hub.sync import records
 from hub.sync.account import Account
 from hub.sync.observe import Observer, before_image
@@ -31,7 +31,7 @@ _DUE = (
 ANY_DUE = select(link.c.lane).where(_DUE).order_by(link.c.lane).limit(1)
 NEXT_DUE = (
     select(link)
-    .where(_DUE)
+    .where(_DUE, link.c.lane <= bindparam("b_lane"))
     .order_by(link.c.lane, link.c.due_at, link.c.role.desc())
     .limit(bindparam("b_size"))
     .with_for_update(skip_locked=True)
@@ -79,7 +79,8 @@ class Ledger:
         if first is None:
             return []
         with self._store.write() as conn:
-            rows = list(conn.execute(NEXT_DUE, {**which, "b_size": self._portion(first.lane, size)}))
+            most = {"b_size": self._portion(first.lane, size), "b_lane": PERSON if first.lane < REST else REST}
+            rows = list(conn.execute(NEXT_DUE, {**which, **most}))
             self.looked_at, self.until = len(rows), now + self._length
             parcels = self._parcels(conn, rows)
             prepare(self._account, parcels, now)
