@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.real.prepared import Recipe, listens, newer_python, prepared
+from tests.real.prepared import PATIENCE, Recipe, answers, newer_python, prepared
 from tests.servers import free_port, guarded, running
 
 VERSION = "1.35.0"
@@ -59,7 +59,7 @@ def bottle_server(folder: Path) -> Iterator[Bottle]:
         options = f"-b 127.0.0.1:{port} -w 1 -k gthread --threads 4 --no-control-socket".split()
         python = made / "env/bin/python"
         command = guarded([python, "-m", "gunicorn", "crm.wsgi:application", *options], signal.SIGTERM)
-        with running(command, folder, lambda: listens(port), signal.SIGTERM, seconds=90.0, env=env):
+        with running(command, folder, lambda: answers(port), signal.SIGTERM, seconds=PATIENCE, env=env):
             told = json.loads((folder / "credentials.json").read_text(encoding="utf-8"))
             yield Bottle(f"http://127.0.0.1:{port}", told["token"], told["session"])
 

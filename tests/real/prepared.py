@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import http.client
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ import pytest
 from tests.conftest import NO_PYTHON, NO_SKIP
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leadhub-tests"
+PATIENCE = 180.0
+"""Seconds a server may take to start where others work too; alone it takes two to ten."""
 NEWER = ("python3.12", "python3.13", "python3.14")
 
 
@@ -99,8 +101,10 @@ def _run(command: Sequence[str], folder: Path) -> None:
         raise RuntimeError(f"{' '.join(command[:4])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def listens(port: int) -> bool:
-    """Whether somebody takes connections there."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
+def answers(port: int) -> bool:
+    """Whether a web server answers there. One that listens may still be loading its application."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with closing(line), suppress(OSError, http.client.HTTPException):
+        line.request("GET", "/")
+        return bool(line.getresponse().status)
     return False

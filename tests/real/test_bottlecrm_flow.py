@@ -101,7 +101,6 @@ def test_a_lead_goes_there_is_edited_converted_and_won_by_people(play: Scene, an
     assert len(play.rows(conversion)) == len(play.rows(lead)) == len(play.rows(deal)) == 1
 
 
-@pytest.mark.xfail(strict=False, reason="a deal's flat form does not name its lead yet (hub.sync.records)")
 @pytest.mark.parametrize("mailed", [True, False])
 def test_a_conversion_in_the_hub_is_the_vendors_conversion(play: Scene, anna: dict[str, str], mailed: bool) -> None:
     play.post(**{**anna, **({} if mailed else {"email": ""})})

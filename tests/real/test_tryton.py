@@ -285,7 +285,7 @@ def test_the_account_is_its_company_and_its_people(crm: Tryton) -> None:
     schema = crm.describe()
     assert {user.email for user in schema.users} >= {"user504101@example.com", "user504102@example.com"}
     [pipeline] = schema.pipelines
-    assert [stage.ref for stage in pipeline.stages] == ["lead", "opportunity", "converted", "won", "cancelled", "lost"]
+    assert [stage.ref for stage in pipeline.stages] == ["lead", "opportunity", "converted", "won", "lost", "cancelled"]
     assert all(stage.fixed for stage in pipeline.stages)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.prepared import Recipe, listens, prepared
+from tests.real.prepared import PATIENCE, Recipe, answers, prepared
 from tests.servers import free_port, guarded, running
 
 PASSWORD = "hub-test-password"
@@ -47,5 +47,5 @@ def tryton_server(folder: Path) -> Iterator[str]:
         (folder / "trytond.conf").write_text(CONFIG.format(folder=folder, port=port), encoding="utf-8")
         command = guarded([made / "env/bin/python", made / "env/bin/trytond", "-c", folder / "trytond.conf",
                            "-d", DATABASE], signal.SIGTERM)  # fmt: skip
-        with running(command, folder, lambda: listens(port), signal.SIGTERM, seconds=90.0):
+        with running(command, folder, lambda: answers(port), signal.SIGTERM, seconds=PATIENCE):
             yield f"http://127.0.0.1:{port}"

@@ -14,7 +14,7 @@ _TYPES = {
     "date": "date", "datetime": "datetime", "timestamp": "datetime", "selection": "select", "many2one": "select",
 }  # fmt: skip
 _FINALS = {"won": "won", "cancelled": "lost", "lost": "lost"}
-_ORDER = ("lead", "opportunity", "converted", "won", "cancelled", "lost")
+_ORDER = ("lead", "opportunity", "converted", "won", "lost", "cancelled")
 _LISTS = (
     Field("phone", "phone", "Phones"),
     Field("email", "email", "E-mails"),
