@@ -118,7 +118,7 @@ def demo(once: bool, as_json: bool, samples: Path | None, port: int, folder: Pat
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per bench.")
 @click.option("--readme", is_flag=True, help="Write the measured table into README.md.")
 def bench(name: str | None, every: bool, as_json: bool, readme: bool) -> None:
-    """Measure NAME (intake, flow, idle) against a yardstick of the same run."""
+    """Measure NAME (intake, flow, idle, route) against a yardstick of the same run."""
     from hub.bench import run
 
     sys.exit(run([name] if name else [], every=every, as_json=as_json, readme=readme))

@@ -24,6 +24,17 @@ AIMS: Mapping[tuple[str, str, str], tuple[str, str]] = {
     ("idle", "figures", "pss_mib"): ("Memory of all processes, MiB (PSS)", "≤ 200"),
     ("idle", "figures", "cpu_percent"): ("CPU when nothing happens, %", "≤ 1"),
     ("idle", "figures", "start_to_first_lead_s"): ("From the command to the first durable lead, s", "≤ 3"),
+    ("route", "figures", "decisions_per_s_per_core"): ("Routing decisions a second and core, 200 rules", "≥ 2000"),
+    ("route", "figures", "p99_ms"): ("One routing decision, p99, ms", "≤ 5"),
+    ("route", "figures", "deadline_lateness_p99_s"): ("100,000 deadlines in 100 s: lateness p99, s", "< 1"),
+    ("route", "figures", "replay_10k_s"): ("A draft of rules tried on 10,000 inquiries, s", "< 60"),
+    ("sync", "ratios", "calls_create.amocrm"): ("amoCRM: calls for 1,000 leads with contacts / least possible", "≤ 1.2"),
+    ("sync", "ratios", "calls_create.bitrix24"): ("Bitrix24: the same", "≤ 1.2"),
+    ("sync", "ratios", "calls_create.hubspot"): ("HubSpot: the same", "≤ 1.2"),
+    ("sync", "ratios", "calls_create.odoo"): ("Odoo: the same", "≤ 1.2"),
+    ("sync", "ratios", "calls_create.pipedrive"): ("Pipedrive: the same", "≤ 1.1"),
+    ("sync", "figures", "fresh_p99_s_during_backfill"): ("A fresh lead during a backfill at the limit, p99, s", "< 2"),
+    ("sync", "figures", "reconcile_per_s"): ("Records compared field by field a second and core", "≥ 10000"),
 }  # fmt: skip
 
 

@@ -59,12 +59,8 @@ def change_hands(conn: Connection, clock: Clock, floor: Floor, changes: Sequence
         conn.execute(journal.insert(), [_line(clock, one) for one in changes if one.before != one.after.owner])
     for start in range(0, len(moved), PORTION):
         mark_dirty(conn, clock, [str(row["b_id"]) for row in moved[start : start + PORTION]], REST)
-    by_owner: dict[str, list[tuple[str, Assignment]]] = {}
-    for one in changes:
-        told = replace(one.after, why={**one.after.why, "cause": one.cause})
-        by_owner.setdefault(one.before, []).append((one.lead_id, told))
-    for before, given in sorted(by_owner.items()):
-        record(conn, clock, floor, given, before)
+    given = [(one.lead_id, replace(one.after, why={**one.after.why, "cause": one.cause})) for one in changes]
+    record(conn, clock, floor, given, {one.lead_id: one.before for one in changes})
 
 
 def _line(clock: Clock, one: Change) -> dict[str, Any]:

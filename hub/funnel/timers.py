@@ -43,8 +43,10 @@ class Timers:
         clock: Clock,
         listeners: Sequence[Listener] = (),
         ring: Callable[[str], None] = lambda _name: None,
+        also: Sequence[Callable[[], int]] = (),
     ) -> None:
-        self._store, self._clock, self._ring = store, clock, ring
+        """`also` are further steps of the same rhythm: robots, letters."""
+        self._store, self._clock, self._ring, self._also = store, clock, ring, tuple(also)
         self._listeners: tuple[Listener, ...] = (
             follow_clocks, follow_presence, follow_offers, follow_warmth, watch_border, *listeners,
         )  # fmt: skip
@@ -52,6 +54,7 @@ class Timers:
     def step(self, most: int = 100_000) -> int:
         """Everything that is due; answers how much there was."""
         total = self._drain(self._listen, most) + self._drain(self._fire, most) + self._drain(self._spread, most)
+        total += sum(step() for step in self._also)
         if total:
             self._ring("push")
         return total

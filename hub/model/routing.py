@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Un
 from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
+from hub.model.funnel import lead
 from hub.model.journal import journal
 from hub.model.people import contact
 
@@ -201,6 +202,9 @@ follower = Table("follower", hub, text("name", primary_key=True), text("line_id"
 """How far a reader of the journal has come. Lines may be committed a little out of order: `near` are the ids after
 `line_id` that it has handled."""
 
+STILL_OPEN = sql("state = 'open'")
+Index("ix_lead_next_step", lead.c.next_step_at, sqlite_where=STILL_OPEN, postgresql_where=STILL_OPEN)
+"""Robots look for next steps that come near or are over."""
 AT_THE_BORDER = sql("what IN ('converted','reverted','forced','sent_back','accepted')")
 Index(
     "ix_journal_border", journal.c.what, journal.c.at,

@@ -147,6 +147,14 @@ class _Who:
     """When the first of those who only wait for their hours begins; 0 when nobody does."""
 
 
+_Place = tuple[str, frozenset[str], str, str]
+"""Pool, skills, mode, and who is left out."""
+
+
+def _key(pool: str, ids: tuple[tuple[str, int], ...]) -> str:
+    return blake2s(repr((pool, ids)).encode(), digest_size=10).hexdigest()
+
+
 SEEN, UNSEEN, HELD, ANY_TIME = "seen", "unseen", "held", "any_time"
 """How strictly people are asked: seen lately; whoever works now; whoever works first; whatever the hour."""
 
@@ -163,7 +171,7 @@ class Floor:
         self.moved: set[str] = set()
         self.lineups: dict[str, tuple[str, tuple[tuple[str, int], ...]]] = {}
         """Pool and (member, share) of every lineup that took a turn, by key."""
-        self._known: dict[tuple[str, frozenset[str], str], _Who] = {}
+        self._known: dict[_Place, _Who] = {}
         self._without = ""
 
     def assign(self, pool_name: str, facts: Mapping[str, str], own: str, at: int, without: str = "") -> Assignment:
@@ -185,6 +193,15 @@ class Floor:
         load.open, load.day, load.month = load.open + 1, load.day + 1, load.month + 1
         if person.limits.full(load) != was:
             self._known.clear()
+
+    def close(self, owner: str) -> None:
+        """One of this person's leads is no longer open."""
+        person = self.people.get(owner)
+        if person is not None and person.load.open:
+            was = person.limits.full(person.load)
+            person.load.open -= 1
+            if person.limits.full(person.load) != was:
+                self._known.clear()
 
     # ── the own owner ────────────────────────────────────────────────────────────────────────────
 
@@ -258,9 +275,10 @@ class Floor:
         duty = self.people.get(pool.duty)
         if pool.off_hours == DUTY and duty is not None and duty.active and not duty.absence(at):
             return Assignment(duty.id, "duty", pool.name, {"by": "duty", **passed}, opens_at=at)
-        mode, when = (ANY_TIME, at) if pool.off_hours == GIVE else (HELD, who.opens)
+        policy = GIVE if pool.off_hours == GIVE else HOLD
+        mode, when = (ANY_TIME, at) if policy == GIVE else (HELD, who.opens)
         later = self._who(pool, needed, at, mode, when)
-        return self._turn(pool, later, at, {**passed, "off_hours": pool.off_hours}) if later.ids else None
+        return self._turn(pool, later, at, {**passed, "off_hours": policy}) if later.ids else None
 
     def _last_resort(self, pool: Pool, passed: Mapping[str, Any], at: int) -> Assignment:
         named = self.people.get(self.last_resort)
@@ -275,10 +293,22 @@ class Floor:
 
     def _who(self, pool: Pool, needed: frozenset[str], at: int, mode: str, when: int | None = None) -> _Who:
         """Those who take part; remembered until somebody may come or go. `when` is the moment they are asked about."""
-        place = (pool.name, needed, f"{mode} {self._without}")
+        place = (pool.name, needed, mode, "")
         found = self._known.get(place)
         if found is None or not found.since <= at < found.until:
             found = self._known[place] = self._gather(pool, needed, at, mode, at if when is None else when)
+        return self._less(pool, place, found) if self._without else found
+
+    def _less(self, pool: Pool, place: _Place, who: _Who) -> _Who:
+        """The same without whoever had the lead and was too slow."""
+        place = (*place[:3], self._without)
+        found = self._known.get(place)
+        if found is None or found.since != who.since:
+            turns = [turn for turn, _part in who.turns.parts if turn.member_id != self._without]
+            ids = tuple(one for one in who.ids if one[0] != self._without)
+            out = {**who.out, self._without: "slow"} if len(ids) < len(who.ids) else who.out
+            made = _Who(who.since, who.until, Lineup(turns), ids, out, _key(pool.name, ids), who.opens)
+            found = self._known[place] = made
         return found
 
     def _gather(self, pool: Pool, needed: frozenset[str], at: int, mode: str, when: int) -> _Who:
@@ -289,10 +319,9 @@ class Floor:
         out = {member_id: why for member_id, why in reasons.items() if why}
         turns = [turn for turn in asked if turn.member_id not in out]
         ids = tuple(sorted((turn.member_id, turn.weight) for turn in turns))
-        key = blake2s(repr((pool.name, ids)).encode(), digest_size=10).hexdigest()
         waiting = [self.people[one].work.opening(at) for one, why in out.items() if why == "closed"]
         until = self._until([turn.member_id for turn in asked], at, pool.seen_within if mode == SEEN else 0)
-        return _Who(at, until, Lineup(turns), ids, out, key, min(waiting, default=0))
+        return _Who(at, until, Lineup(turns), ids, out, _key(pool.name, ids), min(waiting, default=0))
 
     def _until(self, ids: Sequence[str], at: int, seen_within: int) -> int:
         people = [self.people[one] for one in ids if one in self.people]
@@ -307,8 +336,6 @@ class Floor:
         person = self.people.get(member_id)
         if person is None or not person.active:
             return "gone"
-        if member_id == self._without:
-            return "slow"
         if person.absence(at):
             return "away"
         if not needed <= person.skills:

@@ -21,13 +21,17 @@ TAKEN = "taken"
 
 
 def record(
-    conn: Connection, clock: Clock, floor: Floor, given: Sequence[tuple[str, Assignment]], came_from: str | None = None
+    conn: Connection,
+    clock: Clock,
+    floor: Floor,
+    given: Sequence[tuple[str, Assignment]],
+    before: Mapping[str, str] | None = None,
 ) -> None:
-    """(lead id, decision) of a batch, its turns and lineups. `came_from` is the owner before, if there was one."""
-    now = clock.now()
+    """(lead id, decision) of a batch, its turns and lineups. `before` are the owners of leads that had one."""
+    now, before = clock.now(), before or {}
     rows = [
         {
-            "id": clock.new_id(), "at": now, "lead_id": lead_id, "member_id": one.owner, "from_id": came_from,
+            "id": clock.new_id(), "at": now, "lead_id": lead_id, "member_id": one.owner, "from_id": before.get(lead_id),
             "instead_of_id": one.instead_of or None, "by": one.by, "pool": one.pool, "turn": one.turn or None,
             "lineup_id": one.lineup or None, "why": dict(one.why),
         }

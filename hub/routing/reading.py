@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select, true
 
 from hub.model import (
     absence,
@@ -35,7 +35,11 @@ PORTION = 400
 def read_floor(conn: Connection, at: int, lock: bool = True) -> Floor:
     """Everybody and every pool as of `at` (ms). With `lock` the turns are ours until the end of the transaction."""
     pools = {str(row.name): row for row in conn.execute(select(pool))}
-    turns = _turns(conn, lock)
+    return build_floor(conn, at, pools, _turns(conn, lock))
+
+
+def build_floor(conn: Connection, at: int, pools: Mapping[str, Any], turns: Mapping[str, list[Turn]]) -> Floor:
+    """The same with other pools (rows, or what looks like them) and turns than those that are stored."""
     plans = Shared({str(row.id): dict(row._mapping) for row in conn.execute(select(calendar))})
     members = list(conn.execute(select(member.c.id, member.c.active, member.c.role, member.c.created_at)))
     people = _people(conn, members, pools, turns, plans, at)
@@ -141,39 +145,45 @@ def _count_since(
 # ── own owners ───────────────────────────────────────────────────────────────────────────────────
 
 
-def own_owners(conn: Connection, contact_ids: Sequence[str]) -> dict[str, str]:
+def own_owners(conn: Connection, contact_ids: Sequence[str], before: int | None = None) -> dict[str, str]:
     """Whose client each of these contacts is: by the newest running or won deal, else one of their company, else the
-    newest lead. A stand-in never becomes the owner of a client by standing in."""
+    newest lead. A stand-in never becomes the owner of a client by standing in. `before` leaves out what is newer."""
     found: dict[str, str] = {}
     for start in range(0, len(contact_ids), PORTION):
         some = contact_ids[start : start + PORTION]
-        found |= _by_lead(conn, some) | _by_company(conn, some) | _by_deal(conn, some)
+        found |= _by_lead(conn, some, before) | _by_company(conn, some, before) | _by_deal(conn, some, before)
     return found
+
+
+def _older(table: Table, before: int | None) -> ColumnElement[bool]:
+    return true() if before is None else table.c.opened_at < before
 
 
 WORTH = deal.c.state.in_(("open", "won"))
 
 
-def _by_deal(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
-    mine = select(deal.c.contact_id, deal.c.owner_id).where(deal.c.contact_id.in_(ids), WORTH)
+def _by_deal(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
+    mine = select(deal.c.contact_id, deal.c.owner_id).where(deal.c.contact_id.in_(ids), WORTH, _older(deal, before))
     return {str(who): str(owner) for who, owner in conn.execute(mine.order_by(deal.c.active_at, deal.c.id))}
 
 
-def _by_company(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+def _by_company(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
     known = select(contact.c.id, contact.c.company_id).where(contact.c.id.in_(ids), contact.c.company_id.is_not(None))
     firms = {row.id: row.company_id for row in conn.execute(known)}
-    return {who: owner for who, firm in firms.items() if (owner := owner_of_company(conn, firm))}
+    return {who: owner for who, firm in firms.items() if (owner := owner_of_company(conn, firm, before))}
 
 
-def owner_of_company(conn: Connection, company_id: str) -> str:
+def owner_of_company(conn: Connection, company_id: str, before: int | None = None) -> str:
     """Whose client this company is by its newest running or won deal; "" when it has none."""
     mine = contact.join(deal, deal.c.contact_id == contact.c.id)
-    newest = select(deal.c.owner_id).select_from(mine).where(contact.c.company_id == company_id, WORTH)
+    newest = (
+        select(deal.c.owner_id).select_from(mine).where(contact.c.company_id == company_id, WORTH, _older(deal, before))
+    )
     return str(conn.execute(newest.order_by(deal.c.active_at.desc(), deal.c.id.desc()).limit(1)).scalar() or "")
 
 
-def _by_lead(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
-    mine = select(lead.c.id, lead.c.contact_id, lead.c.owner_id).where(lead.c.contact_id.in_(ids))
+def _by_lead(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
+    mine = select(lead.c.id, lead.c.contact_id, lead.c.owner_id).where(lead.c.contact_id.in_(ids), _older(lead, before))
     rows = list(conn.execute(mine.where(lead.c.owner_id.is_not(None)).order_by(lead.c.active_at, lead.c.id)))
     lent = select(assignment.c.lead_id, assignment.c.member_id, assignment.c.instead_of_id).where(
         assignment.c.lead_id.in_([row.id for row in rows]), assignment.c.instead_of_id.is_not(None)

@@ -31,6 +31,18 @@ NAMES = {
         "figures": {"pss_mib", "cpu_percent", "start_to_first_lead_s"},
         "yardsticks": {"processes"},
     },
+    "route": {
+        "ratios": set(),
+        "figures": {
+            "decisions_per_s_per_core", "p99_ms", "deadline_lateness_p99_s", "replay_10k_s", "replay_deviations",
+        },
+        "yardsticks": {"rules", "people"},
+    },
+    "sync": {
+        "ratios": {"calls_create.amocrm", "calls_pull.amocrm"},
+        "figures": {"fresh_p99_s_during_backfill", "reconcile_per_s"},
+        "yardsticks": {"leads", "not_measured"},
+    },
 }  # fmt: skip
 
 
@@ -38,6 +50,8 @@ COMMANDS = """
 leadhub bench intake --json
 leadhub bench flow --json
 leadhub bench idle --json
+leadhub bench route --json
+leadhub bench sync --json
 """
 """As the README has them; what the command does with them is `bench.run`."""
 

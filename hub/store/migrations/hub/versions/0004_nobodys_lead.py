@@ -320,3 +320,11 @@ def upgrade() -> None:
         sqlite_where=sa.text("what IN ('converted','reverted','forced','sent_back','accepted')"),
         postgresql_where=sa.text("what IN ('converted','reverted','forced','sent_back','accepted')"),
     )
+    op.create_index(
+        "ix_lead_next_step",
+        "lead",
+        ["next_step_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )

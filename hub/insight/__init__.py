@@ -1,0 +1,1 @@
+"""What happened and what would have: trials of other rules on real traffic, conversion with its alarms."""

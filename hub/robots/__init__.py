@@ -1,0 +1,1 @@
+"""Robots: what happens by itself when a stage is reached, a time comes, a field changes or a client does something."""

@@ -1,0 +1,145 @@
+"""A robot: a trigger, conditions, a delay, and actions. Pure; a closed grammar, like that of routing rules.
+
+trigger     {"on": "stage", "stage": "silent"}            the record came to this stage ("" for any)
+            {"on": "opened"}                              the record is new
+            {"on": "field", "field": "amount"}            a field changed ("" for any)
+            {"on": "client", "event": "message"}          the client wrote, called, paid: a line of the journal
+            {"on": "time", "before_ms": n | "after_ms": n}  so long before or after the next step was due
+delay       {"ms": n, "working": true} | {"at": "10:00"}  from the trigger on; `at` is wall time of the owner
+actions     {"do": "task", "text": "...", "within_ms": n}
+            {"do": "message", "channel": "email", "to": "client", "subject": "...", "text": "..."}
+            {"do": "field", "field": "temperature", "value": "..."}   {"do": "stage", "stage": "..."}
+            {"do": "owner", "pool": "..."} | {"do": "owner", "member": id}
+            {"do": "webhook", "address": "https://..."}   {"do": "audience", "name": "..."}
+            {"do": "signal", "text": "..."}               a word to the head
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub.robots.templates import names_in
+from hub.routing.rules import OPERATIONS, Condition
+
+BLOCKS = ("lead", "deal")
+TRIGGERS = ("opened", "stage", "field", "client", "time")
+CHANNELS = ("email", "sms", "messenger")
+SAID = {"message": ("joined", "noted", "message", "mail"), "call": ("call",), "paid": ("paid",), "opened": ("read",)}
+"""Client events and the journal's words for them; other words stand for themselves."""
+FACTS = (
+    "stage", "state", "temperature", "source", "title", "owner", "amount", "currency", "reason", "direction", "name",
+    "first_name", "company", "phone", "email", "language", "form", "next_step",
+)  # fmt: skip
+"""What conditions and templates may use."""
+WRITABLE = {"lead": ("temperature", "title"), "deal": ("amount", "currency", "title")}
+NEEDS = {
+    "task": ("text",), "message": ("channel", "text"), "field": ("field",), "stage": ("stage",), "owner": (),
+    "webhook": ("address",), "audience": ("name",), "signal": ("text",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """One robot of a block, in one direction or ("") in all."""
+
+    id: str
+    name: str
+    block: str
+    trigger: Mapping[str, Any]
+    actions: tuple[Mapping[str, Any], ...]
+    conditions: tuple[Condition, ...] = ()
+    delay: Mapping[str, Any] | None = None
+    direction_id: str = ""
+
+    def wants(self, subject: str, what: str, facts: Mapping[str, Any]) -> bool:
+        """Whether a journal line is its trigger."""
+        if subject != self.block:
+            return False
+        kind = self.trigger["on"]
+        if kind == "opened":
+            return what == "opened"
+        if kind == "stage":
+            return what == "moved" and self.trigger.get("stage", "") in ("", facts.get("to"))
+        if kind == "field":
+            return what == "field" and self.trigger.get("field", "") in ("", facts.get("field"))
+        event = str(self.trigger.get("event", ""))
+        return kind == "client" and what in SAID.get(event, (event,)) and facts.get("way", "in") == "in"
+
+    def holds(self, facts: Mapping[str, str]) -> bool:
+        """Whether all conditions hold for the record as it is now."""
+        return all(one.holds(facts) for one in self.conditions)
+
+
+class UnusableRobot(ValueError):
+    """A robot nobody could run; says which one and what is wrong."""
+
+
+def read_robot(row: Mapping[str, Any]) -> Robot:
+    """A robot from its row; raises `UnusableRobot` for anything the grammar does not know."""
+    made = Robot(
+        str(row["id"]), str(row["name"]), str(row["block"]), dict(row["trigger"]),
+        tuple(dict(one) for one in row["actions"]), tuple(_condition(one, row) for one in row["conditions"]),
+        dict(row["delay"] or {}), str(row["direction_id"] or ""),
+    )  # fmt: skip
+    if wrong := [*_trigger_wrong(made), *(why for one in made.actions for why in _action_wrong(made, one))]:
+        raise UnusableRobot(f"Robot “{made.name}”: {'; '.join(wrong)}")
+    return made
+
+
+def _condition(told: Mapping[str, Any], row: Mapping[str, Any]) -> Condition:
+    made = Condition(str(told.get("field", "")), str(told.get("op", "")), str(told.get("value", "")))
+    if made.field not in FACTS or made.op not in OPERATIONS:
+        raise UnusableRobot(f"Robot “{row['name']}”: “{made.field} {made.op}” is no condition; "
+                            f"fields: {', '.join(FACTS)}; comparisons: {', '.join(OPERATIONS)}")  # fmt: skip
+    return made
+
+
+def _trigger_wrong(made: Robot) -> list[str]:
+    kind = made.trigger.get("on")
+    found = [] if made.block in BLOCKS else [f"“{made.block}” is neither lead nor deal"]
+    if kind not in TRIGGERS:
+        found.append(f"“{kind}” is no trigger: {', '.join(TRIGGERS)}")
+    if kind == "time" and not {"before_ms", "after_ms"} & made.trigger.keys():
+        found.append("its time says neither before_ms nor after_ms")
+    if kind == "time" and made.block != "lead":
+        found.append("only leads have a next step to wait for")
+    return found if made.actions else [*found, "it does nothing"]
+
+
+def _action_wrong(made: Robot, one: Mapping[str, Any]) -> list[str]:
+    kind = str(one.get("do"))
+    if kind not in NEEDS:
+        return [f"“{kind}” is no action: {', '.join(NEEDS)}"]
+    found = [f"{kind} lacks {name}" for name in NEEDS[kind] if not one.get(name)]
+    if kind == "message" and one.get("channel") not in CHANNELS:
+        found.append(f"“{one.get('channel')}” is no channel: {', '.join(CHANNELS)}")
+    if kind == "field" and one.get("field") not in WRITABLE.get(made.block, ()):
+        found.append(f"a robot may not write “{one.get('field')}” of a {made.block}")
+    unknown = [name for part in ("text", "subject") for name in names_in(str(one.get(part) or "")) if name not in FACTS]
+    return found + [f"nobody knows “{{{name}}}”; known: {', '.join(FACTS)}" for name in unknown]
+
+
+def rings(robots: Sequence[Robot]) -> list[str]:
+    """Robots that set each other off by moving a record in a circle, as sentences that name them."""
+    by_stage = {(one.block, one.trigger.get("stage")): one for one in robots if one.trigger["on"] == "stage"}
+    found: dict[frozenset[str], str] = {}
+    for start in by_stage.values():
+        path, here = [start], start
+        while (after := _next(here, by_stage)) is not None:
+            if after in path:
+                ring = path[path.index(after) :]
+                names = " → ".join(f"“{one.name}”" for one in (*ring, after))
+                found.setdefault(
+                    frozenset(one.id for one in ring), f"These robots set each other off for ever: {names}"
+                )
+                break
+            path.append(after)
+            here = after
+    return list(found.values())
+
+
+def _next(robot: Robot, by_stage: Mapping[tuple[str, Any], Robot]) -> Robot | None:
+    moves = (by_stage.get((robot.block, one["stage"])) for one in robot.actions if one["do"] == "stage")
+    return next((one for one in moves if one is not None), None)

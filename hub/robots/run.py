@@ -1,0 +1,254 @@
+"""Robots at work: journal lines and moments become runs, runs that are due are done, each once.
+
+A run is a row that is unique by robot, record and trigger; what it does stands in the commit that says it is done, and
+what leaves the house is a letter of that commit. Killed anywhere, the next step goes on with the next run. The brake
+holds a robot that runs too often, and robots that set each other off; a head is told once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from hub.clock import DAY, HOUR, MINUTE, Clock
+from hub.funnel.hands import ACTOR
+from hub.funnel.signals import tell
+from hub.model import lead, robot, robot_run
+from hub.robots.actions import HARMLESS, Doing, act
+from hub.robots.records import TABLES, read_known
+from hub.robots.robots import Robot, UnusableRobot, read_robot
+from hub.robots.templates import Unfilled
+from hub.routing.hours import Plan, WorkTime
+from hub.routing.reading import read_floor
+from hub.store.engine import Store, add_unless_there
+from hub.store.notes import note
+
+log = logging.getLogger("leadhub.robots")
+
+WAITING, DONE, SKIPPED, HELD, FAILED = "waiting", "done", "skipped", "held", "failed"
+PER_HOUR, PER_RECORD_A_DAY, DEEPEST = 500, 20, 5
+"""The brake: runs of one robot an hour, runs for one record a day, robots that cause each other."""
+PORTION = 100
+
+
+def read_robots(conn: Connection) -> list[Robot]:
+    """Those that are switched on, not held and can be run; a broken one is left out and named in the log."""
+    found = []
+    rows = select(robot).where(robot.c.active, robot.c.held == "").order_by(robot.c.position, robot.c.id)
+    for row in conn.execute(rows):
+        try:
+            found.append(read_robot(dict(row._mapping)))
+        except UnusableRobot as error:
+            log.error("robot left out: %s", error)
+    return found
+
+
+# ── triggers ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def follow_robots(conn: Connection, clock: Clock, lines: Sequence[Any]) -> None:
+    """New journal lines set robots off; for `hub.funnel.timers.Timers(listeners=[follow_robots])`."""
+    robots = [one for one in read_robots(conn) if one.trigger["on"] != "time"]
+    for line in lines if robots else ():
+        wanted = [one for one in robots if one.wants(line.subject, line.what, line.facts)]
+        depth = _depth(conn, line) if wanted else 0
+        for one in wanted:
+            set_off(conn, clock, one, line.subject_id, line.id, line.at, depth)
+
+
+def _depth(conn: Connection, line: Any) -> int:
+    """How many robots caused each other until this line was written."""
+    kind, _colon, robot_id = line.actor.partition(":")
+    if kind != "robot":
+        return 0
+    mine = (robot_run.c.robot_id == robot_id) & (robot_run.c.subject_id == line.subject_id)
+    return 1 + int(
+        conn.execute(select(func.max(robot_run.c.depth)).where(mine, robot_run.c.state == DONE)).scalar() or 0
+    )
+
+
+def set_off(
+    conn: Connection, clock: Clock, one: Robot, subject_id: str, occasion: str, at: int, depth: int = 0
+) -> bool:
+    """A run for this record and trigger, unless there is one; answers whether it is new."""
+    table = TABLES[one.block]
+    row = conn.execute(select(table).where(table.c.id == subject_id)).one_or_none()
+    if row is None or one.direction_id not in ("", row.direction_id):
+        return False
+    due = due_at(one, _hours(conn, clock, row.owner_id) if one.delay else WorkTime(Plan()), at)
+    made = {"id": clock.new_id(), "robot_id": one.id, "subject": one.block, "subject_id": subject_id,
+            "occasion": occasion, "state": WAITING, "due_at": due, "depth": depth, "why": "",
+            "at": clock.now()}  # fmt: skip
+    return add_unless_there(conn, robot_run, made)
+
+
+def due_at(one: Robot, work: WorkTime, at: int) -> int:
+    """When a run that was set off then is to be done."""
+    delay = one.delay or {}
+    ms = int(delay.get("ms") or 0)
+    due = work.add(at, ms) if delay.get("working") else at + ms
+    exact = str(delay.get("at") or "")
+    if exact:
+        wall = WorkTime(Plan(zone=work.plan.zone, week=(((exact, exact),),) * 7))
+        day = work.day(due)
+        opens = wall.spans(day)
+        due = opens[0][0] if opens and opens[0][0] >= due else wall.edge(due)
+    return due
+
+
+def _hours(conn: Connection, clock: Clock, owner: str) -> WorkTime:
+    person = read_floor(conn, clock.now(), lock=False).people.get(owner)
+    return person.work if person else WorkTime(Plan())
+
+
+def watch_time(conn: Connection, clock: Clock) -> int:
+    """Leads whose next step comes near or is over: once for every such moment."""
+    count = 0
+    for one in [one for one in read_robots(conn) if one.trigger["on"] == "time"]:
+        for row in conn.execute(_of_time(one, clock.now()).limit(PORTION)):
+            count += set_off(conn, clock, one, row.id, f"time:{row.next_step_at}", clock.now())
+    return count
+
+
+def _of_time(one: Robot, now: int) -> Any:
+    """Open leads for which it is time, and for which this robot has no run of this moment yet."""
+    told = one.trigger
+    until = now - int(told["after_ms"]) if "after_ms" in told else now + int(told["before_ms"])
+    run = (robot_run.c.robot_id == one.id) & (robot_run.c.subject_id == lead.c.id)
+    same = robot_run.c.occasion == func.concat("time:", lead.c.next_step_at)
+    since = max(until - 30 * DAY, 0)
+    place = lead.c.direction_id == one.direction_id if one.direction_id else lead.c.direction_id != ""
+    mine = (lead.c.state == "open") & (lead.c.next_step_at <= until) & (lead.c.next_step_at > since) & place
+    return select(lead.c.id, lead.c.next_step_at).where(mine, ~select(robot_run.c.id).where(run, same).exists())
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Robots:
+    """Runs that are due are done. Any number of them may work, in any number of processes."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def step(self) -> int:
+        """Everything that is due; answers how many runs there were."""
+        total = self._look_at_the_clock()
+        while done := self._one():
+            total += done
+        return total
+
+    def _look_at_the_clock(self) -> int:
+        with self._store.read() as conn:
+            due = any(
+                conn.execute(_of_time(one, self._clock.now()).limit(1)).first()
+                for one in read_robots(conn)
+                if one.trigger["on"] == "time"
+            )
+        if not due:
+            return 0
+        with self._store.write() as conn:
+            return watch_time(conn, self._clock)
+
+    def _one(self) -> int:
+        """The next run, in a transaction of its own: one that fails fails alone."""
+        due = (robot_run.c.state == WAITING) & (robot_run.c.due_at <= self._clock.now())
+        with self._store.read() as conn:
+            if conn.execute(select(robot_run.c.id).where(due).limit(1)).first() is None:
+                return 0
+        with self._store.write() as conn:
+            order = select(robot_run).where(due).order_by(robot_run.c.due_at, robot_run.c.id).limit(1)
+            row = conn.execute(order.with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
+                return 0
+            state, why = _run(conn, self._clock, row)
+            conn.execute(
+                update(robot_run).where(robot_run.c.id == row.id).values(state=state, why=why, at=self._clock.now())
+            )
+        return 1
+
+
+def _run(conn: Connection, clock: Clock, row: Any) -> tuple[str, str]:
+    """(state, why) of a run that is due."""
+    stored = conn.execute(select(robot).where(robot.c.id == row.robot_id)).one()
+    if not stored.active or stored.held:
+        return HELD, stored.held or "the robot is switched off"
+    try:
+        one = read_robot(dict(stored._mapping))
+    except UnusableRobot as error:
+        return FAILED, str(error)
+    if why := _brake(conn, clock, one, row):
+        return HELD, why
+    known = read_known(conn, row.subject, row.subject_id)
+    if known is None or not one.holds(known.facts):
+        return SKIPPED, "its conditions do not hold any more"
+    if one.block == "lead" and known.row.state != "open":
+        return SKIPPED, "the lead is closed"
+    return _do_all(Doing(conn, clock, one, row.id, known, _head(conn, clock)))
+
+
+def _do_all(doing: Doing) -> tuple[str, str]:
+    done: list[str] = []
+    left: list[str] = []
+    for place, action in enumerate(doing.robot.actions):
+        try:
+            done.append(act(doing, place, action))
+        except (Unfilled, *HARMLESS) as error:
+            left.append(f"{action['do']}: {error}")
+    facts = {"robot": doing.robot.name, "done": done, "left": left}
+    note(doing.conn, doing.clock, doing.robot.block, doing.known.row.id, "robot", doing.actor, facts)
+    return (DONE if done else FAILED), "; ".join(left)
+
+
+def _head(conn: Connection, clock: Clock) -> str:
+    return read_floor(conn, clock.now(), lock=False).last_resort
+
+
+# ── the storm brake ──────────────────────────────────────────────────────────────────────────────
+
+
+def _brake(conn: Connection, clock: Clock, one: Robot, row: Any) -> str:
+    """Why this run must not be done now; "" when it may. A robot that storms is held until somebody lets it go."""
+    if row.depth >= DEEPEST:
+        names = " → ".join(_chain(conn, row))
+        return _hold(conn, clock, one, f"Robots set each other off: {names}")
+    mine, now = (robot_run.c.robot_id == one.id) & (robot_run.c.state == DONE), clock.now()
+    hour = conn.execute(select(func.count()).where(mine, robot_run.c.at > now - HOUR)).scalar() or 0
+    if hour >= PER_HOUR:
+        return _hold(conn, clock, one, f"Robot “{one.name}” ran {hour} times within an hour")
+    record = (robot_run.c.subject_id == row.subject_id) & (robot_run.c.state == DONE) & (robot_run.c.at > now - DAY)
+    if (conn.execute(select(func.count()).where(record)).scalar() or 0) >= PER_RECORD_A_DAY:
+        return f"robots have done {PER_RECORD_A_DAY} things to this record within a day"
+    return ""
+
+
+def _chain(conn: Connection, row: Any) -> Iterable[str]:
+    recent = (robot_run.c.subject_id == row.subject_id) & (robot_run.c.at >= row.at - 10 * MINUTE)
+    named = select(robot.c.name).select_from(robot_run.join(robot, robot.c.id == robot_run.c.robot_id)).where(recent)
+    rows = conn.execute(named.order_by(robot_run.c.depth, robot_run.c.id).limit(2 * DEEPEST))
+    return dict.fromkeys(f"“{one.name}”" for one in rows)
+
+
+def _hold(conn: Connection, clock: Clock, one: Robot, why: str) -> str:
+    conn.execute(update(robot).where(robot.c.id == one.id).values(held=why))
+    if tell(conn, clock, f"storm:{one.id}", _head(conn, clock), {"text": why, "robot": one.id}):
+        note(conn, clock, "robot", one.id, "held", ACTOR, {"why": why})
+    return why
+
+
+def let_go(conn: Connection, clock: Clock, robot_id: str, actor: str) -> None:
+    """A held robot runs again from here on; what it missed is not made up for."""
+    conn.execute(update(robot).where(robot.c.id == robot_id).values(held=""))
+    note(conn, clock, "robot", robot_id, "let_go", actor)
+
+
+def add(conn: Connection, clock: Clock, values: Mapping[str, Any]) -> str:
+    """A new robot; raises `UnusableRobot`. Answers its id."""
+    row = {"direction_id": None, "conditions": [], "delay": {}, "active": True, "held": "", "position": 0, **values,
+           "id": clock.new_id(), "made_at": clock.now()}  # fmt: skip
+    read_robot(row)
+    conn.execute(robot.insert().values(row))
+    return str(row["id"])
