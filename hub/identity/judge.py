@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.identity.facts import Facts
+from hub.identity.given import known
 from hub.identity.likeness import Agree
 from hub.identity.rules import DAY_S, Rules
 from hub.identity.weigh import Weighed, World, weigh
@@ -66,8 +67,8 @@ def judge(
     merges = (
         tuple(one.number for one in looked[1:] if _same(looked[0], one, others, world, rules, apart)) if found else ()
     )
-    asks = tuple(one.number for one in looked if _asks(one, found, merges, rules))[:ASKED]
-    return Verdict(found, merges, asks, tuple(looked))
+    asks = tuple(one.number for one in looked if _asks(one, found, merges, rules) and not _apart(one, found, apart))
+    return Verdict(found, merges, asks[:ASKED], tuple(looked))
 
 
 def _candidate(number: int, mine: Facts, theirs: Facts, world: World, rules: Rules) -> Candidate:
@@ -86,8 +87,17 @@ def _guard(one: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> str:
     if one.desk:
         return _desk_guard(one, mine, theirs, rules)
     if one.near:
-        return "" if max(one.names.given, one.names.surname) >= Agree.NEAR else "near_without_name"
+        return "" if _confirms(one, rules) else "near_without_name"
     return "" if one.firm and one.names.full else "names_alone"
+
+
+def _confirms(one: Weighed, rules: Rules) -> bool:
+    """A slip is believed beside a last name; beside a first name that is in use, and only within weeks: of a series of
+    numbers the next one is one digit away."""
+    number = any(place.startswith("p:") for place in one.near)
+    if one.names.surname >= Agree.NEAR and (one.names.given >= Agree.INITIAL or not number):
+        return True
+    return one.names.given is Agree.SAME and known(one.names.token) and one.idle <= rules.silence_days * DAY_S
 
 
 def _desk_guard(one: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> str:
@@ -111,6 +121,8 @@ def _same(
     """Whether the newcomer shows that two contacts are one."""
     if not other.joins or pair(best.number, other.number) in apart:
         return False
+    if rules.strict and not (best.weighed.verified and other.weighed.verified):
+        return False  # anybody can type anything: a person is asked
     ours, theirs = others[best.number], others[other.number]
     between = weigh(ours, theirs, world, rules)
     if between.names.compatible is False:
@@ -127,6 +139,10 @@ def _same(
         or bool(side.weighed.names.compatible)
         or not loose.reachable
     )
+
+
+def _apart(one: Candidate, found: int, apart: Collection[Pair]) -> bool:
+    return bool(found) and pair(one.number, found) in apart
 
 
 def _asks(one: Candidate, found: int, merges: Sequence[int], rules: Rules) -> bool:

@@ -17,6 +17,7 @@ from hub.identity.text import bare, latin
 
 Signs = dict[str, float]
 ENOUGH = 2.0
+LONG = 60
 DOUBT = ("test_name", "test_text", "mashed_name", "mashed_text", "glued_name", "nobody", "made_up")
 URL = re.compile(r"https?://|www\.[a-z0-9-]+\.[a-z]", re.I)
 LETTERS = re.compile(r"[^\W\d_]+")
@@ -32,7 +33,7 @@ def signs(known: Known, text: str, subject: str = "", phones: Sequence[str] = ()
     found = {
         "empty": 2.0 * (not (known.phones or known.emails or name or LETTERS.search(plain))),
         "silent": 1.0 * (not (known.phones or known.emails or LETTERS.search(plain))),
-        "test_name": 1.0 * _is_test(name),
+        "test_name": 1.0 * (_is_test(name) or _is_digits(name)),
         "nobody": 0.5 * ("placeholder" in known.name.flags and not _is_test(name)),
         "test_text": 1.0 * _is_test(text),
         "mashed_name": 1.0 * mashed(name),
@@ -70,14 +71,17 @@ def is_junk(found: Signs) -> bool:
 
 def _is_test(text: str) -> bool:
     words = LETTERS.findall(text[:60].casefold())
-    if not words:
-        return len(text) > 1 and any(c.isdigit() for c in text) and len(set(text)) < 4
-    return len(words) <= 4 and all(word in junk_words.TEST or word in junk_words.OF_FORMS for word in words)
+    return 0 < len(words) <= 4 and all(word in junk_words.TEST or word in junk_words.OF_FORMS for word in words)
+
+
+def _is_digits(name: str) -> bool:
+    """111111 is nobody's name."""
+    return len(name) > 1 and name.isdigit() and len(set(name)) < 4
 
 
 def mashed(text: str) -> bool:
     """Fingers on the keyboard: a run along one row, no vowels, or capitals in the middle of words."""
-    words = LETTERS.findall(text[:60])
+    words = LETTERS.findall(text)[:20] if len(text) <= LONG else []
     return bool(words) and all(_mashed(word) for word in words)
 
 

@@ -32,6 +32,7 @@ class Register:
     removed: set[tuple[int, int]] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
     counted: Counter[str] = field(default_factory=Counter)
+    grown: int = 0
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────
 
@@ -66,6 +67,7 @@ class Register:
         if held is None:
             self.people[number] = held = Facts(at=mine.at)
             self.size += 1
+            self.grown += 1
         held.absorb(mine)
         self.touched.add(number)
         for token in set(_tokens(held)) - before:
@@ -84,6 +86,7 @@ class Register:
             self.common[token] -= 1
             self.counted[token] -= 1
         self.size -= 1
+        self.grown -= 1
         self.touched.add(loser)
         self.add(winner, lost)
 

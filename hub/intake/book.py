@@ -16,8 +16,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, case, select, tuple_, update
 
 from hub.funnel.policy import Decision
-from hub.identity.names import Name, name
+from hub.identity.ledger import Ledger
+from hub.identity.merging import Merge, ask, merge
 from hub.identity.resolve import Place, lookups
+from hub.identity.stored import of_contact, read_rules_of_identity
 from hub.intake.drafts import Understood
 from hub.model import (
     connection,
@@ -33,7 +35,6 @@ from hub.model import (
     member,
     rotation,
     rule,
-    shared_key,
     stage,
     thread,
 )
@@ -59,8 +60,11 @@ class Book:
         self._changed: dict[str, dict[str, Row]] = defaultdict(dict)
         self._dropped: list[str] = []
         self._joined: dict[str, list[int]] = {}
+        self._merges: list[Merge] = []
+        self._asked: list[Row] = []
         self.touched_contacts: set[str] = set()
         self._read_setup()
+        self._read_said(batch)
         self._read_people(batch)
         self._read_work(batch)
 
@@ -91,33 +95,46 @@ class Book:
         owner = self._conn.execute(by_role).scalar()
         return str(owner or "")
 
-    def _read_people(self, batch: Sequence[Understood]) -> None:
-        places = sorted({place for one in batch for place in lookups(one.known)})
-        self.owners: dict[Place, str] = {}
-        for row in self._where(match_key, tuple_(match_key.c.kind, match_key.c.value), places):
-            self.owners[row.kind, row.value] = row.contact_id
-        plain = sorted({(key.kind, key.value) for one in batch for key in one.known.keys})
-        self.shared = {
-            (row.kind, row.value)
-            for row in self._where(shared_key, tuple_(shared_key.c.kind, shared_key.c.value), plain)
-        }
+    def _read_said(self, batch: Sequence[Understood]) -> None:
         self.threads: dict[str, Row] = {
             row.id: dict(row._mapping)
             for row in self._where(thread, thread.c.id, sorted({t for one in batch for t in one.threads}))
         }
-        people = set(self.owners.values()) | {row["contact_id"] for row in self.threads.values()}
-        self.contacts: dict[str, Row] = {}
-        self.names: dict[str, Name] = {}
-        for row in self._where(contact, contact.c.id, sorted(people)):
-            self.contacts[row.id] = dict(row._mapping)
-            self.names[row.id] = name(row.name, row.first_name, row.last_name, row.middle_name)
-
-    def _read_work(self, batch: Sequence[Understood]) -> None:
         keys = sorted({(one.live.id, key) for one in batch for key in (one.key, one.previous_key) if key})
         self.inquiries: dict[tuple[str, str], Row] = {
             (row.connection_id, row.key): dict(row._mapping)
             for row in self._where(inquiry, tuple_(inquiry.c.connection_id, inquiry.c.key), keys)
         }
+
+    def _read_people(self, batch: Sequence[Understood]) -> None:
+        rows = (*self.threads.values(), *self.inquiries.values())
+        held = {row["contact_id"] for row in rows if row["contact_id"]}
+        self.ledger = Ledger(self._conn, read_rules_of_identity(self._conn))
+        lists = self.ledger.read([one.facts for one in batch], held)
+        people = held | {self.ledger.ids[number] for numbers in lists for number in numbers}
+        places = sorted({place for one in batch for place in lookups(one.known)})
+        self.owners: dict[Place, str] = {}
+        for row in self._where(match_key, tuple_(match_key.c.kind, match_key.c.value), places):
+            self.owners[row.kind, row.value] = row.contact_id
+        people |= set(self.owners.values())
+        self.contacts: dict[str, Row] = {
+            row.id: dict(row._mapping) for row in self._where(contact, contact.c.id, sorted(people))
+        }
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Contacts that own a key and that the register does not know by it: from a CRM, or from before."""
+        strange: dict[str, list[Place]] = defaultdict(list)
+        for (kind, value), owner in self.owners.items():
+            if "+" not in kind and not self.ledger.knows(owner, kind, value):
+                strange[owner].append((kind, value))
+        points: dict[str, list[Row]] = defaultdict(list)
+        for row in self._where(contact_point, contact_point.c.contact_id, sorted(strange)):
+            points[row.contact_id].append(dict(row._mapping))
+        for owner, keys in strange.items():
+            self.ledger.adopt(owner, of_contact(self.contacts[owner], points[owner], keys))
+
+    def _read_work(self, batch: Sequence[Understood]) -> None:
         self.open_leads: dict[tuple[str, str], str] = {}
         self.leads: dict[str, Row] = {}
         contacts = sorted(self.contacts)
@@ -183,6 +200,24 @@ class Book:
         """Whether the row was made by this batch and can still be changed in place."""
         return row_id in self._new_ids
 
+    def merge(self, one: Merge) -> None:
+        """Two contacts turned out to be one: so they are for the rest of the batch, and in the database at its end."""
+        self._merges.append(one)
+        self.ledger.register.merge(self.ledger.number(one.winner), self.ledger.number(one.loser))
+        for held in (self.open_leads, self.open_deals):
+            for (owner, place), found in list(held.items()):
+                if owner == one.loser:
+                    del held[owner, place]
+                    held.setdefault((one.winner, place), found)
+        for row in (*self.threads.values(), *self.inquiries.values()):
+            if row["contact_id"] == one.loser:
+                row["contact_id"] = one.winner
+        self.owners.update({place: one.winner for place, owner in self.owners.items() if owner == one.loser})
+
+    def ask(self, row: Row) -> None:
+        """A question to a person: may these two be one?"""
+        self._asked.append(row)
+
     def drop_inquiry(self, row: Row) -> None:
         """Forget an inquiry that is decided anew (its event was replayed, or its sender amended it)."""
         self._dropped.append(row["id"])
@@ -207,6 +242,13 @@ class Book:
         self._change_all(inquiry)
         self._write_turns()
         self._mark_contacts()
+        self._write_people()
+
+    def _write_people(self) -> None:
+        for one in self._merges:
+            merge(self._conn, one)
+        self.ledger.write()
+        ask(self._conn, self._asked)
 
     def _mark_contacts(self) -> None:
         """Contacts that learnt something have to travel again."""

@@ -8,7 +8,10 @@ from typing import Any
 
 from hub.clock import MINUTE, Clock
 from hub.funnel.policy import Decision, Ruling, Standing, rule_on
-from hub.identity.resolve import Match, resolve
+from hub.identity.junk import is_junk
+from hub.identity.merging import Merge, pair_of
+from hub.identity.resolve import Match, recognise
+from hub.identity.rules import VERSION
 from hub.intake.book import Book
 from hub.intake.drafts import Understood, occurred, person_json, routing_facts, touch_json
 from hub.model import contact, contact_point, inquiry, journal, lead, link, match_key, thread
@@ -32,12 +35,11 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     elif known is not None:
         return _again(book, one, known, clock)
     running = book.thread_of(one)
-    match = resolve(one.known, book.owners, book.names, book.shared, str(running["contact_id"]) if running else "")
+    in_thread = str(running["contact_id"]) if running else ""
+    match = recognise(book.ledger, one.known, one.facts, book.owners, in_thread)
+    _merge(book, one, match, clock)
     route = choose(book.rules, routing_facts(one), next(iter(book.directions), ""))
-    ruling = rule_on(
-        one.draft.kind, one.draft.why, _reachable(one), bool(one.draft.text or one.draft.files),
-        _standing(book, match, route, running),
-    )  # fmt: skip
+    ruling = _ruling(book, one, match, route, running)
     contact_id, lead_id = "", ""
     if ruling.decision in (Decision.NEW_LEAD, Decision.JOINED, Decision.JOINED_DEAL, Decision.NOTE):
         contact_id = _contact(book, one, match, ruling, clock)
@@ -45,6 +47,36 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
         _keep_conversation(book, one, contact_id, lead_id)
     _record(book, one, ruling, contact_id, lead_id, match, clock)
     return ruling.decision
+
+
+def _ruling(book: Book, one: Understood, match: Match, route: Route, running: Mapping[str, Any] | None) -> Ruling:
+    """Several signs of junk, and nobody here knows the sender: set apart, where people can look into it."""
+    if not match.contact_id and is_junk(one.junk):
+        return Ruling(Decision.QUARANTINED, why=f"looks like junk: {', '.join(sorted(one.junk))}")
+    return rule_on(
+        one.draft.kind, one.draft.why, _reachable(one), bool(one.draft.text or one.draft.files),
+        _standing(book, match, route, running),
+    )  # fmt: skip
+
+
+def _merge(book: Book, one: Understood, match: Match, clock: Clock) -> None:
+    """A late bridge: the newcomer shows that two contacts are one."""
+    for other in match.merges:
+        actor = f"source:{one.live.id}"
+        book.merge(
+            Merge(clock.new_id(), match.contact_id, other.contact_id, one.received_at, actor, other.why, one.event_id)
+        )
+
+
+def _ask(book: Book, one: Understood, match: Match, contact_id: str, clock: Clock) -> None:
+    for other in match.asks:
+        first, second = pair_of(contact_id, other.contact_id)
+        book.ask(
+            {
+                "id": clock.new_id(), "first_id": first, "second_id": second, "at": one.received_at,
+                "score": other.score, "why": list(other.why), "rules": VERSION, "event_id": one.event_id,
+            }
+        )  # fmt: skip
 
 
 def _undecided(known: Mapping[str, Any], one: Understood) -> bool:
@@ -96,6 +128,7 @@ def _amend(book: Book, one: Understood, known: dict[str, Any], values: dict[str,
     if known["contact_id"]:
         _fill_blanks(book, one, known["contact_id"])
         _add_points(book, one, known["contact_id"])
+        book.ledger.learn(known["contact_id"], one.facts)
         book.touched_contacts.add(known["contact_id"])
 
 
@@ -111,6 +144,8 @@ def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: C
     else:
         _fill_blanks(book, one, contact_id)
     _add_points(book, one, contact_id)
+    book.ledger.learn(contact_id, one.facts)
+    _ask(book, one, match, contact_id, clock)
     if match.owns and not book.is_new(contact_id):
         book.touched_contacts.add(contact_id)
     for kind, value in match.owns:
@@ -130,6 +165,7 @@ def _new_contact(book: Book, one: Understood, clock: Clock) -> str:
         "middle_name": name.middle,
         "name_key": name.key,
         "company": person.company,
+        "company_id": None,
         "position": person.position,
         "language": person.language,
         "merged_into": None,
@@ -139,7 +175,6 @@ def _new_contact(book: Book, one: Understood, clock: Clock) -> str:
     }
     book.add(contact, row)
     book.contacts[contact_id] = row
-    book.names[contact_id] = name
     for crm in book.crms:
         _link(book, crm, "contact", contact_id, one, clock)
     return contact_id

@@ -12,6 +12,9 @@ from typing import Any
 
 from connectors.contract import Draft, DraftKind, Person, Raw, Touch, digest
 from hub.clock import DAY, MINUTE, instant, millis
+from hub.identity.arrival import Setting, facts_of
+from hub.identity.facts import Facts
+from hub.identity.junk import Signs, signs
 from hub.identity.normalize import Known, dig, normalise
 from hub.intake.connections import Live
 from mappings import Inbound, apply_inbound
@@ -33,6 +36,8 @@ class Understood:
     previous_key: str
     received_at: int
     live: Live
+    facts: Facts
+    junk: Signs
 
     @property
     def threads(self) -> tuple[str, ...]:
@@ -58,10 +63,26 @@ def understand(row: Any, raw: Raw, live: Live, mapping: Inbound) -> Sequence[Und
         draft = apply_inbound(mapping, parsed)
         known = _known(draft, live.row.region)
         key, previous = _keys(draft, row.received_at, live)
+        facts = _facts(draft, known, row.received_at, live.row.region)
+        keyed, junk = draft.key is not None, _junk(draft, known)
         found.append(
-            Understood(row.id, position, draft, known, key, draft.key is not None, previous, row.received_at, live)
+            Understood(row.id, position, draft, known, key, keyed, previous, row.received_at, live, facts, junk)
         )
     return found
+
+
+def _facts(draft: Draft, known: Known, received_at: int, region: str) -> Facts:
+    said = "\n".join(part for part in (draft.subject, draft.text) if part)
+    town = draft.fields.get("city", "")
+    around = Setting(received_at // 1000, region, said, town if isinstance(town, str) else "")
+    return facts_of(known, around)
+
+
+def _junk(draft: Draft, known: Known) -> Signs:
+    """Only what came in as an inquiry is asked; a person with an account or files is never empty."""
+    if draft.kind is not DraftKind.INQUIRY or draft.files:
+        return {}
+    return signs(known, draft.text, draft.subject, draft.person.phones, draft.person.emails)
 
 
 def _known(draft: Draft, region: str) -> Known:

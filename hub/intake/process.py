@@ -21,6 +21,7 @@ from connectors.contract import DraftKind, Hint, Raw
 from connectors.errors import ConnectorError, Retry, Unreadable, Unverified
 from hub.clock import MINUTE, SECOND, Clock
 from hub.funnel.policy import Decision
+from hub.identity.junk import is_junk
 from hub.intake.book import Book, Collision
 from hub.intake.connections import Connections, Live
 from hub.intake.decide import NobodyToOwn, decide
@@ -283,14 +284,17 @@ class Flow:
         )
 
 
+NOTHING = "No name, contact data or message was understood: map its fields"
+JUNK = "It looks like a test or an offer, and nobody here knows its sender: take it in if it is an inquiry"
+
+
 def _judge(verdict: _Verdict, decided: Sequence[Decision]) -> None:
     """An event whose inquiries were all set apart needs attention itself."""
     if verdict.state == "done" and decided and all(d is Decision.QUARANTINED for d in decided):
         draft = verdict.understood[0].draft
-        code = "set_apart" if draft.kind is DraftKind.QUARANTINE else "nothing_understood"
-        _set(
-            verdict, "quarantined", code, draft.why or "No name, contact data or message was understood: map its fields"
-        )
+        junk = draft.kind is DraftKind.INQUIRY and is_junk(verdict.understood[0].junk)
+        code = "set_apart" if draft.kind is DraftKind.QUARANTINE else "junk" if junk else "nothing_understood"
+        _set(verdict, "quarantined", code, draft.why or (JUNK if junk else NOTHING))
 
 
 def _due(now: int) -> Any:
@@ -317,11 +321,11 @@ def _retry_code(row: Any) -> str:
 
 
 def _rescued(understood: Sequence[Understood]) -> Sequence[Understood]:
-    """What its source set apart is an inquiry once an admin says so."""
+    """What was set apart is an inquiry once an admin says so."""
     return [
-        replace(one, draft=replace(one.draft, kind=DraftKind.INQUIRY))
+        replace(one, draft=replace(one.draft, kind=DraftKind.INQUIRY), junk={})
         if one.draft.kind is DraftKind.QUARANTINE
-        else one
+        else replace(one, junk={})
         for one in understood
     ]
 

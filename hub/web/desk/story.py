@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask_babel import get_locale
 from sqlalchemy import Connection, select
 
 from hub.model import connection, inquiry, journal, member
@@ -114,7 +115,9 @@ def _recognised(fact: Mapping[str, str]) -> str:
     if fact.get("by") == "thread":
         return _("Continues a running conversation.")
     sentence = words.RECOGNISED.get(fact.get("result", ""))
-    return str(sentence) % {"key": key} if sentence else ""
+    if sentence is None:
+        return fact.get(str(get_locale()), fact.get("en", ""))
+    return str(sentence) % {"key": key}
 
 
 def _by_rule(why: Mapping[str, Any]) -> str:
@@ -240,6 +243,8 @@ SENTENCES: Mapping[tuple[str, str], Callable[[Names, Mapping[str, Any]], str]] =
     ("", "given"): _given,
     ("lead", "moved"): _moved_in("lead"),
     ("deal", "moved"): _moved_in("deal"),
+    ("contact", "merged"): lambda _n, _f: _("Merged with another contact: they are one person."),
+    ("contact", "unmerged"): lambda _n, _f: _("Taken apart again: two people."),
     ("", "rejected"): lambda _n, f: _("Rejected: %(reason)s", reason=f.get("reason", "")),
     ("", "reopened"): _reopened,
     ("", "converted"): _converted,

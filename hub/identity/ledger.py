@@ -1,0 +1,161 @@
+"""The contacts of the hub as a register: what one batch needs, in few reads, and what it learnt, in few writes.
+
+On PostgreSQL the exact identifiers of a batch are locked first (advisory locks to the end of the transaction, in one
+order everywhere), so that two workers who meet the same new person decide one after the other; on SQLite the
+writing transaction is the only one anyway.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, select, text, update
+
+from hub.identity.facts import Facts, dumped, loaded
+from hub.identity.judge import pair
+from hub.identity.places import Places, number_of, places
+from hub.identity.register import Register, tokens
+from hub.identity.rules import VERSION, Rules
+from hub.model import not_same, profile, shared_key, term, trace
+from hub.store.engine import inserting
+
+PORTION = 400
+PEOPLE = "#"
+"""Under this token `term` counts the contacts themselves."""
+KINDS = {"phone": "p", "email": "m", "visitor": "v"}
+
+
+class Ledger:
+    """A register that is read from the database and written back."""
+
+    def __init__(self, conn: Connection, rules: Rules) -> None:
+        self._conn = conn
+        self.register = Register(rules)
+        self.ids: dict[int, str] = {}
+        self._known: set[int] = set()
+
+    def number(self, contact_id: str) -> int:
+        """The number of a contact, remembered so that it can be turned back."""
+        number = number_of(contact_id)
+        self.ids[number] = contact_id
+        return number
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    def read(self, newcomers: Sequence[Facts], contacts: Collection[str] = ()) -> list[list[int]]:
+        """Everything that resolving these newcomers may ask; answers the short list of each."""
+        found = [places(one) for one in newcomers]
+        self._lock(found)
+        self._traces({place for one in found for place in one.all()})
+        numbers = {self.number(one) for one in contacts} | {n for there in self.register.traces.values() for n in there}
+        self._people(numbers)
+        lists = [self.register.shortlist(one) for one in found]
+        every = [*newcomers, *self.register.people.values()]
+        self._common(tokens(every))
+        self._verdicts({name for one in newcomers for name in one.ids}, numbers)
+        return lists
+
+    def _lock(self, found: Iterable[Places]) -> None:
+        if self._conn.dialect.name != "postgresql":
+            return
+        wanted = sorted({place for one in found for place in one.exact})
+        if wanted:
+            lock = "SELECT pg_advisory_xact_lock(place) FROM (SELECT unnest(:places) AS place ORDER BY 1) AS wanted"
+            self._conn.execute(text(lock), {"places": wanted})
+
+    def _traces(self, wanted: Collection[int]) -> None:
+        there: dict[int, list[int]] = defaultdict(list)
+        for row in self._in(select(trace.c.place, trace.c.person), trace.c.place, sorted(wanted)):
+            there[row.place].append(row.person)
+        for place, numbers in there.items():
+            self.register.traces[place] = sorted(numbers)
+
+    def _people(self, wanted: Collection[int]) -> None:
+        columns = select(profile.c.number, profile.c.contact_id, profile.c.facts)
+        for row in self._in(columns, profile.c.number, sorted(wanted)):
+            self.ids[row.number] = row.contact_id
+            self.register.people[row.number] = loaded(row.facts)
+            self._known.add(row.number)
+
+    def _common(self, wanted: set[str]) -> None:
+        for row in self._in(select(term), term.c.token, sorted({*wanted, PEOPLE})):
+            self.register.common[row.token] = row.n
+        self.register.size = self.register.common.pop(PEOPLE, 0)
+
+    def _verdicts(self, names: Collection[str], numbers: Collection[int]) -> None:
+        """What people have said: identifiers that are shared, pairs that are two."""
+        values = sorted({name.partition(":")[2] for name in names})
+        for row in self._in(select(shared_key.c.kind, shared_key.c.value), shared_key.c.value, values):
+            self.register.shared.add(f"{KINDS.get(row.kind, row.kind)}:{row.value}")
+        contacts = sorted(self.ids[number] for number in numbers if number in self.ids)
+        for row in self._in(select(not_same.c.first_id, not_same.c.second_id), not_same.c.first_id, contacts):
+            self.register.apart.add(pair(self.number(row.first_id), self.number(row.second_id)))
+
+    def _in(self, query: Any, column: Any, values: Sequence[Any]) -> Iterable[Any]:
+        for start in range(0, len(values), PORTION):
+            yield from self._conn.execute(query.where(column.in_(values[start : start + PORTION])))
+
+    def knows(self, contact_id: str, kind: str, value: str) -> bool:
+        """Whether the profile of a contact holds the identifier that match_key says it owns."""
+        held = self.register.people.get(self.number(contact_id))
+        return held is not None and (kind == "whatsapp" or f"{KINDS.get(kind, kind)}:{value}" in held.ids)
+
+    def learn(self, contact_id: str, facts: Facts) -> None:
+        """A newcomer is this contact."""
+        self.register.add(self.number(contact_id), facts)
+
+    def adopt(self, contact_id: str, facts: Facts) -> None:
+        """A contact that nobody has made a profile of (it came from a CRM, or before profiles were made), or that has
+        an identifier its profile does not know."""
+        held = self.register.people.get(self.number(contact_id))
+        if held is None or facts.ids.keys() - held.ids.keys():
+            self.register.add(self.number(contact_id), facts)
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────
+
+    def write(self) -> None:
+        """What the register learnt since it was read."""
+        register = self.register
+        gone = [number for number in register.touched if number not in register.people and number in self._known]
+        self._delete(profile, [{"b_number": number} for number in gone], profile.c.number == bindparam("b_number"))
+        self._profiles([number for number in sorted(register.touched) if number in register.people])
+        rows = [{"b_place": place, "b_person": person} for place, person in sorted(register.removed)]
+        self._delete(trace, rows, (trace.c.place == bindparam("b_place")) & (trace.c.person == bindparam("b_person")))
+        self._add(trace, [{"place": place, "person": person} for place, person in sorted(register.added)])
+        self._count()
+
+    def _profiles(self, numbers: Sequence[int]) -> None:
+        new = [self._row(number) for number in numbers if number not in self._known]
+        if new:
+            self._conn.execute(profile.insert(), new)
+        old = [{"b_number": row.pop("number"), **row} for row in map(self._row, set(numbers) & self._known)]
+        if old:
+            self._conn.execute(update(profile).where(profile.c.number == bindparam("b_number")), old)
+        self._known.update(numbers)
+
+    def _row(self, number: int) -> dict[str, Any]:
+        facts = self.register.people[number]
+        return {
+            "number": number, "contact_id": self.ids[number], "facts": dumped(facts), "seen_at": facts.at * 1000,
+            "rules": VERSION,
+        }  # fmt: skip
+
+    def _count(self) -> None:
+        counted = self.register.counted
+        rows = [{"token": token, "n": n} for token, n in sorted(counted.items()) if n]
+        if self.register.grown:
+            rows.insert(0, {"token": PEOPLE, "n": self.register.grown})
+        if rows:
+            again = inserting(self._conn, term)
+            sums = {"n": term.c.n + again.excluded.n}
+            self._conn.execute(again.on_conflict_do_update(index_elements=["token"], set_=sums), rows)
+
+    def _add(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._conn.execute(inserting(self._conn, table).on_conflict_do_nothing(), rows)
+
+    def _delete(self, table: Table, rows: list[dict[str, Any]], where: Any) -> None:
+        if rows:
+            self._conn.execute(delete(table).where(where), rows)

@@ -1,0 +1,321 @@
+"""Two contacts become one, and two again: every row that moves is written down as it was, and an undo puts it back.
+
+What is not lost in a merge: the loser's row stays (with `merged_into`), its leads, deals, inquiries, conversations,
+ways of contact and keys go over to the winner. Where both have an open lead in one direction the loser's is closed as
+a duplicate, because the desk works on one; an undo opens it again. Links to CRM records move no record over there: the
+loser's link rests, the winner's travels again, and an undo wakes both.
+
+After an undo, what came in later belongs to whom its own identifiers name: to the loser if they are the loser's
+alone, else to the winner. The pair is remembered as "not the same".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, or_, select, update
+
+from connectors.contract import Handle, Person
+from hub.identity.arrival import Setting, facts_of
+from hub.identity.facts import Facts, dumped, loaded
+from hub.identity.normalize import normalise
+from hub.identity.places import number_of, places
+from hub.identity.rules import VERSION
+from hub.identity.stored import of_contact
+from hub.model import (
+    contact,
+    contact_point,
+    deal,
+    inquiry,
+    journal,
+    lead,
+    link,
+    match_key,
+    merge_log,
+    not_same,
+    profile,
+    review,
+    thread,
+    trace,
+)
+from hub.store.engine import inserting
+
+Row = dict[str, Any]
+RESTS = "tombstoned"
+DUPLICATE = "duplicate"
+OWNED = (deal, inquiry, thread, match_key)
+"""Tables whose rows simply change their contact."""
+
+
+class CannotMerge(ValueError):
+    """These two cannot be merged or taken apart; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """An intended merge. `id` of the log row and of its journal lines come from the clock of the caller."""
+
+    id: str
+    winner: str
+    loser: str
+    at: int
+    actor: str
+    why: Sequence[Mapping[str, str]] = ()
+    event_id: str = ""
+
+
+def pair_of(a: str, b: str) -> tuple[str, str]:
+    """Two contacts in the order in which pairs are stored."""
+    return (a, b) if a < b else (b, a)
+
+
+# ── merging ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def merge(conn: Connection, one: Merge) -> str:
+    """Make two contacts one; answers the id of the log row. The register's traces are the caller's to move.
+
+    Raises `CannotMerge` if one of them is gone already or somebody told them apart.
+    """
+    _check(conn, one)
+    moved: dict[str, list[Row]] = {table.name: _take(conn, table, one) for table in OWNED}
+    moved["lead"] = _move_leads(conn, one)
+    moved["contact_point"] = _move_points(conn, one)
+    moved["link"] = _rest_links(conn, one)
+    moved["profile"] = [dict(r._mapping) for r in conn.execute(_profiles(one))]
+    conn.execute(update(contact).where(contact.c.id == one.loser).values(merged_into=one.winner, updated_at=one.at))
+    row = {
+        "id": one.id, "at": one.at, "winner_id": one.winner, "loser_id": one.loser, "event_id": one.event_id,
+        "actor": one.actor, "why": list(one.why), "rules": VERSION, "moved": moved, "undone_by": "",
+    }  # fmt: skip
+    conn.execute(merge_log.insert().values(row))
+    gone = (review.c.first_id == one.loser) | (review.c.second_id == one.loser)
+    conn.execute(update(review).where(gone, review.c.state == "open").values(state="gone", answered_at=one.at))
+    _tell(conn, one, "merged", {"contact": one.loser, "merge": one.id, "why": list(one.why)})
+    return one.id
+
+
+def _check(conn: Connection, one: Merge) -> None:
+    there = select(contact.c.id, contact.c.merged_into).where(contact.c.id.in_([one.winner, one.loser]))
+    living = {row.id for row in conn.execute(there.with_for_update()) if row.merged_into is None}
+    for each in (one.winner, one.loser):
+        if each not in living:
+            raise CannotMerge(f"Contact {each} does not exist or is merged already")
+    if one.winner == one.loser:
+        raise CannotMerge("A contact cannot be merged with itself")
+    first, second = pair_of(one.winner, one.loser)
+    told = select(not_same).where(not_same.c.first_id == first, not_same.c.second_id == second)
+    if conn.execute(told).first() is not None:
+        raise CannotMerge("Somebody said that these are two people: take that back first")
+
+
+def _take(conn: Connection, table: Table, one: Merge) -> list[Row]:
+    """Rows of the loser go to the winner; answers their keys."""
+    keys = [column for column in table.primary_key.columns]
+    rows = [dict(r._mapping) for r in conn.execute(select(*keys).where(table.c.contact_id == one.loser))]
+    conn.execute(update(table).where(table.c.contact_id == one.loser).values(contact_id=one.winner))
+    return rows
+
+
+def _move_leads(conn: Connection, one: Merge) -> list[Row]:
+    mine = select(lead.c.direction_id, lead.c.id).where(lead.c.contact_id == one.winner, lead.c.state == "open")
+    busy = {row.direction_id: row.id for row in conn.execute(mine)}
+    kept = (lead.c.id, lead.c.direction_id, lead.c.state, lead.c.reason, lead.c.closed_at)
+    rows = [dict(r._mapping) for r in conn.execute(select(*kept).where(lead.c.contact_id == one.loser))]
+    for row in rows:
+        row["into"] = busy.get(row["direction_id"], "") if row["state"] == "open" else ""
+        values: Row = {"contact_id": one.winner, "version": lead.c.version + 1}
+        if row["into"]:
+            values |= {"state": "rejected", "reason": DUPLICATE, "closed_at": one.at}
+            conn.execute(update(thread).where(thread.c.lead_id == row["id"]).values(lead_id=row["into"]))
+        conn.execute(update(lead).where(lead.c.id == row["id"]).values(values))
+        conn.execute(_travels(link.c.record_id == row["id"], one.at))
+    return rows
+
+
+def _move_points(conn: Connection, one: Merge) -> list[Row]:
+    """A way of contact that both have stays where it is, so that nothing is lost in an undo."""
+    theirs = {
+        (row.kind, row.value)
+        for row in conn.execute(select(contact_point).where(contact_point.c.contact_id == one.winner))
+    }
+    rows = [
+        {"kind": row.kind, "value": row.value}
+        for row in conn.execute(select(contact_point).where(contact_point.c.contact_id == one.loser))
+        if (row.kind, row.value) not in theirs
+    ]
+    for row in rows:
+        conn.execute(_point(one.loser, row).values(contact_id=one.winner))
+    return rows
+
+
+def _point(owner: str, row: Mapping[str, str]) -> Any:
+    c = contact_point.c
+    return update(contact_point).where(c.contact_id == owner, c.kind == row["kind"], c.value == row["value"])
+
+
+def _rest_links(conn: Connection, one: Merge) -> list[Row]:
+    mine = (link.c.role == "contact") & (link.c.record_id == one.loser)
+    rows = [
+        dict(r._mapping) for r in conn.execute(select(link.c.id, link.c.state, link.c.code, link.c.why).where(mine))
+    ]
+    why = "Merged into another contact here; the record over there is left as it is"
+    conn.execute(update(link).where(mine).values(state=RESTS, code="merged_here", why=why))
+    conn.execute(_travels((link.c.role == "contact") & (link.c.record_id == one.winner), one.at))
+    return rows
+
+
+def _travels(place: Any, at: int) -> Any:
+    return update(link).where(place, link.c.state != RESTS).values(dirty=link.c.dirty + 1, due_at=at)
+
+
+def _profiles(one: Merge) -> Any:
+    mine = profile.c.number.in_([number_of(one.winner), number_of(one.loser)])
+    return select(profile.c.contact_id, profile.c.facts).where(mine)
+
+
+def _tell(conn: Connection, one: Merge, what: str, facts: Row) -> None:
+    for number, (subject, other) in enumerate(((one.winner, one.loser), (one.loser, one.winner))):
+        row = {
+            "id": f"{one.id[:25]}{number}{what[0]}", "at": one.at, "subject": "contact", "subject_id": subject,
+            "what": what, "actor": one.actor, "facts": {**facts, "contact": other},
+        }  # fmt: skip
+        conn.execute(journal.insert().values(row))
+
+
+# ── taking apart again ───────────────────────────────────────────────────────────────────────────
+
+
+def undo(conn: Connection, merge_id: str, actor: str, at: int) -> tuple[str, str]:
+    """Take a merge back, also after more has happened; answers winner and loser. Raises `CannotMerge`.
+
+    A contact that was merged further has to be taken out of that merge first: the newest merge is undone first.
+    """
+    row = conn.execute(select(merge_log).where(merge_log.c.id == merge_id).with_for_update()).one_or_none()
+    if row is None or row.undone_at is not None:
+        raise CannotMerge(f"There is no merge {merge_id} that could be undone")
+    _newest_first(conn, row)
+    one = Merge(merge_id, row.winner_id, row.loser_id, at, actor)
+    conn.execute(update(contact).where(contact.c.id == one.loser).values(merged_into=None, updated_at=at))
+    for table in OWNED:
+        _give_back(conn, table, row.moved[table.name], one)
+    for point in row.moved["contact_point"]:
+        conn.execute(_point(one.winner, point).values(contact_id=one.loser))
+    for kept in row.moved["link"]:
+        values = {name: kept[name] for name in ("state", "code", "why")}
+        conn.execute(update(link).where(link.c.id == kept["id"]).values(**values, dirty=link.c.dirty + 1, due_at=at))
+    _later(conn, row, one)
+    _open_leads(conn, row.moved["lead"], one)
+    told = {"undone_at": at, "undone_by": actor}
+    conn.execute(update(merge_log).where(merge_log.c.id == merge_id).values(told))
+    first, second = pair_of(one.winner, one.loser)
+    apart = {"first_id": first, "second_id": second, "by": actor, "at": at}
+    conn.execute(inserting(conn, not_same).values(apart).on_conflict_do_nothing())
+    conn.execute(_travels((link.c.role == "contact") & (link.c.record_id == one.winner), at))
+    _tell(conn, one, "unmerged", {"merge": merge_id})
+    return one.winner, one.loser
+
+
+def _newest_first(conn: Connection, row: Any) -> None:
+    later = select(merge_log.c.id).where(
+        merge_log.c.undone_at.is_(None),
+        merge_log.c.id != row.id,
+        or_(
+            merge_log.c.loser_id == row.winner_id,
+            and_(merge_log.c.winner_id == row.winner_id, or_(merge_log.c.at > row.at, merge_log.c.id > row.id)),
+        ),
+    )
+    found = conn.execute(later.order_by(merge_log.c.id.desc())).scalar()
+    if found:
+        raise CannotMerge(f"A later merge has to be undone first: {found}")
+
+
+def _give_back(conn: Connection, table: Table, rows: Sequence[Row], one: Merge) -> None:
+    for row in rows:
+        mine = and_(*(table.c[name] == value for name, value in row.items()))
+        conn.execute(update(table).where(mine, table.c.contact_id == one.winner).values(contact_id=one.loser))
+
+
+def _open_leads(conn: Connection, rows: Sequence[Row], one: Merge) -> None:
+    for row in rows:
+        back: Row = {"contact_id": one.loser, "version": lead.c.version + 1}
+        if row["into"]:
+            back |= {name: row[name] for name in ("state", "reason", "closed_at")}
+        conn.execute(update(lead).where(lead.c.id == row["id"]).values(back))
+        conn.execute(_travels(link.c.record_id == row["id"], one.at))
+        if row["into"]:
+            own = select(inquiry.c.id).where(inquiry.c.lead_id == row["id"], inquiry.c.contact_id == one.loser)
+            if conn.execute(own).first() is not None:
+                mine = (thread.c.lead_id == row["into"]) & (thread.c.contact_id == one.loser)
+                conn.execute(update(thread).where(mine).values(lead_id=row["id"]))
+
+
+def _later(conn: Connection, row: Any, one: Merge) -> None:
+    """What came after the merge goes to whom its identifiers name; the profiles are as before, and what is theirs."""
+    before = {kept["contact_id"]: loaded(kept["facts"]) for kept in row.moved["profile"]}
+    ours, theirs = before.get(one.winner, Facts()), before.get(one.loser, Facts())
+    came = select(inquiry).where(inquiry.c.contact_id == one.winner, inquiry.c.received_at >= row.at)
+    moved = {each["id"] for each in row.moved["inquiry"]}
+    for later in conn.execute(came.order_by(inquiry.c.received_at)).all():
+        facts = _facts(later)
+        if later.id in moved or later.event_id == row.event_id:
+            continue
+        if facts.ids.keys() & theirs.ids.keys() and not facts.ids.keys() & ours.ids.keys():
+            _hand_over(conn, later, one)
+            theirs.absorb(facts)
+        else:
+            ours.absorb(facts)
+    for owner, facts in ((one.winner, ours), (one.loser, theirs)):
+        write_profile(conn, owner, facts)
+
+
+def _facts(row: Any) -> Facts:
+    """What an inquiry said of its person; the stored draft is enough."""
+    kept: Row = {name: tuple(value) if isinstance(value, list) else value for name, value in row.person.items()}
+    person = Person(**{**kept, "handles": tuple(Handle(**one) for one in kept.get("handles", ()))})
+    return facts_of(normalise(person), Setting(row.received_at // 1000, text=row.text))
+
+
+def _hand_over(conn: Connection, later: Any, one: Merge) -> None:
+    conn.execute(update(inquiry).where(inquiry.c.id == later.id).values(contact_id=one.loser))
+    others = select(inquiry.c.id).where(inquiry.c.lead_id == later.lead_id, inquiry.c.contact_id == one.winner)
+    if later.lead_id and conn.execute(others).first() is None:
+        conn.execute(update(lead).where(lead.c.id == later.lead_id).values(contact_id=one.loser))
+
+
+def write_profile(conn: Connection, contact_id: str, facts: Facts) -> None:
+    """One contact's profile and traces, made anew."""
+    number = number_of(contact_id)
+    held = conn.execute(select(profile.c.facts).where(profile.c.number == number)).scalar()
+    if held:
+        stale = [p for p in places(loaded(held)).all()]
+        conn.execute(trace.delete().where(trace.c.person == number, trace.c.place.in_(stale)))
+    row = {"number": number, "contact_id": contact_id, "facts": dumped(facts), "seen_at": facts.at * 1000}
+    fresh = inserting(conn, profile).values(**row, rules=VERSION)
+    conn.execute(fresh.on_conflict_do_update(index_elements=["number"], set_={**row, "rules": VERSION}))
+    rows = [{"place": place, "person": number} for place in places(facts).all()]
+    if rows:
+        conn.execute(inserting(conn, trace).on_conflict_do_nothing(), rows)
+
+
+def profile_of(conn: Connection, contact_id: str) -> Facts:
+    """What is known of a contact for comparing: its profile, or what its rows say."""
+    held = conn.execute(select(profile.c.facts).where(profile.c.number == number_of(contact_id))).scalar()
+    if held:
+        return loaded(held)
+    row = conn.execute(select(contact).where(contact.c.id == contact_id)).one_or_none()
+    if row is None:
+        raise CannotMerge(f"There is no contact {contact_id}")
+    points = conn.execute(select(contact_point).where(contact_point.c.contact_id == contact_id)).all()
+    return of_contact(dict(row._mapping), [dict(point._mapping) for point in points])
+
+
+# ── questions ────────────────────────────────────────────────────────────────────────────────────
+
+
+def ask(conn: Connection, rows: Sequence[Row]) -> None:
+    """Questions for the review queue; one that was asked before stays as it is."""
+    if rows:
+        conn.execute(inserting(conn, review).on_conflict_do_nothing(), list(rows))

@@ -1,0 +1,59 @@
+"""Facts and rules from what is stored: contacts that came another way than by an inquiry, and this installation's
+settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from hub.identity.companies import company_key
+from hub.identity.emails import emails
+from hub.identity.facts import PERSONAL, SHARED, Facts, Tie
+from hub.identity.keys import of_email, of_phone
+from hub.identity.names import name
+from hub.identity.phones import phones
+from hub.identity.rules import Rules, configured
+from hub.model import setting
+
+SETTING = "identity"
+KINDS = {"phone": "p", "email": "m", "visitor": "v"}
+Row = Mapping[str, Any]
+
+
+def read_rules_of_identity(conn: Connection) -> Rules:
+    """The rules of this installation: the defaults, and what the setting `identity` replaces."""
+    value = conn.execute(select(setting.c.value).where(setting.c.name == SETTING)).scalar()
+    return configured(value) if value else Rules()
+
+
+def of_contact(row: Row, points: Sequence[Row], keys: Sequence[tuple[str, str]] = ()) -> Facts:
+    """The facts of a contact from its row and its contact points; `keys` are rows of match_key it owns."""
+    at = int(row["updated_at"]) // 1000
+    ids = {f"{KINDS.get(kind, kind)}:{value}": Tie(PERSONAL, 1, at, at) for kind, value in keys}
+    for point in points:
+        seen = int(point["first_seen_at"]) // 1000
+        for place, strength in _places(point):
+            ids.setdefault(place, Tie(strength, 1, seen, max(seen, at), bool(point["attested"])))
+    whole = name(row["name"], row["first_name"], row["last_name"], row["middle_name"])
+    firm = company_key(row["company"]) if row["company"] else ""
+    return Facts(ids, [whole] if whole.given or whole.surname else [], [firm] if firm else [], at=at)
+
+
+def _places(point: Row) -> list[tuple[str, int]]:
+    if point["kind"] == "phone":
+        found = [key for phone in phones(point["value"]) for key in of_phone(phone, bool(point["attested"]))]
+    elif point["kind"] == "email":
+        found = [key for email in emails(point["value"]) for key in of_email(email)]
+    else:
+        return (
+            []
+            if point["kind"] == "whatsapp"
+            else [(f"{KINDS.get(point['kind'], point['kind'])}:{point['value']}", PERSONAL)]
+        )
+    return [
+        (f"{KINDS[key.kind]}:{key.value}", SHARED if key.strength == "shared" or point["ext"] else PERSONAL)
+        for key in found
+        if key.strength != "weak"
+    ]
