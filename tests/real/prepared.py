@@ -81,17 +81,23 @@ def _make(recipe: Recipe, folder: Path) -> None:
     account.mkdir(parents=True)
     for name, content in recipe.files:
         (account / name).write_text(content.replace("{folder}", str(account)), encoding="utf-8")
+    _environment(recipe, folder)
     python = folder / "env" / "bin" / "python"
-    _run([str(recipe.python), "-m", "venv", str(folder / "env")], account)
+    for step in recipe.steps:
+        _run([part.format(python=python, bin=python.parent, folder=account) for part in step], account)
+    (folder / "ready").touch()
+
+
+def _environment(recipe: Recipe, folder: Path) -> None:
+    """A virtual environment with the packages; where none can be had the test is skipped, but not in CI."""
+    _run([str(recipe.python), "-m", "venv", str(folder / "env")], folder)
+    install = [str(folder / "env/bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     try:
-        _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *recipe.packages], account)
+        _run([*install, *recipe.packages], folder)
     except RuntimeError as error:
         if NO_SKIP:
             raise
         pytest.skip(f"{recipe.name} cannot be installed here: {str(error).splitlines()[-1]}")
-    for step in recipe.steps:
-        _run([part.format(python=python, bin=python.parent, folder=account) for part in step], account)
-    (folder / "ready").touch()
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
