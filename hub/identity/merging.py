@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, or_, select, update
 
 from connectors.contract import Handle, Person
+from hub.clock import DAY
 from hub.identity.arrival import Setting, facts_of
 from hub.identity.facts import Facts, dumped, loaded
 from hub.identity.normalize import normalise
@@ -43,6 +44,8 @@ from hub.model import (
 from hub.store.engine import inserting
 
 Row = dict[str, Any]
+RECENT = DAY
+"""Messages are not always worked on in the order in which they came."""
 RESTS = "tombstoned"
 DUPLICATE = "duplicate"
 OWNED = (deal, inquiry, thread, match_key)
@@ -80,7 +83,9 @@ def merge(conn: Connection, one: Merge) -> str:
     Raises `CannotMerge` if one of them is gone already or somebody told them apart.
     """
     _check(conn, one)
-    moved: dict[str, list[Row]] = {table.name: _take(conn, table, one) for table in OWNED}
+    here = select(inquiry.c.id).where(inquiry.c.contact_id == one.winner, inquiry.c.received_at >= one.at - RECENT)
+    moved: dict[str, list[Row]] = {"stayed": [dict(r._mapping) for r in conn.execute(here)]}
+    moved |= {table.name: _take(conn, table, one) for table in OWNED}
     moved["lead"] = _move_leads(conn, one)
     moved["contact_point"] = _move_points(conn, one)
     moved["link"] = _rest_links(conn, one)
@@ -254,13 +259,13 @@ def _open_leads(conn: Connection, rows: Sequence[Row], one: Merge) -> None:
 
 def _later(conn: Connection, row: Any, one: Merge) -> None:
     """What came after the merge goes to whom its identifiers name; the profiles are as before, and what is theirs."""
-    before = {kept["contact_id"]: loaded(kept["facts"]) for kept in row.moved["profile"]}
-    ours, theirs = before.get(one.winner, Facts()), before.get(one.loser, Facts())
-    came = select(inquiry).where(inquiry.c.contact_id == one.winner, inquiry.c.received_at >= row.at)
-    moved = {each["id"] for each in row.moved["inquiry"]}
+    known = {kept["contact_id"]: loaded(kept["facts"]) for kept in row.moved["profile"]}
+    ours, theirs = known.get(one.winner, Facts()), known.get(one.loser, Facts())
+    came = select(inquiry).where(inquiry.c.contact_id == one.winner, inquiry.c.received_at >= row.at - RECENT)
+    before_it = {each["id"] for each in (*row.moved["inquiry"], *row.moved["stayed"])}
     for later in conn.execute(came.order_by(inquiry.c.received_at)).all():
         facts = _facts(later)
-        if later.id in moved or later.event_id == row.event_id:
+        if later.id in before_it or later.event_id == row.event_id:
             continue
         if facts.ids.keys() & theirs.ids.keys() and not facts.ids.keys() & ours.ids.keys():
             _hand_over(conn, later, one)
@@ -285,13 +290,16 @@ def _hand_over(conn: Connection, later: Any, one: Merge) -> None:
         conn.execute(update(lead).where(lead.c.id == later.lead_id).values(contact_id=one.loser))
 
 
-def write_profile(conn: Connection, contact_id: str, facts: Facts) -> None:
-    """One contact's profile and traces, made anew."""
+def write_profile(conn: Connection, contact_id: str, facts: Facts, living: bool = True) -> None:
+    """One contact's profile and traces, made anew; of one that is not `living` they are gone."""
     number = number_of(contact_id)
     held = conn.execute(select(profile.c.facts).where(profile.c.number == number)).scalar()
     if held:
         stale = [p for p in places(loaded(held)).all()]
         conn.execute(trace.delete().where(trace.c.person == number, trace.c.place.in_(stale)))
+    if not living:
+        conn.execute(profile.delete().where(profile.c.number == number))
+        return
     row = {"number": number, "contact_id": contact_id, "facts": dumped(facts), "seen_at": facts.at * 1000}
     fresh = inserting(conn, profile).values(**row, rules=VERSION)
     conn.execute(fresh.on_conflict_do_update(index_elements=["number"], set_={**row, "rules": VERSION}))

@@ -1,0 +1,165 @@
+"""Two contacts become one and two again, exactly, on both databases, also after more has happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.identity.merging import CannotMerge, Merge, undo
+from hub.identity.review import answer, join, waiting
+from hub.model import (
+    contact,
+    contact_point,
+    inquiry,
+    journal,
+    lead,
+    link,
+    match_key,
+    merge_log,
+    not_same,
+    profile,
+    review,
+    thread,
+    trace,
+)
+from tests.servers import Stack
+from tests.whole import JSON, Whole, whole_hub
+
+TABLES = (contact, contact_point, match_key, inquiry, lead, link, thread, profile, trace)
+MOVING = {"updated_at", "version", "dirty", "due_at", "base", "sent", "lease", "seen_at"}
+"""What counts up or forward in any case."""
+
+
+@pytest.fixture
+def real(stack: Stack) -> Iterator[Whole]:
+    with whole_hub(stack.folder, stack) as made:
+        yield made
+
+
+def says(whole: Whole, live: Any, **fields: Any) -> None:
+    assert whole.post(live, json.dumps(fields), JSON).status_code == 200
+    whole.flow()
+
+
+def state(whole: Whole) -> dict[str, list[tuple[Any, ...]]]:
+    """Every table that a merge touches, without what only counts up."""
+    return {
+        table.name: sorted(
+            tuple(str(v) for k, v in row._mapping.items() if k not in MOVING) for row in whole.rows(table)
+        )
+        for table in TABLES
+    }
+
+
+def halves(whole: Whole) -> Any:
+    live = whole.connect("webhook")
+    says(whole, live, name="Анна Серова", phone="+79161234507", message="Нужен забор")
+    says(whole, live, name="Анна Серова", email="serova-a@pochta.test", message="Нужна калитка")
+    assert whole.count(contact) == 2
+    return live
+
+
+def bridge(whole: Whole, live: Any) -> None:
+    says(whole, live, name="Анна", phone="89161234507", email="serova-a@pochta.test", message="Это всё я")
+
+
+def living(whole: Whole) -> list[Any]:
+    return [row for row in whole.rows(contact) if row.merged_into is None]
+
+
+def test_a_late_bridge_joins_the_contacts_and_their_leads(real: Whole) -> None:
+    bridge(real, halves(real))
+    [one] = living(real)
+    assert {row.contact_id for row in real.rows(inquiry)} == {one.id}
+    assert {row.contact_id for row in real.rows(match_key)} == {one.id}
+    assert {row.contact_id for row in real.rows(lead)} == {one.id}
+    assert [row.state for row in real.rows(lead)].count("open") == 1
+    assert [row.contact_id for row in real.rows(profile)] == [one.id]
+    assert real.count(merge_log) == 1
+    assert {"merged"} <= {row.what for row in real.rows(journal)}
+
+
+def by_hand(whole: Whole) -> str:
+    first, second = (row.id for row in sorted(living(whole), key=lambda row: str(row.id)))
+    with whole.hub.store.write() as conn:
+        return join(conn, Merge(whole.hub.clock.new_id(), first, second, whole.hub.clock.now(), "member:m"))
+
+
+def taken_apart(whole: Whole, merge_id: str) -> None:
+    with whole.hub.store.write() as conn:
+        undo(conn, merge_id, "member:m", whole.hub.clock.now())
+
+
+def test_an_undo_is_exact(real: Whole) -> None:
+    halves(real)
+    before = state(real)
+    merge_id = by_hand(real)
+    assert len(living(real)) == 1
+    taken_apart(real, merge_id)
+    after = state(real)
+    assert after == before
+    assert real.count(not_same) == 1
+
+
+def test_an_undo_after_further_events_gives_each_its_own(real: Whole) -> None:
+    live = halves(real)
+    merge_id = by_hand(real)
+    says(real, live, name="Анна Серова", phone="+79161234507", message="Ещё ворота")
+    says(real, live, name="Анна", email="serova-a@pochta.test", message="А сроки?")
+    assert len(living(real)) == 1
+    taken_apart(real, merge_id)
+    owners = {row.text: row.contact_id for row in real.rows(inquiry)}
+    assert owners["Ещё ворота"] == owners["Нужен забор"]
+    assert owners["А сроки?"] == owners["Нужна калитка"]
+    assert owners["Нужна калитка"] != owners["Нужен забор"]
+
+
+def test_two_people_are_not_joined_again(real: Whole) -> None:
+    live = halves(real)
+    taken_apart(real, by_hand(real))
+    bridge(real, live)
+    assert len(living(real)) == 2
+    with pytest.raises(CannotMerge, match="two people"):
+        by_hand(real)
+
+
+def test_what_cannot_be_merged_is_told(real: Whole) -> None:
+    halves(real)
+    merge_id = by_hand(real)
+    first, second = (row.id for row in real.rows(contact))
+    with real.hub.store.write() as conn, pytest.raises(CannotMerge, match="merged already"):
+        join(conn, Merge("m2", first, second, 1, "member:m"))
+    taken_apart(real, merge_id)
+    with pytest.raises(CannotMerge, match="could be undone"):
+        taken_apart(real, merge_id)
+
+
+# ── questions ────────────────────────────────────────────────────────────────────────────────────
+
+
+def doubtful(whole: Whole) -> Any:
+    live = whole.connect("webhook")
+    says(whole, live, name="Анна Серова", phone="+79161234507", message="Нужен забор")
+    says(whole, live, name="Олег", phone="+79161234507", message="Нужен забор")
+    return live
+
+
+@pytest.mark.parametrize(("said", "left"), [("same", 1), ("different", 2), ("never", 2)])
+def test_an_answer_is_kept_and_acted_on(real: Whole, said: str, left: int) -> None:
+    live = doubtful(real)
+    with real.hub.store.read() as conn:
+        [question] = waiting(conn)
+    assert question.why, "the evidence stands beside the question"
+    with real.hub.store.write() as conn:
+        answer(conn, question.id, said, "member:m", real.hub.clock.new_id(), real.hub.clock.now())
+    assert len(living(real)) == left
+    with real.hub.store.read() as conn:
+        assert waiting(conn) == []
+        assert conn.execute(select(review.c.state)).scalars().all() == [said]
+    says(real, live, name="Олег", phone="+79161234507", message="Ну что?")
+    with real.hub.store.read() as conn:
+        assert waiting(conn) == [], "nobody is asked twice"
