@@ -44,8 +44,7 @@ def build_floor(conn: Connection, at: int, pools: Mapping[str, Any], turns: Mapp
     members = list(conn.execute(select(member.c.id, member.c.active, member.c.role, member.c.created_at)))
     people = _people(conn, members, pools, turns, plans, at)
     _count(conn, people, at)
-    numbers = select(assignment.c.pool, func.max(assignment.c.turn)).where(assignment.c.turn.is_not(None))
-    given = {str(name): int(most) for name, most in conn.execute(numbers.group_by(assignment.c.pool))}
+    given = {name: _last_turn(conn, name) for name in turns}
     made = {name: _pool(name, pools.get(name), turns.get(name, [])) for name in {*pools, *turns}}
     return Floor(people, made, _last_resort(conn, members), given)
 
@@ -56,6 +55,11 @@ def _turns(conn: Connection, lock: bool) -> dict[str, list[Turn]]:
     for row in conn.execute(rows.with_for_update() if lock else rows):
         found[row.pool].append(Turn(row.member_id, row.weight, row.credit, row.given))
     return found
+
+
+def _last_turn(conn: Connection, name: str) -> int:
+    """How many turns a pool has given; the end of an index, however many there were."""
+    return int(conn.execute(select(func.max(assignment.c.turn)).where(assignment.c.pool == name)).scalar() or 0)
 
 
 def _people(
