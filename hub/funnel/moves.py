@@ -171,7 +171,7 @@ def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
         elif row.state in ("linked", "held", "parked"):
             conn.execute(link.insert().values(_heir(clock, row, "deal", deal_id)))
             # Without its lease: an answer that is on its way to this row belongs to nobody any more.
-            gone = {"state": "history", "dirty": 0, "lease": "", "lease_until": None}
+            gone = {"state": "history", "dirty": 0, "lease": "", "lease_until": None, "code": "", "why": ""}
             conn.execute(update(link).where(link.c.id == row.id).values(gone))
         elif row.state in ("new", "sending", "uncertain"):
             passenger = {"role": "deal", "record_id": deal_id, "dirty": link.c.dirty + 1}

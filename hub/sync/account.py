@@ -90,7 +90,7 @@ class Account:
         face, told = self.faces[role], record.values
         values = {name: told[name] for name in face.names if name in told}
         pipeline, stage = face.place
-        if stage and stage in told:
+        if stage and told.get(stage) not in (None, ""):
             block = self._block(told)
             values[SEEN_PLACE] = [str(told.get(pipeline, "")), str(told[stage]), *([block] if block else [])]
         return values
@@ -105,12 +105,14 @@ class Account:
     def written(self, role: str, wish: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What to send for these hub values, in the CRM's names: only what differs from `before`."""
         values = self.mapping.write(self.faces[role].section, wish, before).values
-        if PLACE in wish:
+        if PLACE in wish and self.faces[role].place[1]:
             values.update(self._place(role, tuple(wish[PLACE]), before.get(SEEN_PLACE)))
         return values
 
     def _place(self, role: str, spot: Any, held: Any) -> dict[str, Any]:
         """The fields of a place; one that is there already is not sent again."""
+        if self.native and role == "lead" and not self.placement.knows(spot):
+            return {}  # an inbox has fewer stages than the hub, or none
         now = There(*held) if held else None
         there = self.placement.place(spot, now)
         if there == now:
@@ -162,7 +164,8 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
     lines = [line for line in mapping.lines if line.kind == section]
     slots = [_slot(line) for line in lines]
     place = ("", "")
-    if role != "contact" and kind:
+    # Leads of some CRMs stand in an inbox without stages: then their stage is the hub's alone.
+    if role != "contact" and kind and (role == "deal" or any(row[0] == role for row in placement.rows)):
         place = crm.place_fields(kind)
         slots.append(_place_slot(placement, role))
     return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots))

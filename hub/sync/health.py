@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 from hub.model import audit_run, connection, link, pull_state
 
 MOVING = ("new", "sending", "uncertain")
-SETTLED = ("deleted_in_crm", "undone")
+SETTLED = ("deleted_in_crm", "undone", "merged_here")
 LEFT_OUT = ("tombstoned", "history")
 ACTIONS = {
     "conflict": "decide", "vanished": "confirm", "ambiguous": "merge", "same_remote": "merge", "second_deal": "merge",

@@ -244,7 +244,7 @@ def _unread(account: Account, row: Any, agreed: Agreed) -> list[str]:
     known = row.base.get(UNREAD, ())
     slots = account.faces[row.role].slots if known else ()
     still = [s.hub for s in slots if s.hub in known and agreed.raw.get(s.crm) == row.raw.get(s.crm)]
-    return sorted({*agreed.unread, *still})
+    return sorted({*agreed.unread, *still} - {"owner"})  # a CRM has users who are nobody here: nothing to repair
 
 
 def _keep_place(sighting: Sighting, flat: records.Flat) -> None:

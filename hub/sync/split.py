@@ -65,6 +65,10 @@ class Placement:
         """Whether lead and deal are one record over there, which keeps its id when it is converted."""
         return self.strategy in ("two_blocks", "two_pipelines", "flag")
 
+    def knows(self, spot: Spot) -> bool:
+        """Whether this stage has a place over there."""
+        return spot in self._there
+
     def place(self, spot: Spot, now: There | None = None) -> There:
         """Where this stage stands over there; the place `now` if it means the same. Raises `NotPlaced`."""
         places = self._there.get(spot)

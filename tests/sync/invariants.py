@@ -37,9 +37,10 @@ def violations(world: World) -> list[str]:
         leads = {row.id: row for row in conn.execute(select(lead))}
         deals = {row.id: row for row in conn.execute(select(deal))}
     known = told_values(lines)
-    for row in deals.values():  # a lead and its deals are one story
+    for row in deals.values():  # a lead and its deals are one story, and what was typed over in one is told
         if row.lead_id:
-            known[row.lead_id] |= known[row.id]
+            typed_over = [old for (_role, record, _name), old in world.replaced.items() if record == row.id]
+            known[row.lead_id] |= known[row.id].union(*typed_over)
     for row in deals.values():
         known[row.id] |= known[row.lead_id or ""]
     found = [
