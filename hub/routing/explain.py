@@ -34,6 +34,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "hold": "It came off hours and waits until {owner} begins.",
         "give": "It came off hours and was given at once all the same.",
         "unseen": "Nobody of them had been seen lately, so that was not asked for.",
+        "without": "Whoever had it was too slow and took no part.",
         "offered": "It is offered to all of them; whoever takes it first has it.",
         "out": "Nobody took part: {reasons}.",
         "none": "empty", "and": " and ", "nobody": "somebody",
@@ -62,6 +63,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "hold": "Лид пришёл в нерабочее время и ждёт начала дня, ответственный {owner}.",
         "give": "Лид пришёл в нерабочее время и всё равно отдан сразу.",
         "unseen": "Никто из них давно не появлялся, поэтому на это не смотрели.",
+        "without": "Прежний ответственный не успел и в очереди не участвовал.",
         "offered": "Лид предложен всем: у кого он будет, решит тот, кто возьмёт первым.",
         "out": "Никто не участвовал: {reasons}.",
         "none": "пусто", "and": " и ", "nobody": "кто-то",
@@ -71,12 +73,12 @@ WHY_NOT: Mapping[str, Mapping[str, str]] = {
     "en": {
         "gone": "switched off", "away": "away", "skill": "without the skill", "full_open": "full of open leads",
         "full_day": "full for the day", "full_month": "full for the month", "closed": "off hours",
-        "slow": "too slow before", "unseen": "out of sight",
+        "unseen": "out of sight",
     },
     "ru": {
         "gone": "отключён", "away": "в отъезде", "skill": "без нужного навыка", "full_open": "занят открытыми лидами",
         "full_day": "набрал норму дня", "full_month": "набрал норму месяца", "closed": "не на работе",
-        "slow": "прежде слишком медлителен", "unseen": "давно не появлялся",
+        "unseen": "давно не появлялся",
     },
 }  # fmt: skip
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
@@ -106,7 +108,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "known_company": "знакомая компания",
     },
 }  # fmt: skip
-NOTES = ("unskilled", "unseen", "offered")
+NOTES = ("unskilled", "unseen", "offered", "without")
 
 
 def sentences(why: Mapping[str, Any], names: Mapping[str, str], locale: str) -> tuple[str, ...]:

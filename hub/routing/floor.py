@@ -147,14 +147,6 @@ class _Who:
     """When the first of those who only wait for their hours begins; 0 when nobody does."""
 
 
-_Place = tuple[str, frozenset[str], str, str]
-"""Pool, skills, mode, and who is left out."""
-
-
-def _key(pool: str, ids: tuple[tuple[str, int], ...]) -> str:
-    return blake2s(repr((pool, ids)).encode(), digest_size=10).hexdigest()
-
-
 SEEN, UNSEEN, HELD, ANY_TIME = "seen", "unseen", "held", "any_time"
 """How strictly people are asked: seen lately; whoever works now; whoever works first; whatever the hour."""
 
@@ -171,7 +163,7 @@ class Floor:
         self.moved: set[str] = set()
         self.lineups: dict[str, tuple[str, tuple[tuple[str, int], ...]]] = {}
         """Pool and (member, share) of every lineup that took a turn, by key."""
-        self._known: dict[_Place, _Who] = {}
+        self._known: dict[tuple[str, frozenset[str], str], _Who] = {}
         self._without = ""
 
     def assign(self, pool_name: str, facts: Mapping[str, str], own: str, at: int, without: str = "") -> Assignment:
@@ -240,19 +232,22 @@ class Floor:
         """Somebody of this pool who works now, else whoever its off-hours policy names."""
         for mode in (SEEN, UNSEEN) if pool.seen_within else (UNSEEN,):
             who = self._who(pool, needed, at, mode)
-            if who.ids:
+            if self._some(who):
                 unseen = {"unseen": True} if mode == UNSEEN and pool.seen_within else {}
                 return self._turn(pool, who, at, {**passed, **unseen})
         return self._off_hours(pool, needed, who, at, passed) if who.opens else None
 
     def _turn(self, pool: Pool, who: _Who, at: int, passed: Mapping[str, Any]) -> Assignment:
         better = self._better(pool, who)
-        chosen = who.turns.take()
+        without = self._without if self._without in who.turns.shares else ""
+        chosen = who.turns.take(without)
         assert chosen is not None  # noqa: S101 - ids are not empty
         number = self.turns[pool.name] = self.turns.get(pool.name, 0) + 1
         self.moved.add(pool.name)
         self.lineups[who.key] = (pool.name, who.ids)
         facts: dict[str, Any] = {"by": "rotation", "turn": number, "of": len(who.ids), **passed}
+        if without:
+            facts |= {"without": without, "of": len(who.ids) - 1}
         if better:
             facts["passed_over"] = better
         if pool.offer:
@@ -278,7 +273,7 @@ class Floor:
         policy = GIVE if pool.off_hours == GIVE else HOLD
         mode, when = (ANY_TIME, at) if policy == GIVE else (HELD, who.opens)
         later = self._who(pool, needed, at, mode, when)
-        return self._turn(pool, later, at, {**passed, "off_hours": policy}) if later.ids else None
+        return self._turn(pool, later, at, {**passed, "off_hours": policy}) if self._some(later) else None
 
     def _last_resort(self, pool: Pool, passed: Mapping[str, Any], at: int) -> Assignment:
         named = self.people.get(self.last_resort)
@@ -293,23 +288,15 @@ class Floor:
 
     def _who(self, pool: Pool, needed: frozenset[str], at: int, mode: str, when: int | None = None) -> _Who:
         """Those who take part; remembered until somebody may come or go. `when` is the moment they are asked about."""
-        place = (pool.name, needed, mode, "")
+        place = (pool.name, needed, mode)
         found = self._known.get(place)
         if found is None or not found.since <= at < found.until:
             found = self._known[place] = self._gather(pool, needed, at, mode, at if when is None else when)
-        return self._less(pool, place, found) if self._without else found
-
-    def _less(self, pool: Pool, place: _Place, who: _Who) -> _Who:
-        """The same without whoever had the lead and was too slow."""
-        place = (*place[:3], self._without)
-        found = self._known.get(place)
-        if found is None or found.since != who.since:
-            turns = [turn for turn, _part in who.turns.parts if turn.member_id != self._without]
-            ids = tuple(one for one in who.ids if one[0] != self._without)
-            out = {**who.out, self._without: "slow"} if len(ids) < len(who.ids) else who.out
-            made = _Who(who.since, who.until, Lineup(turns), ids, out, _key(pool.name, ids), who.opens)
-            found = self._known[place] = made
         return found
+
+    def _some(self, who: _Who) -> bool:
+        """Whether anybody is left without whoever had the lead and was too slow."""
+        return len(who.ids) > (self._without in who.turns.shares)
 
     def _gather(self, pool: Pool, needed: frozenset[str], at: int, mode: str, when: int) -> _Who:
         asked = [turn for turn in pool.turns if turn.weight > 0]
@@ -321,7 +308,8 @@ class Floor:
         ids = tuple(sorted((turn.member_id, turn.weight) for turn in turns))
         waiting = [self.people[one].work.opening(at) for one, why in out.items() if why == "closed"]
         until = self._until([turn.member_id for turn in asked], at, pool.seen_within if mode == SEEN else 0)
-        return _Who(at, until, Lineup(turns), ids, out, _key(pool.name, ids), min(waiting, default=0))
+        key = blake2s(repr((pool.name, ids)).encode(), digest_size=10).hexdigest()
+        return _Who(at, until, Lineup(turns), ids, out, key, min(waiting, default=0))
 
     def _until(self, ids: Sequence[str], at: int, seen_within: int) -> int:
         people = [self.people[one] for one in ids if one in self.people]

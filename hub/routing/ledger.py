@@ -98,7 +98,7 @@ def deviations(
             continue
         if row["lineup_id"] not in made:
             made[row["lineup_id"]] = _lineup(people, lineups[row["lineup_id"]])
-        turn = made[row["lineup_id"]].take()
+        turn = made[row["lineup_id"]].take(str(row["why"].get("without", "")))
         again = turn.member_id if turn else ""
         if again != row["member_id"]:
             found.append((str(row["pool"]), int(row["turn"]), str(row["member_id"]), again))

@@ -40,27 +40,35 @@ class Lineup:
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         taking = sorted((turn for turn in turns if turn.weight > 0), key=lambda turn: turn.member_id)
-        total = sum(turn.weight for turn in taking)
-        finer = max(1, LEAD // 4 // total) if total else 1
-        self._lead = total * finer
-        self.parts = [(turn, turn.weight * finer) for turn in taking]
+        self.shares = {turn.member_id: turn.weight for turn in taking}
+        self.parts = [(turn, turn.weight) for turn in taking]
+        self._total = sum(self.shares.values())
 
-    def take(self) -> Turn | None:
-        """Whose turn it is, with the credits moved on; None when nobody takes part. Ties go by credit, then id."""
-        lead, half = self._lead, self._lead // 2
+    def take(self, without: str = "") -> Turn | None:
+        """Whose turn it is, with the credits moved on; None when nobody takes part. Ties go by credit, then id.
+        `without` is a member who takes no part in this one turn."""
+        total = self._total - self.shares.get(without, 0)
+        if not total:
+            return None
         chosen, least, most = None, 0, 0
-        for turn, part in self.parts:
-            owed = (turn.credit * lead + LEAD // 2) // LEAD + part
-            turn.credit = (owed * LEAD + half) // lead
-            if owed > 0:
-                patience = (lead - owed) // -part  # turns until a whole lead is owed, with the sign turned
-                if chosen is None or patience > least or (patience == least and owed > most):
-                    chosen, least, most = turn, patience, owed
-        if chosen is None and self.parts:
-            chosen = max((turn for turn, _part in self.parts), key=lambda turn: turn.credit)
-        if chosen is not None:
-            pay(chosen)
+        finer = LEAD // 4 // total or 1
+        lead, half = total * finer, total * finer // 2
+        for turn, weight in self.parts:
+            if turn.member_id != without:
+                part = weight * finer
+                owed = (turn.credit * lead + LEAD // 2) // LEAD + part
+                turn.credit = (owed * LEAD + half) // lead
+                if owed > 0:
+                    patience = (lead - owed) // -part  # turns until a whole lead is owed, with the sign turned
+                    if chosen is None or patience > least or (patience == least and owed > most):
+                        chosen, least, most = turn, patience, owed
+        chosen = chosen or self._richest(without)
+        pay(chosen)
         return chosen
+
+    def _richest(self, without: str) -> Turn:
+        """Nobody is owed anything: what was owed to others stays with them while they are away."""
+        return max((turn for turn, _weight in self.parts if turn.member_id != without), key=lambda turn: turn.credit)
 
 
 def pay(turn: Turn) -> None:

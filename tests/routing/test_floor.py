@@ -194,14 +194,15 @@ def test_there_is_always_an_owner_who_is_there_and_the_ledger_gives_the_same(
 ) -> None:
     ledger, lines = [], {}
     for pool, language, own, later in sorted(asked, key=lambda one: one[3]):
-        found = made.assign(pool, {"language": language}, own, NOON + later)
+        slow = own if later % 40 else ""
+        found = made.assign(pool, {"language": language}, own, NOON + later, without=slow)
         owner = made.people[found.owner]
         assert owner.active
         if found.by in ("rotation", "own", "stand_in", "duty"):
             assert not owner.absence(NOON + later) or found.why.get("off_hours") == "hold"
         if found.turn:
             ledger.append({"pool": found.pool, "turn": found.turn, "member_id": found.owner, "by": found.by,
-                           "lineup_id": found.lineup})  # fmt: skip
+                           "lineup_id": found.lineup, "why": found.why})  # fmt: skip
         lines |= {key: ids for key, (_pool, ids) in made.lineups.items()}
         for locale in ("en", "ru"):
             assert sentences({**found.why, "owner": found.owner, "pool": found.pool}, {}, locale)
