@@ -35,6 +35,9 @@ FACTS: dict[tuple[str, str], dict[str, Any]] = {
     ("lead", "conflict"): {"field": "placement", "hub": ["lead", "d", "new"], "crm": PLACE, "winner": "crm"},
     ("lead", "not_followed"): {"code": "?", "why": "THEDEAL", "to": "offer_sent"},
     ("lead", "deleted_in_crm"): {"ref": "99001"},
+    ("lead", "merged_in_crm"): {"ref": "99001", "into": "99002"}, ("lead", "imported"): {"ref": "99001"},
+    ("lead", "unsaid"): {"values": {"title": "THEDEAL"}}, ("lead", "undone"): {"run": "r"},
+    ("contact", "settled"): {"field": "name", "winner": "hub"},
     ("deal", "opened"): {"lead": "x"}, ("deal", "moved"): {"from": "created", "to": "won"},
     ("deal", "joined"): {"why": "open deal of this person"},
 }  # fmt: skip

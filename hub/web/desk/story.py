@@ -6,7 +6,7 @@ told never depends on what the lead became.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,10 @@ from flask_babel import get_locale
 from sqlalchemy import Connection, select
 
 from hub.model import connection, inquiry, journal, member
+from hub.routing.explain import sentences
 from hub.web.desk import words
+from hub.web.desk.access import language
+from hub.web.desk.deeds import DEEDS
 from hub.web.desk.scope import Scope
 from hub.web.desk.tongue import _
 from hub.web.desk.words import said
@@ -105,7 +108,10 @@ def _line(names: Names, row: Any) -> Line | None:
 def explain(names: Names, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Why the person was recognised and why the lead went where it went."""
     reasons = [_recognised(fact) for fact in facts.get("recognised") or ()]
-    if why := facts.get("route"):
+    why = facts.get("route")
+    if why and ("of" in why or why.get("by") not in ("rotation", "fallback")):
+        reasons += sentences(why, names.members, language())
+    elif why:
         reasons += [_by_rule(why), _to_owner(names, why)]
     return tuple(filter(None, reasons))
 
@@ -225,6 +231,11 @@ def _conflict(names: Names, facts: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
+def _fields(names: Iterable[str]) -> str:
+    """Field names as people read them."""
+    return ", ".join(str(words.FIELDS.get(name, name)) for name in sorted(names))
+
+
 def _not_followed(names: Names, facts: Mapping[str, Any]) -> str:
     if not names.scope.sees_deals:
         return ""
@@ -260,4 +271,12 @@ SENTENCES: Mapping[tuple[str, str], Callable[[Names, Mapping[str, Any]], str]] =
     ("", "conflict"): _conflict,
     ("", "not_followed"): _not_followed,
     ("", "deleted_in_crm"): lambda _n, _f: _("The record was deleted in the CRM; it stays here."),
+    ("", "merged_in_crm"): lambda _n, _f: _("The record was merged into another one in the CRM."),
+    ("", "unsaid"): lambda _n, facts: _(
+        "These edits were not in the CRM yet when it merged the record: %(fields)s.", fields=_fields(facts["values"])
+    ),
+    ("", "imported"): lambda _n, _f: _("It was made in the CRM and came from there."),
+    ("", "undone"): lambda _n, _f: _("A sync run was undone: what it had changed is as it was before."),
+    ("", "settled"): lambda _n, facts: _("Decided whose value is right: %(field)s.", field=_fields([facts["field"]])),
+    **DEEDS,
 }
