@@ -92,7 +92,7 @@ class Account:
         pipeline, stage = face.place
         if stage and told.get(stage) not in (None, ""):
             block = self._block(told)
-            values[SEEN_PLACE] = [str(told.get(pipeline, "")), str(told[stage]), *([block] if block else [])]
+            values[SEEN_PLACE] = [_said(told.get(pipeline)), str(told[stage]), *([block] if block else [])]
         return values
 
     def _block(self, told: Mapping[str, Any]) -> str:
@@ -129,7 +129,7 @@ class Account:
         pipeline, stage = face.place
         if stage and stage in values:
             block = self._block(values) or (There(*before[SEEN_PLACE]).block if SEEN_PLACE in before else "")
-            kept[SEEN_PLACE] = [str(values.get(pipeline, "")), str(values[stage]), *([block] if block else [])]
+            kept[SEEN_PLACE] = [_said(values.get(pipeline)), str(values[stage]), *([block] if block else [])]
         return kept
 
 
@@ -156,6 +156,11 @@ def section_of(crm: CRM, strategy: str, role: str) -> str:
     """The mapping's section: a lead that lives among the deals of a CRM that has both has the fields of deals."""
     apart = crm.lead_kind != crm.deal_kind and strategy != "native"
     return "deal" if role == "lead" and apart else role
+
+
+def _said(value: Any) -> str:
+    """A pipeline's id as text, "" for none (0 is one)."""
+    return "" if value is None else str(value)
 
 
 def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> Face:

@@ -188,8 +188,9 @@ class _Stages:
         return [stage for stage in open_ if not stage.fixed] or open_
 
     def _is_closed(self) -> bool:
-        """Whether every stage is the CRM's own: then no program makes more of them."""
-        return self.have is not None and bool(self.have.stages) and all(stage.fixed for stage in self.have.stages)
+        """Whether all open stages are the CRM's own: then no program makes more of them."""
+        open_ = [stage for stage in (self.have.stages if self.have is not None else ()) if not stage.final]
+        return bool(open_) and all(stage.fixed for stage in open_)
 
     def _leftovers(self, wishes: Sequence[Wish], taken: set[str]) -> None:
         """People's own stages count as the nearest of ours in the last block of this pipeline, and each that closes

@@ -116,10 +116,10 @@ class Provision:
 
     def _undo_run(self, live: Live, run: Any) -> list[str]:
         steps = [Step(**raw) for raw in run.steps][: len(run.refs)]
-        done, removed = [], set()
+        done, removed, without = [], set(), known(live.row.config, "").without
         for number in reversed(range(len(steps))):
-            if steps[number].under.startswith(NEW):
-                continue  # goes with the pipeline it was made in
+            if steps[number].under.startswith(NEW) or _named(steps[number]) in without or not run.refs[number]:
+                continue  # goes with the pipeline it was made in, or came to nothing
             inverse = _inverse(_resolved(steps[number], steps, run.refs), run.refs[number])
             if inverse is not None:
                 done.append(_take_back(live.crm, inverse))
@@ -177,7 +177,7 @@ class Provision:
 
     def _finish(self, live: Live, plan: Plan, refs: Sequence[str], run_id: str) -> None:
         made = {f"{NEW}{number}": ref for number, ref in enumerate(refs)}
-        rows = [tuple(made.get(part, part) for part in row) for row in plan.rows]
+        rows = _told_apart([tuple(made.get(part, part) for part in row) for row in plan.rows])
         account = live.crm.check()
         users = {user.email.lower(): user.ref for user in live.crm.describe().users if user.active and user.email}
         with self._store.write() as conn:
@@ -231,9 +231,18 @@ def _take_back(crm: CRM, inverse: Step) -> str:
     """One inverse step; what the CRM wants to keep (a pipeline with cards in it) stays, and is said."""
     try:
         crm.provision([inverse])
-    except Refuse as error:
+    except (Refuse, Unsupported) as error:
         return f"kept: {_sentence(inverse)} ({error})"
     return _sentence(inverse)
+
+
+def _told_apart(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows without those in which a stage of theirs counts as one of ours and already serves as another."""
+    first: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for row in rows:
+        first.setdefault(row[:3], row)
+    taken = {row[3:] for row in first.values()}
+    return [row for row in rows if first[row[:3]] is row or row[3:] not in taken]
 
 
 def _owners(conn: Connection, users: Mapping[str, str]) -> dict[str, str]:
@@ -298,10 +307,15 @@ def _carry_out(crm: CRM, step: Step, instead: str) -> str:
 def _impossible(steps: Sequence[Step], refs: Sequence[str], instead: Mapping[int, str]) -> list[list[str]]:
     """Steps that came to nothing, so that no later plan asks for them again."""
     return [
-        [step.what, str(step.values.get("name") or step.values.get("code") or "")]
+        list(_named(step))
         for number, (step, ref) in enumerate(zip(steps, refs, strict=True))
         if step.action == "create" and ref == instead.get(number, "")
     ]
+
+
+def _named(step: Step) -> tuple[str, str]:
+    """What a step would make, and its name; addresses have none."""
+    return step.what, str(step.values.get("name") or step.values.get("code") or "")
 
 
 def _plan_fields(live: Live, schema: Schema, strategy: str) -> list[Step]:

@@ -124,9 +124,9 @@ class Puller:
         unknown = self._strangers.meet(account, kind, [one for one in found.values() if one is not None])
         with self._store.write() as conn:
             self.apply(conn, account, kind, found, asked_at, doubt)
-            self._strangers.welcome(conn, account, unknown, self._clock.new_id())
             self._forget(conn, [row for row in asked if row.remote_id in found or row.times > STUMBLES])
             self._count(conn, [row for row in asked if row.remote_id not in found])
+            self._strangers.welcome(conn, account, unknown, self._clock.new_id())
         return len(found)
 
     @staticmethod

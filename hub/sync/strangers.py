@@ -18,8 +18,8 @@ from connectors.errors import ConnectorError
 from hub.clock import HOUR, Clock
 from hub.funnel.moves import NEXT_STEP
 from hub.identity.normalize import normalise
-from hub.model import contact, deal, lead, link, match_key, member, stage
-from hub.store.engine import Store
+from hub.model import contact, deal, lead, link, look_again, match_key, member, stage
+from hub.store.engine import Store, add_unless_there
 from hub.store.notes import REST, note
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier
@@ -31,6 +31,9 @@ from hub.sync.split import Spot, There
 
 WELCOME = "import"
 """The connection's config says under `strangers` whether cards made by people in the CRM get a record here."""
+
+
+APART = ("outside", "later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an unknown record is to the hub: `what` in adopt, link, create, ambiguous, outside."""
+    """What an unknown record is to the hub: `what` in adopt, later, link, create, ambiguous, outside."""
 
     what: str
     role: str = ""
@@ -94,7 +97,7 @@ class Strangers:
 
     def in_scope(self, conn: Connection, account: Account, unknown: Unknown) -> Unknown:
         """Those of them that would get a record here."""
-        records = [one for one in unknown.records if self.judge(conn, account, unknown, one).what != "outside"]
+        records = [one for one in unknown.records if self.judge(conn, account, unknown, one).what not in APART]
         return replace(unknown, records=tuple(records))
 
     def judge(self, conn: Connection, account: Account, unknown: Unknown, record: Record) -> Verdict:
@@ -140,6 +143,8 @@ class Strangers:
         free = [row for row in waiting if not (row.lease and row.lease_until and row.lease_until > now)]
         if free and free[0].state == "uncertain":
             return Verdict("adopt", free[0].role, record_id=free[0].id)
+        if any(row.dirty for row in waiting):
+            return Verdict("later", waiting[0].role, why="its answer is on the way")
         return Verdict("outside", rows[0].role, why="one of ours")
 
     def _owners_of(self, conn: Connection, account: Account, person: Record | None) -> list[str]:
@@ -176,7 +181,10 @@ class Strangers:
     def _welcome(self, conn: Connection, account: Account, unknown: Unknown, record: Record, run: str) -> bool:
         verdict = self.judge(conn, account, unknown, record)
         wanted = account.live.row.config.get("strangers") == WELCOME
-        if verdict.what == "outside" or (verdict.what != "adopt" and not wanted):
+        if verdict.what == "later":  # a person may have edited it since: this page will not show it again
+            place = {"connection_id": account.id, "kind": record.kind, "remote_id": record.ref}
+            add_unless_there(conn, look_again, {**place, "at": self._clock.now(), "times": 1})
+        if verdict.what in ("outside", "later") or (verdict.what != "adopt" and not wanted):
             return False
         if verdict.what == "adopt":
             known = {
