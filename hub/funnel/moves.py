@@ -198,8 +198,10 @@ def _heir(clock: Clock, row: Any, role: str, record_id: str) -> dict[str, Any]:
     heir = {name: getattr(row, name) for name in link.columns.keys()}  # noqa: SIM118 - no dict
     heir.update(
         id=clock.new_id(), role=role, record_id=record_id, state=_heir_state(row), dirty=1, lane=PERSON,
-        due_at=clock.now(), lease="", lease_until=None, attempts=0, code="", why="", since=clock.now(),
+        due_at=clock.now(), lease="", lease_until=None, attempts=0,
     )  # fmt: skip
+    if heir["state"] not in ("held", "tombstoned"):  # what waits for a person keeps its cause
+        heir |= {"code": "", "why": "", "since": clock.now()}
     return heir
 
 

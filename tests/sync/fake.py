@@ -90,7 +90,8 @@ class FakeCRM(CRM):
         self.hints: list[tuple[str, str]] = []
         self.wrong: list[str] = []
         self.raced: set[tuple[str, str]] = set()
-        self.read_at: dict[str, int] = {}
+        self.read_at: dict[tuple[str, int], int] = {}
+        self.reader: Callable[[], int] = lambda: 0
         self.person_at: dict[tuple[str, str], int] = {}
         self.poison: set[str] = set()
         self.writes = 0
@@ -180,7 +181,7 @@ class FakeCRM(CRM):
         found: list[Record | None] = []
         for ref in refs:
             row = self.rows.get(ref)
-            self.read_at[ref] = self.tick
+            self.read_at[ref, self.reader()] = self.tick
             while row is not None and row.merged and not self.facts.deleted_list:
                 row = self.rows[row.merged]  # this one answers with the record it was merged into
             gone = row is None or row.kind != kind or (row.deleted and not row.merged and not self.facts.deleted_list)
@@ -261,7 +262,8 @@ class FakeCRM(CRM):
     def _judge(self, row: Row, op: Op) -> None:
         """What no write of ours may ever do."""
         same = [name for name, value in op.values.items() if row.values.get(name) == tidy(value) and name != "pipeline"]
-        unseen = {name for name in op.values if self.person_at.get((row.ref, name), -1) >= self.read_at.get(row.ref, 0)}
+        looked = self.read_at.get((row.ref, self.reader()), 0)
+        unseen = {name for name in op.values if self.person_at.get((row.ref, name), -1) >= looked}
         if set(same) - unseen:
             self.wrong.append(f"I17 {row.ref}: {same} stood there already")
         self.raced |= {(row.ref, name) for name in unseen}

@@ -184,7 +184,7 @@ class World:
         self.crm = FakeCRM(self.clock, facts, strategy == "native")
         self.store = emptied()
         self.store.__dict__["seam"] = self.seam
-        self.crm.seam, self.crm.fault = self.seam, self.fault
+        self.crm.seam, self.crm.fault, self.crm.reader = self.seam, self.fault, lambda: id(getcurrent())
         self.faulty = self.chance.choice([0.0, 0.1, 0.3])
         self.hooks_lost = self.chance.choice([0.3, 0.3, 1.0])
         self.tokens = iter(range(1, 100_000))
