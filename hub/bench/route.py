@@ -34,6 +34,7 @@ from hub.model import (
     rule,
     seat,
 )
+from hub.model.routing import IS_RUNNING
 from hub.routing.explain import sentences
 from hub.routing.floor import Floor
 from hub.routing.reading import read_floor
@@ -238,7 +239,7 @@ def _deadlines(store: Store, clock: Clock, count: int, spread_s: float) -> dict[
 
 def _fire(store: Store, clock: Clock) -> Sequence[float]:
     with store.write() as conn:
-        going = (deadline.c.state == "running") & (deadline.c.next_at <= clock.now())
+        going = IS_RUNNING & (deadline.c.next_at <= clock.now())
         due = conn.execute(select(deadline.c.next_at).where(going).order_by(deadline.c.next_at).limit(500))
         moments = list(due.scalars())
         fire(conn, clock)

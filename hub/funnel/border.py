@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, literal_column, select, update
 
 from hub.clock import Clock
 from hub.funnel.evidence import is_work
@@ -111,8 +111,8 @@ def _sent_back(conn: Connection, clock: Clock, line: Any) -> bool:
 def strays(conn: Connection, most: int = 200) -> list[Any]:
     """Open deals that never passed the border: without a lead, or forced across, and nobody accepted them."""
     told = select(journal.c.subject_id)
-    forced = told.where(journal.c.subject == "lead", journal.c.what == "forced")
-    accepted = told.where(journal.c.subject == "deal", journal.c.what == "accepted")
+    forced = told.where(journal.c.subject == "lead", journal.c.what == literal_column("'forced'"))
+    accepted = told.where(journal.c.subject == "deal", journal.c.what == literal_column("'accepted'"))
     never = deal.c.lead_id.is_(None) | deal.c.lead_id.in_(forced)
     mine = select(deal).where(deal.c.state == "open", never, deal.c.id.not_in(accepted))
     return list(conn.execute(mine.order_by(deal.c.opened_at.desc(), deal.c.id).limit(most)))
@@ -154,6 +154,7 @@ def _give_lead(conn: Connection, clock: Clock, row: Any, actor: str) -> None:
 def crossings(conn: Connection, since: int) -> dict[str, int]:
     """How many leads crossed since then, how many of them by force, and how many cards were sent back."""
     names = ("converted", "forced", "sent_back")
-    mine = (journal.c.subject == "lead") & journal.c.what.in_(names) & (journal.c.at >= since)
-    counted = select(journal.c.what, func.count()).where(mine).group_by(journal.c.what)
-    return {**dict.fromkeys(names, 0), **{str(what): int(n) for what, n in conn.execute(counted)}}
+    counted = journal.c.what.in_([literal_column(f"'{name}'") for name in names])
+    mine = (journal.c.subject == "lead") & counted & (journal.c.at >= since)
+    rows = conn.execute(select(journal.c.what, func.count()).where(mine).group_by(journal.c.what))
+    return {**dict.fromkeys(names, 0), **{str(what): int(n) for what, n in rows}}

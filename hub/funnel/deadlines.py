@@ -15,7 +15,6 @@ from sqlalchemy import Connection, func, select
 from hub.clock import Clock
 from hub.funnel.clocks import (
     LATE,
-    RUNNING,
     STEPS,
     VOID,
     DeadlineRule,
@@ -29,6 +28,7 @@ from hub.funnel.clocks import (
 from hub.funnel.hands import ACTOR, Change, change_hands, lock_leads, pools_of
 from hub.funnel.signals import tell
 from hub.model import deadline, journal
+from hub.model.routing import IS_RUNNING
 from hub.routing.floor import Assignment, Floor
 from hub.routing.hours import Plan, WorkTime
 from hub.routing.reading import read_floor
@@ -38,13 +38,13 @@ BATCH = 500
 
 def next_due(conn: Connection) -> int | None:
     """When the next clock wants attention."""
-    first = conn.execute(select(func.min(deadline.c.next_at)).where(deadline.c.state == RUNNING)).scalar()
+    first = conn.execute(select(func.min(deadline.c.next_at)).where(IS_RUNNING)).scalar()
     return None if first is None else int(first)
 
 
 def fire(conn: Connection, clock: Clock, most: int = BATCH) -> int:
     """Everything that is due, up to so many; answers how many there were."""
-    due = (deadline.c.state == RUNNING) & (deadline.c.next_at <= clock.now())
+    due = IS_RUNNING & (deadline.c.next_at <= clock.now())
     query = select(deadline).where(due).order_by(deadline.c.next_at).limit(most).with_for_update(skip_locked=True)
     rows = [read_running(row) for row in conn.execute(query)]
     if rows:

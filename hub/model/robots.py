@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, UniqueConstraint, literal_column
 from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
@@ -40,6 +40,8 @@ robot_run = Table(
     UniqueConstraint("robot_id", "subject_id", "occasion"),
 )
 WAITING = sql("state = 'waiting'")
+IS_WAITING = robot_run.c.state == literal_column("'waiting'")
+"""For queries: a generic plan of PostgreSQL does not know that a bound value makes a partial index do."""
 Index("ix_robot_run_due", robot_run.c.due_at, sqlite_where=WAITING, postgresql_where=WAITING)
 Index("ix_robot_run_at", robot_run.c.robot_id, robot_run.c.at)
 Index("ix_robot_run_subject", robot_run.c.subject_id, robot_run.c.at)
@@ -79,4 +81,5 @@ letter = Table(
 )
 """What leaves the house because of a robot. `unknown` was perhaps sent: a person looks, it never leaves twice."""
 LEAVING = sql("state IN ('new','sending')")
+IS_LEAVING = letter.c.state.in_((literal_column("'new'"), literal_column("'sending'")))
 Index("ix_letter_due", letter.c.due_at, sqlite_where=LEAVING, postgresql_where=LEAVING)

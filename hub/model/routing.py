@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, UniqueConstraint, literal_column
 from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
@@ -176,6 +176,8 @@ deadline = Table(
 )
 RUNNING = sql("state = 'running'")
 Index("ix_deadline_due", deadline.c.next_at, sqlite_where=RUNNING, postgresql_where=RUNNING)
+IS_RUNNING = deadline.c.state == literal_column("'running'")
+"""For queries: a generic plan of PostgreSQL does not know that a bound value makes a partial index do."""
 GOING = sql("state IN ('running','late')")
 Index(
     "uq_deadline_going", deadline.c.lead_id, deadline.c.kind, unique=True,

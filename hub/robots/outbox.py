@@ -16,6 +16,7 @@ from sqlalchemy import or_, select, update
 from connectors.errors import ConnectorError, Retry
 from hub.clock import MINUTE, SECOND, Clock
 from hub.model import letter
+from hub.model.robots import IS_LEAVING
 from hub.store.engine import Store
 
 log = logging.getLogger("leadhub.robots")
@@ -73,7 +74,7 @@ class Outbox:
         now, lease = self._clock.now(), self._clock.new_id()
         overdue = (letter.c.state == SENDING) & (letter.c.lease_until <= now)
         due = or_((letter.c.state == NEW) & (letter.c.due_at <= now), overdue)
-        mine = due & letter.c.channel.in_(sorted(self._carriers))
+        mine = IS_LEAVING & due & letter.c.channel.in_(sorted(self._carriers))
         with self._store.read() as conn:
             if conn.execute(select(letter.c.id).where(mine).limit(1)).first() is None:
                 return None

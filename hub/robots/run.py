@@ -11,12 +11,13 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, literal_column, select, update
 
 from hub.clock import DAY, HOUR, MINUTE, Clock
 from hub.funnel.hands import ACTOR
 from hub.funnel.signals import tell
 from hub.model import lead, robot, robot_run
+from hub.model.robots import IS_WAITING
 from hub.robots.actions import HARMLESS, Doing, act
 from hub.robots.records import TABLES, read_known
 from hub.robots.robots import Robot, UnusableRobot, read_robot
@@ -121,7 +122,12 @@ def _of_time(one: Robot, now: int) -> Any:
     same = robot_run.c.occasion == func.concat("time:", lead.c.next_step_at)
     since = max(until - 30 * DAY, 0)
     place = lead.c.direction_id == one.direction_id if one.direction_id else lead.c.direction_id != ""
-    mine = (lead.c.state == "open") & (lead.c.next_step_at <= until) & (lead.c.next_step_at > since) & place
+    mine = (
+        (lead.c.state == literal_column("'open'"))
+        & (lead.c.next_step_at <= until)
+        & (lead.c.next_step_at > since)
+        & place
+    )
     return select(lead.c.id, lead.c.next_step_at).where(mine, ~select(robot_run.c.id).where(run, same).exists())
 
 
@@ -155,7 +161,7 @@ class Robots:
 
     def _one(self) -> int:
         """The next run, in a transaction of its own: one that fails fails alone."""
-        due = (robot_run.c.state == WAITING) & (robot_run.c.due_at <= self._clock.now())
+        due = IS_WAITING & (robot_run.c.due_at <= self._clock.now())
         with self._store.read() as conn:
             if conn.execute(select(robot_run.c.id).where(due).limit(1)).first() is None:
                 return 0

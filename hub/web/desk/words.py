@@ -21,6 +21,8 @@ NEXT_STEPS = {
     "qualify": _("Qualify"),
     "follow_up": _("Follow up"),
 }
+CLOCKS = {"next_touch": _("Next touch")}
+WARMTH = {"silent": _("silent"), "cold": _("cold"), "warm": _("warm"), "hot": _("hot")}
 ROLES = {"admin": _("Admin"), "lead_desk": _("Lead desk"), "sales": _("Sales")}
 BLOCKS = {"lead": _("Leads"), "deal": _("Deals")}
 REASONS = (
@@ -157,6 +159,9 @@ NOT_POSSIBLE = {
     "not_rejected": _("Only a rejected lead can be reopened."),
     "has_open_lead": _("This person has another open lead in this direction."),
     "no_stage": _("There is no such stage in this direction."),
+    "not_qualified": _("Too little is known of the client to make this a deal."),
+    "no_question": _("Nobody asks this here."),
+    "bad_answer": _("This is no answer to the question."),
     "not_here": _("This stage has no meaning for this record."),
 }
 
