@@ -6,12 +6,16 @@ import csv
 import json
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hub.clock import instant
+from hub.identity.merging import CannotMerge
+from hub.identity.review import ANSWERS
 from hub.identity.rules import BadRules, Rules, configured
 from hub.identity.stream import Stream
 from hub.identity.table import THRESHOLD, Kind, groups_of
@@ -84,3 +88,87 @@ def _fields(text: str, first: Mapping[str, Any]) -> dict[str, Kind]:
             )
         fields[name] = Kind(kind)
     return fields
+
+
+# ── on a hub's own contacts ──────────────────────────────────────────────────────────────────────
+
+FOLDER = click.option(
+    "--folder", type=click.Path(path_type=Path), envvar="LEADHUB_FOLDER", default="data", show_default=True,
+    help="Where the hub keeps its files.",
+)  # fmt: skip
+TONGUE = click.option("--language", type=click.Choice(["en", "ru"]), default="en", show_default=True)
+
+
+@contextmanager
+def _hub(folder: Path) -> Iterator[Any]:
+    from hub.app import open_hub
+    from hub.config import load_config
+
+    made = open_hub(load_config(folder.resolve()))
+    try:
+        yield made
+    except CannotMerge as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        made.close()
+
+
+def _tell(facts: Sequence[Mapping[str, Any]], language: str) -> None:
+    for fact in facts:
+        click.echo(f"{fact.get('bits', ''):>6}  {fact.get(language, fact.get('result', ''))}")
+
+
+@identity.command()
+@click.argument("contact")
+@click.argument("other", required=False)
+@FOLDER
+@TONGUE
+def explain(contact: str, other: str | None, folder: Path, language: str) -> None:
+    """Why CONTACT and OTHER are one or two, and what would have to differ; or how CONTACT was recognised."""
+    from hub.identity.review import explain as told
+    from hub.identity.review import history
+
+    with _hub(folder) as hub, hub.store.read() as conn:
+        if other:
+            _tell(told(conn, contact, other), language)
+            return
+        for at, facts in history(conn, contact):
+            click.echo(instant(at).isoformat(timespec="seconds"))
+            _tell(facts, language)
+
+
+@identity.command()
+@FOLDER
+@TONGUE
+def review(folder: Path, language: str) -> None:
+    """Pairs that may be one person, the most likely first."""
+    from hub.identity.review import waiting
+
+    with _hub(folder) as hub, hub.store.read() as conn:
+        for row in waiting(conn):
+            click.echo(f"{row.id}  {row.first_id}  {row.second_id}")
+            _tell(row.why, language)
+
+
+@identity.command()
+@click.argument("question")
+@click.argument("said", type=click.Choice(ANSWERS))
+@FOLDER
+def answer(question: str, said: str, folder: Path) -> None:
+    """Answer a QUESTION of the review: same, different, or never (their common contacts are shared by several)."""
+    from hub.identity.review import answer as act
+
+    with _hub(folder) as hub, hub.store.write() as conn:
+        act(conn, question, said, "admin", hub.clock.new_id(), hub.clock.now())
+
+
+@identity.command()
+@click.argument("merge")
+@FOLDER
+def undo(merge: str, folder: Path) -> None:
+    """Take a MERGE back: everybody has again what is theirs, also what came later."""
+    from hub.identity.merging import undo as back
+
+    with _hub(folder) as hub, hub.store.write() as conn:
+        winner, loser = back(conn, merge, "admin", hub.clock.now())
+        click.echo(f"{winner} and {loser} are two contacts again")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-BENCHES = ("intake", "flow", "idle", "route", "sync")
+BENCHES = ("intake", "flow", "idle", "route", "sync", "identity")
 README = Path(__file__).parent.parent.parent / "README.md"
 
 

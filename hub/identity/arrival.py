@@ -57,6 +57,8 @@ def _other_readings(known: Known, phones: Iterable[Phone]) -> Iterator[str]:
         digits = "".join(c for c in phone.raw if c.isdigit())
         if len(digits) < 11 or phone.raw.lstrip().startswith("+") or phone.e164 == f"+{digits}":
             continue
+        if digits[0] in "08" and digits[1:] == phone.national:  # the prefix of a national number, no country code
+            continue
         for other in read_phones(f"+{digits}"):
             if other.e164 and "invalid" not in other.flags and other.line is Line.MOBILE and not phone.ext:
                 yield f"p:{other.e164}"

@@ -49,11 +49,11 @@ class Ledger:
         found = [places(one) for one in newcomers]
         self._lock(found)
         self._traces({place for one in found for place in one.all()})
-        numbers = {self.number(one) for one in contacts} | {n for there in self.register.traces.values() for n in there}
+        numbers = {self.number(one) for one in contacts}
+        numbers.update(number for one in found for number in self.register.candidates(one))
         self._people(numbers)
         lists = [self.register.shortlist(one) for one in found]
-        every = [*newcomers, *self.register.people.values()]
-        self._common(tokens(every))
+        self._common(tokens(newcomers))
         self._verdicts({name for one in newcomers for name in one.ids}, numbers)
         return lists
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from hub.identity.facts import Facts
 from hub.identity.judge import Pair, Verdict, judge
+from hub.identity.names import Name, turned
 from hub.identity.places import Places, places
 from hub.identity.rules import Rules
 from hub.identity.weigh import World
@@ -44,11 +45,15 @@ class Register:
         return judge(mine, others, self._world(mine, found), self.rules, self.apart)
 
     def shortlist(self, found: Places) -> list[int]:
+        """The candidates of whom something is known."""
+        return [number for number in self.candidates(found) if number in self.people]
+
+    def candidates(self, found: Places) -> list[int]:
         """Everybody with an identifier in common, then those few with the most fuzzy keys in common."""
         exact = dict.fromkeys(n for place in found.exact for n in self._at(place))
         hits = Counter(n for place in found.fuzzy for n in self._at(place) if n not in exact)
         near = sorted(hits, key=lambda n: (-hits[n], -n))[: self.rules.fuzzy_candidates]
-        return [n for n in (*exact, *near) if n in self.people]
+        return [*exact, *near]
 
     def _at(self, place: int) -> list[int]:
         held = self.traces.get(place, [])
@@ -115,7 +120,11 @@ def _tokens(facts: Facts) -> Iterator[str]:
 
 
 def tokens(many: Iterable[Facts]) -> set[str]:
-    """Everything that may be asked of `common` when these are weighed."""
-    return {f"g:{g}" for f in many for n in f.names for g in n.given} | {
-        f"s:{n.surname}" for f in many for n in f.names
-    }
+    """Everything that may be asked of `common` when these are compared with others."""
+    names = [each for facts in many for one in facts.names for each in readings(one)]
+    return {f"g:{given}" for one in names for given in one.given} | {f"s:{one.surname}" for one in names}
+
+
+def readings(one: Name) -> list[Name]:
+    """A name, and where its order was a guess the other way to read it."""
+    return [one, turned(one)] if "guessed" in one.flags else [one]

@@ -18,7 +18,7 @@ from hub.identity.register import tokens
 from hub.identity.sentences import guard_fact, piece_fact, score_fact
 from hub.identity.stored import read_rules_of_identity
 from hub.identity.weigh import World
-from hub.model import not_same, review, shared_key, term
+from hub.model import inquiry, merge_log, not_same, review, shared_key, term
 from hub.store.engine import inserting
 
 ANSWERS = ("same", "different", "never")
@@ -98,6 +98,16 @@ def explain(conn: Connection, a: str, b: str) -> list[dict[str, str]]:
     if conn.execute(said).first() is not None:
         told.append({"result": "told_apart", "en": "Somebody said: two people", "ru": "Сказано: это два человека"})
     return told if one.joins else [*told, guard_fact(one, b)]
+
+
+def history(conn: Connection, contact_id: str) -> list[tuple[int, list[Any]]]:
+    """How a contact was recognised, inquiry by inquiry (instant, facts), and the merges it took part in."""
+    mine = select(inquiry.c.received_at, inquiry.c.why).where(inquiry.c.contact_id == contact_id)
+    told = [(row.received_at, [fact for fact in row.why if isinstance(fact, dict)]) for row in conn.execute(mine)]
+    took_part = (merge_log.c.winner_id == contact_id) | (merge_log.c.loser_id == contact_id)
+    for row in conn.execute(select(merge_log).where(took_part)):
+        told.append((row.at, [{"en": f"Merge {row.id}", "ru": f"Слияние {row.id}"}, *row.why]))
+    return sorted(told, key=lambda one: one[0])
 
 
 def _world(conn: Connection, ours: Facts, theirs: Facts) -> World:

@@ -43,6 +43,13 @@ NAMES = {
         "figures": {"fresh_p99_s_during_backfill", "reconcile_per_s"},
         "yardsticks": {"leads", "not_measured"},
     },
+    "identity": {
+        "ratios": {"p50_growth_10k_to_1m", "mean_growth_10k_to_1m"},
+        "figures": {
+            "cpu_ms_mean_at_10k", "cpu_ms_p99_at_10k", "bytes_per_contact", "bulk_load_per_s_per_core",
+        },
+        "yardsticks": {"contacts", "not_measured"},
+    },
 }  # fmt: skip
 
 
@@ -52,6 +59,7 @@ leadhub bench flow --json
 leadhub bench idle --json
 leadhub bench route --json
 leadhub bench sync --json
+leadhub bench identity --json
 """
 """As the README has them; what the command does with them is `bench.run`."""
 
