@@ -1,7 +1,7 @@
 """How a HubSpot account is set up: its properties, deal pipelines, stages and owners, read and written.
 
 Every step may run again: what is there already under the same name is changed, not doubled. HubSpot stages have no
-colour, and hooks of private apps are entered by hand: such steps are answered and nothing is called.
+colour, and hooks of private apps are entered by hand: a step for one is `Unsupported`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from connectors.contract import Answer, Field, Pipeline, Schema, Stage, Step, User
 from connectors.crms.hubspot.answers import problem, rows, wrong_fields
 from connectors.crms.hubspot.shape import MARKER, PARTS
-from connectors.errors import Missing, Refuse, Retry
+from connectors.errors import Missing, Refuse, Retry, Unsupported
 
 GROUP = "leadhub"
 PIPELINES = "crm/v3/pipelines/deals"
@@ -269,7 +269,7 @@ def _stages(step: Step) -> str:
 
 
 def _by_hand(_: Api, step: Step) -> str:
-    return str(step.values.get("address") or step.ref)
+    raise Unsupported(f"HubSpot lets only people {step.action} the hooks of a private app: in its tab «Webhooks»")
 
 
 _ACTS: dict[tuple[str, str], Callable[[Api, Step], str]] = {

@@ -59,6 +59,8 @@ class Wish:
 
 
 Way = tuple[str, str]
+HANGS = {PEOPLE: (FIRMS,), DEALS: (FIRMS, PEOPLE)}
+"""What hangs on what; a reference by external id is called like the kind it leads to."""
 
 
 class Writer:
@@ -94,19 +96,20 @@ class Writer:
             if op.kind not in (*KINDS, NOTES, TASKS) or (op.ref and not op.ref.isalnum()):
                 raise Refuse(f"Salesforce has no {op.kind} like this: a kind or an id is wrong")
             lead = replace(op, values=_with_person(op, people)) if op.kind == LEADS and not op.ref else op
-            firm = next((part.marker for part in op.includes if part.kind == FIRMS), "")
-            parts = [self._wish(n, k, part, firm) for k, part in enumerate(op.includes, 1)]
-            return [*parts, self._wish(n, 0, lead, firm)]
+            made = {part.kind: part.marker for part in op.includes if part.marker}
+            parts = [self._wish(n, k, part, made) for k, part in enumerate(op.includes, 1)]
+            return [*parts, self._wish(n, 0, lead, made)]
         except Refuse as error:
             self._outcomes[n, 0] = Failed(error)
             return []
 
-    def _wish(self, n: int, part: int, op: Op, firm: str) -> Wish:
+    def _wish(self, n: int, part: int, op: Op, made: Mapping[str, str]) -> Wish:
         body = shape.body(op, self._base.columns(op.kind), self._base.today())
         if _converts(op):
             body.pop("AccountId", None)
-        if op.kind == PEOPLE and part and firm:
-            body["Account"] = {MARKER: firm}  # made in the same call, just before
+        if not op.ref and not _converts(op):  # people and companies are made in the same call, just before
+            others = {kind: made[kind] for kind in HANGS.get(op.kind, ()) if kind in made}
+            body |= {kind: {MARKER: marker} for kind, marker in others.items()}
         if op.marker and not op.ref:
             body[MARKER] = op.marker
         return Wish(n, part, op, {**body, **({"Id": op.ref} if op.ref else {})})

@@ -37,7 +37,7 @@ _READ = {
 }
 PHONES = {LEADS: ("Phone", "Mobile"), PEOPLE: ("Phone", "Mobile", "Home_Phone", "Other_Phone"), FIRMS: ("Phone",)}
 EMAILS = {LEADS: ("Email", "Secondary_Email"), PEOPLE: ("Email", "Secondary_Email")}
-_REFERENCES = {PEOPLE: {FIRMS: "Account_Name"}, DEALS: {FIRMS: "Account_Name", PEOPLE: "Contact_Name"}}
+REFERENCES = {PEOPLE: {FIRMS: "Account_Name"}, DEALS: {FIRMS: "Account_Name", PEOPLE: "Contact_Name"}}
 _CONVERTED = {DEALS: ("Converted_Deal", "deal"), PEOPLE: ("Converted_Contact", "contact"),
               FIRMS: ("Converted_Account", "account")}  # fmt: skip
 _UNREAD = {"subform", "multiselectlookup", "multiuserlookup", "fileupload", "imageupload", "profileimage", "tag"}
@@ -117,7 +117,7 @@ def _links(kind: str, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     if kind == LEADS:
         told = {other: _id(row.get(name) or detail.get(key)) for other, (name, key) in _CONVERTED.items()}
     else:
-        told = {other: _id(row.get(name)) for other, name in _REFERENCES.get(kind, {}).items()}
+        told = {other: _id(row.get(name)) for other, name in REFERENCES.get(kind, {}).items()}
     return {other: (str(ref),) for other, ref in told.items() if ref}
 
 
@@ -185,7 +185,7 @@ def _referred(op: Op) -> dict[str, Value]:
         if op.kind == NOTES:
             return {"Parent_Id": {"id": refs[0], "module": {"api_name": kind}}}
         return {"Who_Id": {"id": refs[0]}} if kind == PEOPLE else {"What_Id": {"id": refs[0]}, "$se_module": kind}
-    fields = _REFERENCES.get(op.kind, {})
+    fields = REFERENCES.get(op.kind, {})
     return {name: {"id": op.links[kind][0]} for kind, name in fields.items() if op.links.get(kind)}
 
 

@@ -95,12 +95,12 @@ class Writer:
         return Wish(n, part, op, {**body, **({"id": op.ref} if op.ref else {})})
 
     def _at_home(self, wish: Wish) -> Wish:
-        """A new person of a new company, now that the company has an id."""
-        made = (
-            [self._outcomes.get((wish.n, part)) for part in range(1, 3)] if wish.op.kind == PEOPLE and wish.part else []
-        )
-        firm = next((one.record.ref for one in made if isinstance(one, Done) and one.record.kind == FIRMS), "")
-        return replace(wish, body={**wish.body, "Account_Name": {"id": firm}}) if firm else wish
+        """With the person and the company that were made for it just before, now that they have ids."""
+        made = [self._outcomes.get((wish.n, part)) for part in range(1, 3) if part != wish.part]
+        refs = {one.record.kind: one.record.ref for one in made if isinstance(one, Done)}
+        fields = shape.REFERENCES.get(wish.op.kind, {})
+        told: dict[str, Value] = {name: {"id": refs[kind]} for kind, name in fields.items() if kind in refs}
+        return replace(wish, body={**wish.body, **told}) if told else wish
 
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
 
