@@ -45,8 +45,8 @@ from hub.store.migrate import migrate
 
 PEOPLE, RULES, POOLS = 200, 200, 8
 DECISIONS, DEADLINES, REPLAYED = 20_000, 100_000, 10_000
-SPREAD_S = 100
-"""The clocks come due over so many seconds: a thousand a second."""
+SPREAD_S = 200
+"""The clocks come due over so many seconds: five hundred a second."""
 LANGUAGES, REGIONS, SOURCES = ("en", "ru", "de", "kk"), ("RU", "DE", "KZ", "US", "FR"), ("webhook", "email", "telegram")
 PORTION = 5_000
 

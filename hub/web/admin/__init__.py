@@ -12,11 +12,11 @@ from flask import Blueprint, Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
 from hub.intake import quarantine
-from hub.web.admin import attention, connections, consent, crm, first, mapping, people, routing, whom
+from hub.web.admin import attention, connections, consent, crm, first, mapping, people, robots, routing, watch, whom
 from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
-ROOMS = (connections, consent, mapping, crm, attention, whom, people, routing)
+ROOMS = (connections, consent, mapping, crm, attention, whom, people, routing, watch, robots)
 
 
 def init_app(app: Flask, owner: Any) -> None:

@@ -1,0 +1,82 @@
+"""Robots: the sets that ship, switched on one by one after a dry run, held when they storm."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, render_template, request
+from flask_babel import gettext as _
+from sqlalchemy import select, update
+from werkzeug.wrappers import Response
+
+from hub.model import robot
+from hub.robots.defaults import SETS, add_set
+from hub.robots.dry import Touched, first_week, would_touch
+from hub.robots.robots import Robot, UnusableRobot, read_robot, rings
+from hub.robots.run import let_go, read_robots
+from hub.store.notes import note
+from hub.web.admin.frame import actor, done, hub
+from hub.web.desk.access import language
+
+ACTS = ("on", "off", "let_go")
+
+
+def add_to(bp: Blueprint) -> None:
+    """The pages of this room."""
+    bp.add_url_rule("/robots", "robots", show)
+    bp.add_url_rule("/robots/sets", "add_robots", add, methods=["POST"])
+    bp.add_url_rule("/robots/<key:robot_id>", "change_robot", change, methods=["POST"])
+    bp.add_url_rule("/robots/<key:robot_id>/dry", "dry_robot", dry)
+
+
+def set_words() -> dict[str, str]:
+    """The shipped sets in the reader's language."""
+    return {
+        "lead_states": _("States of leads"), "deal_stages": _("Stages of deals"), "payment_late": _("Payment late"),
+        "no_next_step": _("No next step"),
+    }  # fmt: skip
+
+
+def show() -> str:
+    """All robots, and rings among those that are on."""
+    with hub().store.read() as conn:
+        rows = list(conn.execute(select(robot).order_by(robot.c.block.desc(), robot.c.position, robot.c.id)))
+        warnings = rings(read_robots(conn))
+    return render_template("admin/robots.html", rows=rows, warnings=warnings, sets=set_words())
+
+
+def add() -> Response:
+    """A shipped set, switched off."""
+    name = request.form.get("set", "")
+    if name not in SETS:
+        abort(400)
+    with hub().store.write() as conn:
+        made = add_set(conn, hub().clock, name, language())
+        for robot_id in made:
+            note(conn, hub().clock, "robot", robot_id, "added", actor())
+    return done(_("Added, switched off: try each dry, then switch it on."), "robots")
+
+
+def change(robot_id: str) -> Response:
+    """On, off, or on again after the brake held it."""
+    what = request.form.get("do", "")
+    if what not in ACTS:
+        abort(400)
+    with hub().store.write() as conn:
+        if what == "let_go":
+            let_go(conn, hub().clock, robot_id, actor())
+        else:
+            conn.execute(update(robot).where(robot.c.id == robot_id).values(active=what == "on"))
+            note(conn, hub().clock, "robot", robot_id, "switched", actor(), {"on": what == "on"})
+    return done(_("Saved."), "robots")
+
+
+def dry(robot_id: str) -> str:
+    """Whom it would touch now, and what it would have done in the last week."""
+    complaint, now_touched, week = "", list[Touched](), list[Touched]()
+    with hub().store.read() as conn:
+        row = conn.execute(select(robot).where(robot.c.id == robot_id)).one_or_none() or abort(404)
+        try:
+            one: Robot = read_robot(dict(row._mapping))
+            now_touched, week = would_touch(conn, one), first_week(conn, one, hub().clock)
+        except UnusableRobot as error:
+            complaint = str(error)
+    return render_template("admin/robot_dry.html", row=row, touched=now_touched, week=week, complaint=complaint)

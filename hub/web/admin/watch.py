@@ -1,0 +1,105 @@
+"""What a head watches: signals, conversion with its alarms, the border with stray deals, statuses without evidence,
+and everything in rules, pools and hours that does not do what was hoped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, render_template
+from flask_babel import gettext as _
+from sqlalchemy import Connection, select
+from werkzeug.wrappers import Response
+
+from hub.clock import DAY, instant
+from hub.funnel import border
+from hub.funnel.moves import NotPossible
+from hub.funnel.questions import add_defaults
+from hub.funnel.signals import open_signals
+from hub.insight.alarms import alarms
+from hub.insight.conversion import overall, rates, read_journeys, untouched_status
+from hub.insight.drafts import complaints_of, read_body
+from hub.model import calendar, direction, member, question
+from hub.routing.check import absence_complaints, plan_complaints
+from hub.routing.hours import read_plan
+from hub.routing.reading import read_floor
+from hub.web.admin.frame import actor, done, failed, hub
+
+SPAN = 30 * DAY
+
+
+def add_to(bp: Blueprint) -> None:
+    """The page of this room and its buttons."""
+    bp.add_url_rule("/watch", "watch", show)
+    bp.add_url_rule("/watch/deals/<key:deal_id>/accept", "accept_stray", accept, methods=["POST"])
+    bp.add_url_rule("/watch/deals/<key:deal_id>/back", "send_stray_back", send_back, methods=["POST"])
+    bp.add_url_rule("/watch/questions", "add_questions", add_questions, methods=["POST"])
+
+
+def show() -> str:
+    """Everything of the last thirty days."""
+    now = hub().clock.now()
+    with hub().store.read() as conn:
+        journeys = read_journeys(conn, now - SPAN, now, now)
+        names = _names(conn)
+        return render_template(
+            "admin/watch.html", signals=open_signals(conn), alarms=alarms(journeys), total=overall(journeys),
+            tables=[(title, rates(journeys, by)) for by, title in dimensions()], names=names,
+            crossings=border.crossings(conn, now - SPAN), strays=border.strays(conn),
+            clicked=untouched_status(conn, now - SPAN), complaints=_complaints(conn, names, now), asks=_asks(conn),
+        )  # fmt: skip
+
+
+def dimensions() -> Sequence[tuple[str, str]]:
+    """What conversion is told by."""
+    return (
+        ("source", _("Channel")),
+        ("campaign", _("Campaign")),
+        ("person", _("Responsible")),
+        ("seller", _("Seller")),
+    )
+
+
+def _names(conn: Connection) -> dict[str, str]:
+    people = {str(row.id): str(row.name) for row in conn.execute(select(member.c.id, member.c.name))}
+    return people | {str(row.id): str(row.name) for row in conn.execute(select(direction.c.id, direction.c.name))}
+
+
+def _asks(conn: Connection) -> bool:
+    return conn.execute(select(question.c.id).limit(1)).first() is not None
+
+
+def _complaints(conn: Connection, names: dict[str, str], now: int) -> list[str]:
+    """Rules, pools, hours and absences."""
+    found = complaints_of(conn, read_body(conn), now)
+    for row in conn.execute(select(calendar)):
+        found += plan_complaints(read_plan(dict(row._mapping)), instant(now).year)
+    for person in read_floor(conn, now, lock=False).people.values():
+        found += absence_complaints(person, names.get(person.id, person.id))
+    return found
+
+
+def _act(change: Any, message: str) -> Response:
+    try:
+        with hub().store.write() as conn:
+            change(conn)
+    except NotPossible as error:
+        return failed(str(error), "watch")
+    hub().ring("push")
+    return done(message, "watch")
+
+
+def accept(deal_id: str) -> Response:
+    """A stray deal is one all the same."""
+    return _act(lambda conn: border.accept(conn, hub().clock, deal_id, actor()), _("Accepted as a deal."))
+
+
+def send_back(deal_id: str) -> Response:
+    """A stray deal becomes a lead."""
+    return _act(lambda conn: border.send_back(conn, hub().clock, deal_id, actor()), _("It is a lead again."))
+
+
+def add_questions() -> Response:
+    """The shipped questions, which close the border to leads of whom too little is known."""
+    return _act(lambda conn: add_defaults(conn, hub().clock), _("The questions are asked from now on."))
