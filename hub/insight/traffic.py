@@ -38,7 +38,7 @@ def read_traffic(conn: Connection, since: int, until: int) -> Iterator[Arrival]:
     joined = inquiry.join(lead, lead.c.id == inquiry.c.lead_id)
     mine = (inquiry.c.decision == Decision.NEW_LEAD.value) & (lead.c.opened_at >= since) & (lead.c.opened_at < until)
     query = select(inquiry, *columns).select_from(joined).where(mine).order_by(inquiry.c.received_at, inquiry.c.id)
-    for row in conn.execution_options(yield_per=PORTION).execute(query):
+    for row in conn.execute(query.execution_options(yield_per=PORTION)):
         facts = facts_of(row, places.get(row.connection_id))
         yield Arrival(row.lead_id, row.contact_id, row.received_at, facts, row.owner_id or "", row.direction_id,
                       row.closed_at)  # fmt: skip
