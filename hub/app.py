@@ -22,9 +22,12 @@ from connectors.oauth import Bearer, Granting
 from connectors.turns import Budget, InFile, Turns
 from hub.clock import Clock
 from hub.config import Config
+from hub.funnel.timers import Timers
 from hub.intake.accept import Intake
 from hub.intake.connections import Connections
 from hub.intake.process import Flow
+from hub.robots.outbox import Outbox
+from hub.robots.run import Robots, follow_robots
 from hub.store.engine import Store, open_store
 from hub.store.groupcommit import Inbox
 from hub.store.migrate import migrate
@@ -93,6 +96,15 @@ class Hub:
     @cached_property
     def auditor(self) -> Auditor:
         return Auditor(self.store, self.clock, self.accounts, self.puller)
+
+    @cached_property
+    def timers(self) -> Timers:
+        robots = Robots(self.store, self.clock)
+        return Timers(self.store, self.clock, (follow_robots,), self.ring, (robots.step, self.outbox.step))
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.store, self.clock, {})
 
     @cached_property
     def provision(self) -> Provision:

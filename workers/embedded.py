@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from hub.app import Hub
 from workers.bell import Ear
 from workers.outermost import survive
-from workers.tasks import EVERY, TASKS, WAIT_S, connections, is_polled, poll_one
+from workers.tasks import EVERY, TASKS, WAIT_S, connections, is_polled, poll_one, rest
 
 LOOK_S = 0.04
 SELDOM_S = 1.0
@@ -34,7 +34,7 @@ class EmbeddedRunner:
         self._bells = {name: threading.Event() for name in TASKS}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._copies = {"flow": max(1, threads), "push": max(1, threads), "pull": 1}
+        self._copies = {"flow": max(1, threads), "push": max(1, threads), "pull": 1, "time": 1}
         hub.ring = self.ring
 
     def ring(self, name: str) -> None:
@@ -70,16 +70,24 @@ class EmbeddedRunner:
 
     def _work(self, name: str) -> None:
         """One task for ever: when rung, and every few seconds without."""
-        bell = self._bells[name]
+        bell, wait = self._bells[name], EVERY[name]
         while not self._stop.is_set():
-            bell.wait(EVERY[name])
+            bell.wait(wait)
             bell.clear()
             if not self._stop.is_set():
-                self._run(name)
+                wait = self._run(name)
 
-    def _run(self, name: str) -> None:
-        if not survive(name, partial(TASKS[name], self._hub)):
+    def _run(self, name: str) -> float:
+        """One round; answers after how many seconds to look again."""
+        waits = [EVERY[name]]
+
+        def round_of() -> None:
+            TASKS[name](self._hub)
+            waits.append(rest(self._hub, name))
+
+        if not survive(name, round_of):
             self._stop.wait(FAULT_PAUSE_S)
+        return waits[-1]
 
     def _watch_sources(self) -> None:
         """One thread per source that has to be asked; started when the connection appears."""

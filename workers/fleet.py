@@ -24,7 +24,7 @@ from connectors.turns import Budget, Turns
 from hub.app import Hub
 from hub.clock import Clock
 from workers.outermost import survive
-from workers.tasks import EVERY, TASKS
+from workers.tasks import EVERY, TASKS, rest
 from workers.turns import InRedis
 
 log = logging.getLogger("leadhub.work")
@@ -34,6 +34,8 @@ COALESCE_S = 0.05
 REDIS_PATIENCE_S = 0.2
 JOB_TIMEOUT_S = 600
 RECONNECT_S = 2.0
+ALSO = {"poll": ("time",)}
+"""What a worker sweeps beside its own queue: nobody rings for it, and it is too little for a process of its own."""
 
 _hub: ContextVar[Hub] = ContextVar("hub")
 """The hub of this worker process; set by `work`, read by the job."""
@@ -126,8 +128,10 @@ class Sweeper(threading.Thread):
         self._hub, self._task, self._stopping = hub, name, threading.Event()
 
     def run(self) -> None:
-        while not self._stopping.wait(EVERY[self._task]):
-            survive(self._task, partial(TASKS[self._task], self._hub))
+        wait = EVERY[self._task]
+        while not self._stopping.wait(wait):
+            if survive(self._task, partial(TASKS[self._task], self._hub)):
+                wait = rest(self._hub, self._task)
 
     def stop(self) -> None:
         """No further round."""
@@ -137,8 +141,9 @@ class Sweeper(threading.Thread):
 def work(hub: Hub, name: str, url: str, burst: bool = False) -> None:
     """Be the worker of one queue until told to stop. Waits for a Redis that is away."""
     _hub.set(hub)
-    sweeper = Sweeper(hub, name)
-    sweeper.start()
+    sweepers = [Sweeper(hub, one) for one in (name, *ALSO.get(name, ()))]
+    for sweeper in sweepers:
+        sweeper.start()
     try:
         while True:
             try:
@@ -148,7 +153,8 @@ def work(hub: Hub, name: str, url: str, burst: bool = False) -> None:
                 log.warning("redis away: %s", type(error).__name__)
                 threading.Event().wait(RECONNECT_S)
     finally:
-        sweeper.stop()
+        for sweeper in sweepers:
+            sweeper.stop()
 
 
 def worker(name: str, url: str) -> SimpleWorker:

@@ -78,9 +78,21 @@ def is_polled(hub: Hub, connection_id: str) -> bool:
     return live is not None and live.source.asks()
 
 
-TASKS: Mapping[str, Callable[[Hub], int]] = {"flow": flow, "push": push, "pull": pull, "poll": poll}
+def time(hub: Hub) -> int:
+    """Deadlines, absences, robots and their letters: what nobody rings for."""
+    return hub.timers.step()
 
-EVERY: Mapping[str, float] = {"flow": 5.0, "push": 5.0, "pull": 5.0, "poll": 5.0}
+
+TASKS: Mapping[str, Callable[[Hub], int]] = {"flow": flow, "push": push, "pull": pull, "poll": poll, "time": time}
+
+EVERY: Mapping[str, float] = {"flow": 5.0, "push": 5.0, "pull": 5.0, "poll": 5.0, "time": 2.0}
 """Seconds between two looks of the sweeper, which needs no doorbell. What is not due costs one small query."""
+SOONEST_S = 0.2
+
+
+def rest(hub: Hub, name: str) -> float:
+    """Seconds until the sweeper has to look again: a deadline is kept to the second."""
+    return min(EVERY[name], max(SOONEST_S, hub.timers.rest())) if name == "time" else EVERY[name]
+
 
 SWEEP = 10 * SECOND

@@ -18,6 +18,7 @@ from tests.servers import Stack, wait_until
 from workers.embedded import EmbeddedRunner
 from workers.process import environment
 
+PEOPLE = ("Anna Peters", "Boris Keller", "Clara Voss", "Dana Wirth", "Emil Stark", "Fred Lang")
 SECONDS = 4.0
 """Below the sweeper's five seconds: who arrives within them was heard and not found by chance."""
 
@@ -48,7 +49,7 @@ def arrived(made: Scene, count: int) -> bool:
 def test_an_inquiry_is_in_the_crm_in_seconds_without_any_ring(real: Scene) -> None:
     with working(real):
         for number in range(3):
-            real.post(name="Anna Peters", phone=f"+7916000000{number}", submission_id=f"s-{number}")
+            real.post(name=PEOPLE[number], phone=f"+7916000000{number}", submission_id=f"s-{number}")
             wait_until(lambda done=number + 1: arrived(real, done), SECONDS)  # type: ignore[misc]
     once(real, 3)
 
@@ -73,7 +74,7 @@ def test_a_hook_of_the_crm_is_followed_in_seconds(real: Scene) -> None:
 
 def test_stopping_finishes_the_step_and_starting_goes_on(real: Scene) -> None:
     for number in range(6):
-        real.post(name="Anna Peters", phone=f"+7916000000{number}", submission_id=f"s-{number}")
+        real.post(name=PEOPLE[number], phone=f"+7916000000{number}", submission_id=f"s-{number}")
         if number % 2:
             with working(real):
                 wait_until(lambda: real.rows(lead), SECONDS)
