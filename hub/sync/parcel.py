@@ -244,18 +244,30 @@ def doubt(account: Account, parcel: Parcel, reason: str, now: int) -> None:
     elif parcel.remote_id:
         parcel.state, parcel.due_at = "linked", now + BACKOFF[parcel.attempts - 1]
     else:
-        wait = account.longest_request + account.lag
-        parcel.state, parcel.due_at, parcel.lookups = "uncertain", now + round(wait * SECOND), 0
+        wait = BACKOFF[0] if account.crm.facts.upsert else _settled_after(account)
+        parcel.state, parcel.due_at, parcel.lookups = "uncertain", now + wait, 0
+
+
+def _settled_after(account: Account) -> int:
+    """After so long nothing of ours can still be on the way, and the CRM's search finds what was done."""
+    return round((account.longest_request + account.lag) * SECOND)
 
 
 def looked_up(account: Account, parcel: Parcel, found: Sequence[Record], now: int) -> None:
-    """The marker was looked for: adopt the record, look once more, or know that it was never made."""
+    """The marker was looked for: adopt the record, look once more, or know that it was never made.
+
+    Where a marker is unique the first look comes at once: mostly only the answer was lost. What it does not find may
+    still be on the way, so nothing is sent again before that is over."""
+    facts = account.crm.facts
+    early = parcel.lookups == 0 and facts.upsert
     if found:
         parcel.first = True
         arrive(account, parcel, replace(found[0], values={}), False, now)
         parcel.dirty += 1  # look once more: it may differ from what we meant
-    elif parcel.lookups == 0 and account.crm.facts.marker_lookup != "strong":
-        parcel.lookups, parcel.due_at = 1, now + round(account.lag * SECOND)
+    elif early:
+        parcel.lookups, parcel.due_at = 1, now + _settled_after(account)
+    elif parcel.lookups == (1 if facts.upsert else 0) and facts.marker_lookup != "strong":
+        parcel.lookups, parcel.due_at = parcel.lookups + 1, now + round(account.lag * SECOND)
     elif parcel.attempts >= len(BACKOFF):
         parcel.state, parcel.lookups = "parked", 0
     else:

@@ -142,7 +142,7 @@ def test_a_set_up_is_whole_at_once_and_taken_back(case: tuple[str, str], bare: F
 
 @each(BY_PEOPLE)
 def test_what_people_have_to_prepare_is_said(case: tuple[str, str], bare: Far) -> None:
-    with pytest.raises(Unsupported, match="make one for leads and one for deals"):
+    with pytest.raises(Unsupported, match="make those of leads and of deals there"):
         bare.made.hub.provision.plan(bare.made.crm_id, strategy=case[1])
 
 
@@ -247,3 +247,21 @@ def test_what_people_delete_is_not_made_again(case: tuple[str, str], arrived: Ar
     assert (made.link(role).state, made.link(role).code) == ("tombstoned", "deleted_in_crm")
     assert far.all(role) == []
     assert arrived.row.title == "Winter garden"
+
+
+@each([("hubspot", "two_pipelines")])
+def test_a_create_whose_answer_was_lost_is_found_at_once(case: tuple[str, str], bare: Far) -> None:
+    """Its marker is unique: nobody waits for the longest time a request can live."""
+    bare.set_up(case[1])
+    inquiry: dict[str, Any] = {**ANNA}
+    bare.made.post(**inquiry)
+    bare.made.hub.flow.drain()
+    bare.state.fail("drop_after", method="POST", path="crm/v3/objects/deals/batch")
+    bare.made.push()
+    bare.made.advance(1)
+    bare.made.push()
+    assert bare.made.link("lead").state == "uncertain"
+    bare.made.advance(6)
+    bare.made.push()
+    assert bare.made.link("lead").state == "linked"
+    assert len(bare.all("lead")) == 1
