@@ -45,7 +45,8 @@ def operation_words() -> dict[str, str]:
     """The operations of `hub.routing.rules` in the reader's language."""
     known = {
         "is": _("is"), "is_not": _("is not"), "contains": _("contains"), "starts": _("begins with"),
-        "present": _("is filled in"),
+        "present": _("is filled in"), "absent": _("is empty"), "one_of": _("is one of"),
+        "at_least": _("is at least"), "at_most": _("is at most"),
     }  # fmt: skip
     return {name: known.get(name, name) for name in OPERATIONS}
 
@@ -55,7 +56,8 @@ def field_words() -> dict[str, str]:
     return {
         "source": _("Channel"), "connection": _("Connection"), "form": _("Form"), "region": _("Country of the phone"),
         "language": _("Language"), "page": _("Page"), "referrer": _("Referrer"), "text": _("Message"),
-        "subject": _("Subject"), "company": _("Company"),
+        "subject": _("Subject"), "company": _("Company"), "product": _("Product"), "score": _("Score"),
+        "known_person": _("Person known"), "known_company": _("Company known"),
     }  # fmt: skip
 
 
