@@ -78,6 +78,9 @@ class Applier:
         if values:
             values["version"] = table.c.version + 1
             conn.execute(update(table).where(table.c.id == row.record_id).values(**values))
+        if row.role == "lead" and "temperature" in news:
+            deals = conn.execute(select(deal.c.id).where(deal.c.lead_id == row.record_id)).scalars()
+            mark_dirty(conn, self._clock, [str(one) for one in deals], REST)
         if row.role == "deal" and "temperature" in news:  # how warm the client is stands with the lead it was
             lead_id = conn.execute(select(deal.c.lead_id).where(deal.c.id == row.record_id)).scalar()
             warm = _text(news["temperature"])

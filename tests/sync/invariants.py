@@ -208,7 +208,8 @@ def explained(world: World, links: list[Any]) -> Iterator[str]:
         there = shown(world, row)
         if row.state == "linked" and there and there.values.get("stage") == "unknown" and row.code != "unmapped":
             yield f"I20 {row.role} {row.record_id} stands on an unknown stage and says {row.code!r}"
-        if row.code == "same_remote":
+        merged = any(one.merged for one in world.crm.rows.values())
+        if row.code == "same_remote" and not merged:  # people made one record of two that are two here
             yield f"I3 {row.role} {row.record_id}: {row.why}"
         if row.state == "parked" and row.code not in ("missing", "refuse"):
             yield f"I1 parked {row.code} {row.why}"
