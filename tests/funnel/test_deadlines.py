@@ -10,6 +10,7 @@ from hub.funnel.absences import is_away
 from hub.funnel.evidence import show
 from hub.funnel.follow import first_id, made_at
 from hub.funnel.moves import convert_lead, give_lead, move_lead, reject_lead, reopen_lead, take_lead
+from hub.funnel.signals import over, tell
 from hub.model import (
     assignment,
     calendar,
@@ -255,3 +256,11 @@ def test_lines_that_are_committed_late_are_read_all_the_same(desk: Desk) -> None
     desk.timers.step()
     assert clocks(desk, late) == {"first_touch": "running", "qualify": "running"}
     assert len(desk.rows(lead)) == 2
+
+
+def test_a_head_is_told_once_and_again_after_it_was_over(desk: Desk) -> None:
+    with desk.store.write() as conn:
+        assert [tell(conn, desk.clock, "x", "", {}) for _ in range(3)] == [True, False, False]
+        assert [over(conn, desk.clock, ["x"]) for _ in range(2)] == [1, 0]
+        assert tell(conn, desk.clock, "x", "", {})
+    assert [row.state for row in desk.rows(signal)].count("open") == 1

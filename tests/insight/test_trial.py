@@ -186,3 +186,17 @@ def test_rules_see_what_they_saw_when_the_inquiry_came(posted: Any) -> None:
         found = outcomes(conn, read_body(conn), 0, whole.clock.now() + 1)
     told = {line.subject_id: line.facts["route"]["rule"] for line in whole.rows(journal, journal.c.what == "opened")}
     assert {one.lead_id: one.rule for one in found} == told
+
+
+def test_a_trial_begins_with_nobody_loaded(desk: Desk) -> None:
+    """What people have open today says nothing of who had room a month ago."""
+    arrive(desk, 20)
+    desk.pool(open_limit=2)
+    until = desk.clock.now() + 1
+    with desk.store.read() as conn:
+        before = outcomes(conn, read_body(conn), 0, until)
+    desk.clock.advance(60)
+    for _ in range(4):
+        desk.open()
+    with desk.store.read() as conn:
+        assert outcomes(conn, read_body(conn), 0, until) == before
