@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from hub.clock import MINUTE
-from hub.model import contact, deal, lead
+from hub.model import contact, deadline, deal, lead, member
 from tests.web.world import World, press
 
 
@@ -192,3 +192,59 @@ def test_a_nameless_person_has_something_to_click(world: World) -> None:
     with world.hub.store.write() as conn:
         conn.execute(update(contact).values(name=""))
     assert all(name.strip() for name in names(world.visitor("dora").get("/desk").get_data(as_text=True)))
+
+
+def test_a_touch_is_noted_and_stops_the_clock(world: World) -> None:
+    """What somebody did is evidence; pressing through the stages is none."""
+    dora, lead_id = world.visitor("dora"), first_open(world)
+    world.hub.timers.step()
+    press(dora, f"/leads/{lead_id}/stage", stage="warm")
+    world.hub.timers.step()
+    assert running(world, lead_id) == {"first_touch", "qualify"}
+    assert press(dora, f"/leads/{lead_id}/touch", kind="call", reached="yes").status_code == 303
+    world.hub.timers.step()
+    assert running(world, lead_id) == {"next_touch", "qualify"}
+    assert "Called the client." in dora.get(f"/leads/{lead_id}").get_data(as_text=True)
+    assert press(dora, f"/leads/{lead_id}/touch", kind="telepathy").status_code == 409
+
+
+def test_too_little_known_is_no_deal_unless_somebody_says_why(world: World) -> None:
+    admin, lead_id = world.admin, first_open(world)
+    press(admin, "/admin/watch/questions")
+    refused = press(admin, f"/leads/{lead_id}/convert", owner=seller(world))
+    assert refused.status_code == 409
+    assert "Too little is known" in refused.get_data(as_text=True)
+    for name in ("need", "portrait"):
+        assert press(admin, f"/leads/{lead_id}/answer", question=name, value="Known").status_code == 303
+    press(admin, f"/leads/{lead_id}/touch", kind="call", reached="yes")
+    assert press(admin, f"/leads/{lead_id}/convert", owner=seller(world)).status_code in (200, 303)
+    assert state_of(world, lead_id) == "converted"
+
+
+def test_by_force_with_a_reason(world: World) -> None:
+    admin, lead_id = world.admin, first_open(world)
+    press(admin, "/admin/watch/questions")
+    press(admin, f"/leads/{lead_id}/convert", owner=seller(world), force="They paid already")
+    assert state_of(world, lead_id) == "converted"
+    assert "They paid already" in admin.get(f"/leads/{lead_id}").get_data(as_text=True)
+
+
+def first_open(world: World) -> str:
+    with world.hub.store.read() as conn:
+        return str(conn.execute(select(lead.c.id).where(lead.c.state == "open").order_by(lead.c.id)).scalars().first())
+
+
+def state_of(world: World, lead_id: str) -> str:
+    with world.hub.store.read() as conn:
+        return str(conn.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar())
+
+
+def running(world: World, lead_id: str) -> set[str]:
+    with world.hub.store.read() as conn:
+        mine = (deadline.c.lead_id == lead_id) & (deadline.c.state == "running")
+        return set(conn.execute(select(deadline.c.kind).where(mine)).scalars())
+
+
+def seller(world: World) -> str:
+    with world.hub.store.read() as conn:
+        return str(conn.execute(select(member.c.id).where(member.c.login == "sam")).scalar())

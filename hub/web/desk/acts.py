@@ -13,15 +13,17 @@ from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from hub.clock import Clock
+from hub.funnel.border import cross
+from hub.funnel.evidence import CALL, MEETING, show
 from hub.funnel.moves import (
     NotPossible,
-    convert_lead,
     give_lead,
     move_lead,
     reject_lead,
     reopen_lead,
     take_lead,
 )
+from hub.funnel.questions import give_answer
 from hub.model import lead, member
 from hub.web.desk import words
 from hub.web.desk.access import guard, whoami
@@ -36,7 +38,7 @@ guard(bp, "admin", "lead_desk", "sales")
 Act = Callable[[Connection, Clock, Any], None]
 
 
-@bp.post("/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert):act>")
+@bp.post("/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert, touch, answer):act>")
 def press(lead_id: str, act: str) -> Response | tuple[str, int] | str:
     """One button of the card."""
     complaint = ""
@@ -137,9 +139,23 @@ def _convert(conn: Connection, clock: Clock, row: Any) -> None:
             raise NotPossible("no_heir", _("Choose who gets it: somebody from sales."))
         if known:
             give_lead(conn, clock, row.id, wanted, actor())
-    convert_lead(conn, clock, row.id, actor())
+    cross(conn, clock, row.id, actor(), force=typed("force"))
+
+
+def _touch(conn: Connection, clock: Clock, row: Any) -> None:
+    """Evidence of work: what stops a clock."""
+    kind = typed("kind")
+    facts: dict[str, Any] = {"text": typed("text")}
+    if kind in (CALL, MEETING) and typed("reached") == "yes":
+        facts["answered"] = True
+    show(conn, clock, row.id, kind, actor(), **facts)
+
+
+def _question(conn: Connection, clock: Clock, row: Any) -> None:
+    give_answer(conn, clock, row.id, typed("question"), typed("value"), actor())
 
 
 ACTS: dict[str, Act] = {
     "take": _take, "give": _give, "stage": _stage, "reject": _reject, "reopen": _reopen, "convert": _convert,
+    "touch": _touch, "answer": _question,
 }  # fmt: skip

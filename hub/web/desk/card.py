@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, current_app, render_template
 from sqlalchemy import Connection, select
 
+from hub.funnel.questions import Question, answers_of, questions_of
 from hub.model import contact, contact_point, inquiry, lead, member
 from hub.web.desk import words
 from hub.web.desk.access import guard
@@ -44,6 +45,8 @@ class Card:
     colleagues: Sequence[Any]
     heirs: Sequence[Any]
     deal: Any
+    asked: Sequence[tuple[Question, str]] = ()
+    """Questions of the direction with what is known."""
 
     @property
     def answers(self) -> Mapping[str, Any]:
@@ -90,7 +93,13 @@ def read_card(scope: Scope, lead_id: str) -> Card:
             colleagues=people,
             heirs=heirs(row, people),
             deal=deal,
+            asked=_asked(conn, row),
         )
+
+
+def _asked(conn: Connection, row: Any) -> list[tuple[Question, str]]:
+    known = answers_of(conn, row.id)
+    return [(one, known.get(one.name, "")) for one in questions_of(conn, row.direction_id)]
 
 
 def block_stages(names: Names, block: str) -> list[Any]:
