@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 FIRST = ("Anna", "Boris", "Clara", "Denis", "Elena", "Felix", "Greta", "Hugo", "Irina", "Jonas", "Kira", "Leo")
-LAST = ("Albrecht", "Belova", "Castell", "Dorn", "Egorova", "Fabian", "Gromov", "Hansen", "Ivanova", "Jensen", "Krol")
+SYLLABLES = ("ba", "den", "ko", "lin", "mar", "ne", "po", "ri", "san", "tur", "vel", "wo", "gra", "hul", "jo", "zim")
 ANSWER_S = 30.0
 READY = 30_000
 
@@ -81,12 +81,14 @@ def send(order: Order) -> Report:
 
 
 def lead(number: int) -> dict[str, str]:
-    """Fifteen fields of one person, about 600 bytes as a whole event."""
-    first, last = FIRST[number % len(FIRST)], LAST[number // len(FIRST) % len(LAST)]
+    """Fifteen fields of one person, about 600 bytes as a whole event. Two numbers are two people to everybody: a last
+    name of their own, and phones that are no slip of the finger apart."""
+    far = (number % 10**7 * 6_180_339 + 2_718_281) % 10**7
+    first, last = FIRST[number % len(FIRST)], _last_name(far)
     return {
         "id": f"lead-{number}",
         "name": f"{first} {last}",
-        "phone": f"+7 916 {number // 10_000 % 1000:03d}-{number // 100 % 100:02d}-{number % 100:02d}",
+        "phone": f"+7 91{number // 10**7 % 10} {far // 10_000:03d}-{far // 100 % 100:02d}-{far % 100:02d}",
         "email": f"{first}.{last}.{number}@example.com".lower(),
         "company": f"Example Windows {number % 97}",
         "position": "Buyer",
@@ -100,6 +102,14 @@ def lead(number: int) -> dict[str, str]:
         "utm_medium": "email",
         "utm_campaign": "autumn",
     }
+
+
+def _last_name(number: int) -> str:
+    parts = []
+    for _ in range(6):
+        number, rest = divmod(number, len(SYLLABLES))
+        parts.append(SYLLABLES[rest])
+    return "".join(parts).capitalize()
 
 
 def message(order: Order, number: int, at: int, data: Mapping[str, str] | None = None) -> bytes:
