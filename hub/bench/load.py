@@ -25,7 +25,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 FIRST = ("Anna", "Boris", "Clara", "Denis", "Elena", "Felix", "Greta", "Hugo", "Irina", "Jonas", "Kira", "Leo")
-SYLLABLES = ("ba", "den", "ko", "lin", "mar", "ne", "po", "ri", "san", "tur", "vel", "wo", "gra", "hul", "jo", "zim")
+LAST = tuple(
+    "Albrecht Belova Castell Dorn Egorova Fabian Gromov Hansen Ivanova Jensen Krol Lindgren Moreau Novak Orlova Petersen "
+    "Quist Romanova Sorokin Tamm Ulrich Volkova Winter Ziegler Baumann Carlsen Dietrich Engel Fischer Gerber Hoffmann "
+    "Jansen Keller Lorenz Meyer Neumann Otto Richter Schubert Vogel Wagner Berger Franke Hartmann".split()
+)
 ANSWER_S = 30.0
 READY = 30_000
 
@@ -81,8 +85,8 @@ def send(order: Order) -> Report:
 
 
 def lead(number: int) -> dict[str, str]:
-    """Fifteen fields of one person, about 600 bytes as a whole event. Two numbers are two people to everybody: a last
-    name of their own, and phones that are no slip of the finger apart."""
+    """Fifteen fields of one person, about 600 bytes as a whole event. Two numbers are two people to everybody: who has
+    the same of twenty thousand names has a phone that is no slip of the finger apart."""
     far = (number % 10**7 * 6_180_339 + 2_718_281) % 10**7
     first, last = FIRST[number % len(FIRST)], _last_name(far)
     return {
@@ -105,11 +109,9 @@ def lead(number: int) -> dict[str, str]:
 
 
 def _last_name(number: int) -> str:
-    parts = []
-    for _ in range(6):
-        number, rest = divmod(number, len(SYLLABLES))
-        parts.append(SYLLABLES[rest])
-    return "".join(parts).capitalize()
+    """One of two thousand double names."""
+    rest, one = divmod(number, len(LAST))
+    return f"{LAST[one]}-{LAST[rest % len(LAST)]}"
 
 
 def message(order: Order, number: int, at: int, data: Mapping[str, str] | None = None) -> bytes:
