@@ -53,7 +53,7 @@ def told(name: str) -> Any:
 
 
 def test_it_claims_no_more_than_this() -> None:
-    assert AmoCRM.evidence is Evidence.RECORDED
+    assert AmoCRM.evidence is Evidence.DOCUMENTED
 
 
 def test_the_account(connect: Connect) -> None:

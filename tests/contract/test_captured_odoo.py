@@ -51,7 +51,7 @@ def connect(*answers: tuple[str, int], version: int = 19) -> tuple[Odoo, Recorde
 
 
 def test_it_claims_no_more_than_this() -> None:
-    assert Odoo.evidence is Evidence.RECORDED
+    assert Odoo.evidence is Evidence.DOCUMENTED
 
 
 def test_a_page_of_leads() -> None:

@@ -50,7 +50,7 @@ def composite(body: Any, status: int = 200) -> tuple[Any, int]:
 
 
 def test_it_claims_no_more_than_this() -> None:
-    assert Salesforce.evidence is Evidence.RECORDED
+    assert Salesforce.evidence is Evidence.DOCUMENTED
 
 
 def test_a_page_of_leads() -> None:

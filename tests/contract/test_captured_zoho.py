@@ -47,7 +47,7 @@ def connect(*answers: tuple[Any, int]) -> tuple[Zoho, Recorded]:
 
 
 def test_it_claims_no_more_than_this() -> None:
-    assert Zoho.evidence is Evidence.RECORDED
+    assert Zoho.evidence is Evidence.DOCUMENTED
 
 
 def test_outcomes_of_an_upsert() -> None:
