@@ -127,7 +127,8 @@ class Hub:
             connector.http = Bearer(connector.http, grant, self.tokens(row.id), lambda: now() / 1000)
 
     def _turns_of_this_machine(self, account: str, budget: Budget) -> Turns:
-        turns = InFile(self.config.folder / "calls.db", account, budget, self.clock.now)
+        # The vendor counts in its own time, whatever clock this hub is given.
+        turns = InFile(self.config.folder / "calls.db", account, budget, Clock().now)
         self._closing.append(turns.close)
         return turns
 

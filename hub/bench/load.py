@@ -25,10 +25,51 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 FIRST = ("Anna", "Boris", "Clara", "Denis", "Elena", "Felix", "Greta", "Hugo", "Irina", "Jonas", "Kira", "Leo")
-LAST = tuple(
-    "Albrecht Belova Castell Dorn Egorova Fabian Gromov Hansen Ivanova Jensen Krol Lindgren Moreau Novak Orlova Petersen "
-    "Quist Romanova Sorokin Tamm Ulrich Volkova Winter Ziegler Baumann Carlsen Dietrich Engel Fischer Gerber Hoffmann "
-    "Jansen Keller Lorenz Meyer Neumann Otto Richter Schubert Vogel Wagner Berger Franke Hartmann".split()
+LAST = (
+    "Albrecht",
+    "Belova",
+    "Castell",
+    "Dorn",
+    "Egorova",
+    "Fabian",
+    "Gromov",
+    "Hansen",
+    "Ivanova",
+    "Jensen",
+    "Krol",
+    "Lindgren",
+    "Moreau",
+    "Novak",
+    "Orlova",
+    "Petersen",
+    "Quist",
+    "Romanova",
+    "Sorokin",
+    "Tamm",
+    "Ulrich",
+    "Volkova",
+    "Winter",
+    "Ziegler",
+    "Baumann",
+    "Carlsen",
+    "Dietrich",
+    "Engel",
+    "Fischer",
+    "Gerber",
+    "Hoffmann",
+    "Jansen",
+    "Keller",
+    "Lorenz",
+    "Meyer",
+    "Neumann",
+    "Otto",
+    "Richter",
+    "Schubert",
+    "Vogel",
+    "Wagner",
+    "Berger",
+    "Franke",
+    "Hartmann",
 )
 ANSWER_S = 30.0
 READY = 30_000
@@ -93,7 +134,7 @@ def lead(number: int) -> dict[str, str]:
         "id": f"lead-{number}",
         "name": f"{first} {last}",
         "phone": f"+7 91{number // 10**7 % 10} {far // 10_000:03d}-{far // 100 % 100:02d}-{far % 100:02d}",
-        "email": f"{first}.{last}.{number}@example.com".lower(),
+        "email": f"{first}.{far}@example.com".lower(),
         "company": f"Example Windows {number % 97}",
         "position": "Buyer",
         "message": f"Please call me about order {number}: three windows and a balcony door, when can you measure?",
