@@ -39,7 +39,10 @@ NAMES = {
         "yardsticks": {"rules", "people"},
     },
     "sync": {
-        "ratios": {"calls_create.amocrm", "calls_pull.amocrm"},
+        "ratios": {
+            "calls_create.amocrm", "calls_create.bitrix24", "calls_create.hubspot", "calls_create.odoo",
+            "calls_create.pipedrive", "calls_pull.amocrm",
+        },
         "figures": {"fresh_p99_s_during_backfill", "reconcile_per_s"},
         "yardsticks": {"leads", "not_measured"},
     },
