@@ -32,7 +32,7 @@ AIMS: Mapping[tuple[str, str, str], tuple[str, str]] = {
     ("route", "figures", "p99_ms"): ("One routing decision, p99, ms", "≤ 5"),
     ("route", "figures", "deadline_lateness_p99_s"): ("100,000 deadlines in 200 s: lateness p99, s", "< 1"),
     ("route", "figures", "replay_10k_s"): ("A draft of rules tried on 10,000 inquiries, s", "< 60"),
-    ("sync", "ratios", "calls_create.amocrm"): ("amoCRM: calls for 1,000 leads with contacts / least possible", "≤ 1.2"),
+    ("sync", "ratios", "calls_create.amocrm"): ("amoCRM: calls for 1,000 leads with contacts / least", "≤ 1.2"),
     ("sync", "ratios", "calls_create.bitrix24"): ("Bitrix24: the same", "≤ 1.2"),
     ("sync", "ratios", "calls_create.hubspot"): ("HubSpot: the same", "≤ 1.2"),
     ("sync", "ratios", "calls_create.odoo"): ("Odoo: the same", "≤ 1.2"),

@@ -106,7 +106,11 @@ class Sender(threading.Thread):
             self._over.wait(PACE_S)
 
     def _request(self, number: int, person: int) -> Callable[[], bytes]:
-        told = {**lead(person), "id": f"lead-{number}", "message": f"Order {number}: please call me back about the windows"}
+        told = {
+            **lead(person),
+            "id": f"lead-{number}",
+            "message": f"Order {number}: please call me back about the windows",
+        }
         return lambda: message(self._order, number, int(time.time()), told)
 
     def _deliver(self, name: str, request: Callable[[], bytes]) -> None:

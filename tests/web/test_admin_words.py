@@ -71,7 +71,9 @@ def test_labels_of_connectors_hold_no_percent_sign() -> None:
     assert [one.name for one in forms if "%" in one.label + one.help] == []
 
 
-@pytest.mark.parametrize("path", ["connections", "connections/new", "attention", "team", "rules", "directions", "watch", "robots"])
+@pytest.mark.parametrize(
+    "path", ["connections", "connections/new", "attention", "team", "rules", "directions", "watch", "robots"]
+)
 def test_a_russian_admin_reads_russian(world: World, path: str) -> None:
     with world.hub.store.write() as conn:
         conn.execute(update(member).where(member.c.login == "ada").values(locale="ru"))
