@@ -233,8 +233,9 @@ def test_the_list_tells_when_and_how_much(still: World) -> None:
 def admin_routes(world: World) -> list[tuple[str, str]]:
     """(method, address) of every admin route, ids filled in with something that exists."""
     given = {"connection_id": world.form, "kind": "source", "name": "webform", "event_id": "0" * 26, "what": "replay",
-             "link_id": "0" * 26, "review_id": "0" * 26, "merge_id": "0" * 26, "robot_id": "0" * 26, "deal_id": "0" * 26,
-             "said": "same", "member_id": world.members["ada"], "rule_id": "0" * 26, "direction_id": "0" * 26,
+             "link_id": "0" * 26, "review_id": "0" * 26, "merge_id": "0" * 26, "robot_id": "0" * 26,
+             "deal_id": "0" * 26, "said": "same", "member_id": world.members["ada"],
+             "rule_id": "0" * 26, "direction_id": "0" * 26,
              "block": "lead", "stage": "new"}  # fmt: skip
     found = []
     with world.app.test_request_context():
