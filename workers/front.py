@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections import deque
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -86,7 +86,8 @@ class Bell:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._done: deque[asyncio.Future[None]] = deque()
+        self._lock = threading.Lock()
+        self._done: list[asyncio.Future[None]] = []
 
     async def heard(self, ticket: Ticket) -> None:
         """When the disk has answered, or a sender's patience is over."""
@@ -97,15 +98,19 @@ class Bell:
         over.cancel()
 
     def _ring(self, done: asyncio.Future[None]) -> None:
-        """From the thread that writes."""
-        self._done.append(done)
-        if len(self._done) == 1:
+        """From the thread that writes, or from the loop when the disk was quicker than we."""
+        with self._lock:
+            first = not self._done
+            self._done.append(done)
+        if first:
             with suppress(RuntimeError):  # the server is stopping and its loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        while self._done:
-            _settle(self._done.popleft())
+        with self._lock:
+            woken, self._done = self._done, []
+        for done in woken:
+            _settle(done)
 
 
 def _settle(done: asyncio.Future[None]) -> None:

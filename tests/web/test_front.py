@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from hub.store.groupcommit import Ticket
 from hub.web.door import Asked, Told, Waiting
-from workers.front import front
+from workers.front import Bell, front
 
 
 class Slip:
@@ -95,6 +95,23 @@ def test_one_commit_answers_everybody_who_waited_for_it() -> None:
         await asyncio.to_thread(slip.disk_answers)
         await asyncio.wait_for(asyncio.gather(*asked), 5)
         assert [wire.answers for wire in wires] == [[(200, b"kept")]] * len(wires)
+
+    asyncio.run(play())
+
+
+def test_nobody_is_forgotten_when_the_disk_and_the_loop_ring_at_once() -> None:
+    """The loop rings itself for rows that are on the disk already, while the writer rings for others."""
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        bell = Bell(loop)
+        for _round in range(300):
+            there, here = ([loop.create_future() for _ in range(20)] for _side in range(2))
+            writer = loop.run_in_executor(None, lambda those=there: [bell._ring(one) for one in those])
+            for one in here:
+                bell._ring(one)
+            await asyncio.wait_for(asyncio.gather(*there, *here), 5)
+            await writer
 
     asyncio.run(play())
 
