@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from hub.store.groupcommit import Ticket
 from hub.web.door import Asked, Told, Waiting
+from tests.web import loops
 from workers.front import Bell, front
 
 
@@ -79,7 +80,7 @@ def test_the_answer_leaves_after_the_commit_and_says_what_came_of_it() -> None:
         await asked
         assert wire.answers == [(503, b"no room on the disk")]
 
-    asyncio.run(play())
+    loops.run(play())
 
 
 def test_one_commit_answers_everybody_who_waited_for_it() -> None:
@@ -96,7 +97,7 @@ def test_one_commit_answers_everybody_who_waited_for_it() -> None:
         await asyncio.wait_for(asyncio.gather(*asked), 5)
         assert [wire.answers for wire in wires] == [[(200, b"kept")]] * len(wires)
 
-    asyncio.run(play())
+    loops.run(play())
 
 
 def test_nobody_is_forgotten_when_the_disk_and_the_loop_ring_at_once() -> None:
@@ -113,7 +114,7 @@ def test_nobody_is_forgotten_when_the_disk_and_the_loop_ring_at_once() -> None:
             await asyncio.wait_for(asyncio.gather(*there, *here), 5)
             await writer
 
-    asyncio.run(play())
+    loops.run(play())
 
 
 @pytest.mark.parametrize("when", ["before the disk", "after the disk"])
@@ -137,7 +138,7 @@ def test_a_fault_of_ours_at_the_door_says_come_again(when: str) -> None:
         assert status == 503
         assert b"a fault of ours" not in body
 
-    asyncio.run(play())
+    loops.run(play())
 
 
 @pytest.mark.parametrize(
@@ -161,5 +162,5 @@ def test_whoever_stands_behind_our_proxies_is_the_sender(proxies: int, told: str
     asked_by = scope()
     asked_by.headers["x-forwarded-for"] = told
     asked_by.client = "198.51.100.1:7"
-    asyncio.run(front(ask, pages, threads=1, largest=1000, proxies=proxies)(asked_by, Wire(b"{}")))
+    loops.run(front(ask, pages, threads=1, largest=1000, proxies=proxies)(asked_by, Wire(b"{}")))
     assert seen == [expected]

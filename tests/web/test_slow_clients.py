@@ -23,6 +23,7 @@ import pytest
 from hub.model import event
 from hub.web.door import Told
 from tests.servers import free_port, wait_until
+from tests.web import loops
 from tests.whole import FORM, Whole, whole_hub
 from workers.front import front
 
@@ -210,7 +211,7 @@ def serve(protocol: Slowly, path: str = "/in/x", **headers: str) -> int:
         client="[::1]:5", authority=None, scheme="http", headers=headers,
     )  # fmt: skip
     application = front(lambda _: Told(200, [], b""), pages, threads=1, largest=100, patience_s=0.05)
-    asyncio.run(application(scope, protocol))  # type: ignore[arg-type]
+    loops.run(application(scope, protocol))  # type: ignore[arg-type]
     return int(protocol.answer[0])
 
 
