@@ -17,6 +17,7 @@ from hub.model.people import (
     company,
     company_key,
     contact,
+    contact_edit,
     contact_point,
     match_key,
     merge_log,
@@ -47,8 +48,8 @@ from hub.model.routing import (
 
 __all__ = [
     "absence", "answer", "assignment", "audit_run", "calendar", "company", "company_key", "connection", "contact",
-    "contact_point", "conversion", "deadline", "deadline_rule", "deal", "direction", "event", "event_work",
-    "follower", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "letter", "lineup", "link",
+    "contact_edit", "contact_point", "conversion", "deadline", "deadline_rule", "deal", "direction", "event",
+    "event_work", "follower", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "letter", "lineup", "link",
     "look_again", "match_key", "member", "merge_log", "not_same", "poll_cursor", "pool", "presence", "profile",
     "provision_run", "pull_state", "question", "review", "robot", "robot_run", "rotation", "rule", "rule_set",
     "seat", "setting", "shared_key", "signal", "stage", "sync_write", "task", "term", "thread", "trace",

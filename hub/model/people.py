@@ -34,10 +34,27 @@ contact = Table(
     text("position"),
     text("language"),
     ref("merged_into"),
+    json("basis"),  # field -> [trust, instant, by]: why this value is shown, see hub.identity.survivorship
     number("version", 1),
     at("created_at", nullable=False),
     at("updated_at", nullable=False),
 )
+
+MERGED = sql("merged_into IS NOT NULL")
+Index("ix_contact_merged", contact.c.merged_into, sqlite_where=MERGED, postgresql_where=MERGED)
+
+contact_edit = Table(
+    "contact_edit",
+    hub,
+    ref("contact_id", ForeignKey("contact.id"), nullable=False),
+    text("field"),
+    text("by"),  # member:<id> | crm:<connection id>
+    text("value"),
+    at("at", nullable=False),
+    PrimaryKeyConstraint("contact_id", "field", "by"),
+    sqlite_with_rowid=False,
+)
+"""The latest that somebody entered into a field of a contact themselves. A merge moves none of these rows."""
 
 contact_point = Table(
     "contact_point",
