@@ -15,12 +15,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, case, select, tuple_, update
 
+from hub.clock import Clock
 from hub.funnel.policy import Decision
 from hub.identity.ledger import Ledger
 from hub.identity.merging import Merge, ask, merge
 from hub.identity.resolve import Place, lookups
 from hub.identity.stored import of_contact, read_rules_of_identity
 from hub.intake.drafts import Understood
+from hub.intake.overthere import Overthere
 from hub.model import (
     connection,
     contact,
@@ -32,14 +34,10 @@ from hub.model import (
     lead,
     link,
     match_key,
-    member,
-    rotation,
-    rule,
     stage,
     thread,
 )
-from hub.routing.rotation import Turn
-from hub.routing.rules import read_rules
+from hub.routing.giving import Giving
 from hub.store.engine import inserting
 
 log = logging.getLogger("leadhub.intake")
@@ -53,7 +51,7 @@ class Collision(Exception):
 class Book:
     """One batch's view of the hub."""
 
-    def __init__(self, conn: Connection, batch: Sequence[Understood]) -> None:
+    def __init__(self, conn: Connection, batch: Sequence[Understood], now: int) -> None:
         self._conn = conn
         self._new: dict[str, list[Row]] = defaultdict(list)
         self._new_ids: set[str] = set()
@@ -67,15 +65,12 @@ class Book:
         self._read_said(batch)
         self._read_people(batch)
         self._read_work(batch)
+        self.giving = Giving(conn, now, sorted(self.contacts))
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
     def _read_setup(self) -> None:
         conn = self._conn
-        active = conn.execute(select(rule).where(rule.c.active).order_by(rule.c.position))
-        self.rules, complaints = read_rules(dict(row._mapping) for row in active)
-        for complaint in complaints:
-            log.error("rule left out: %s", complaint)
         self.directions = {
             row.id: row
             for row in conn.execute(select(direction).order_by(direction.c.main.desc(), direction.c.position))
@@ -85,15 +80,6 @@ class Book:
             for row in conn.execute(select(stage).where(stage.c.block == "lead").order_by(stage.c.position.desc()))
         }
         self.crms = [row.id for row in conn.execute(select(connection.c.id).where(connection.c.kind == "crm"))]
-        self.fallback_owner = self._fallback_owner()
-        self._turns: dict[str, list[Turn]] = {}
-        self._turned: set[str] = set()
-
-    def _fallback_owner(self) -> str:
-        """Somebody always has the lead: the first active admin, else anybody who is active."""
-        by_role = select(member.c.id).where(member.c.active).order_by(member.c.role, member.c.created_at).limit(1)
-        owner = self._conn.execute(by_role).scalar()
-        return str(owner or "")
 
     def _read_said(self, batch: Sequence[Understood]) -> None:
         self.threads: dict[str, Row] = {
@@ -121,6 +107,7 @@ class Book:
             row.id: dict(row._mapping) for row in self._where(contact, contact.c.id, sorted(people))
         }
         self._adopt()
+        self.overthere = Overthere(self._conn, batch, self.owners, self.crms)
 
     def _adopt(self) -> None:
         """Contacts that own a key and that the register does not know by it: from a CRM, or from before."""
@@ -167,20 +154,6 @@ class Book:
         """The conversation this inquiry continues."""
         return next((self.threads[t] for t in one.threads if t in self.threads), None)
 
-    def turns(self, pool: str) -> list[Turn]:
-        """The rotation of a pool; the rows are locked until the end of the transaction."""
-        if pool not in self._turns:
-            rows = self._conn.execute(
-                select(rotation)
-                .join(member, member.c.id == rotation.c.member_id)
-                .where(rotation.c.pool == pool, member.c.active)
-                .order_by(rotation.c.member_id)
-                .with_for_update(of=rotation)
-            )
-            self._turns[pool] = [Turn(row.member_id, row.weight, row.credit, row.given) for row in rows]
-        self._turned.add(pool)
-        return self._turns[pool]
-
     def add(self, table: Table, row: Row) -> None:
         """A new row."""
         self._new[table.name].append(row)
@@ -203,6 +176,7 @@ class Book:
     def merge(self, one: Merge) -> None:
         """Two contacts turned out to be one: so they are for the rest of the batch, and in the database at its end."""
         self._merges.append(one)
+        self.giving.merged(one.winner, one.loser)
         self.ledger.register.merge(self.ledger.number(one.winner), self.ledger.number(one.loser))
         for held in (self.open_leads, self.open_deals):
             for (owner, place), found in list(held.items()):
@@ -226,7 +200,7 @@ class Book:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
-    def write(self) -> None:
+    def write(self, clock: Clock) -> None:
         """Everything this batch decided. Raises `Collision` when another worker was faster."""
         if self._dropped:
             self._conn.execute(inquiry.delete().where(inquiry.c.id.in_(self._dropped)))
@@ -240,7 +214,7 @@ class Book:
         self._change_all(lead)
         self._write_joined()
         self._change_all(inquiry)
-        self._write_turns()
+        self.giving.write(clock)
         self._mark_contacts()
         self._write_people()
 
@@ -304,16 +278,6 @@ class Book:
             latest = case((lead.c.active_at < at, at), else_=lead.c.active_at)
             grown = {"inquiries": lead.c.inquiries + bindparam("b_more"), "active_at": latest}
             self._conn.execute(update(lead).where(lead.c.id == bindparam("b_id")).values(grown), rows)
-
-    def _write_turns(self) -> None:
-        rows = [
-            {"b_pool": pool, "b_member": turn.member_id, "credit": turn.credit, "given": turn.given}
-            for pool in sorted(self._turned)
-            for turn in self._turns[pool]
-        ]
-        if rows:
-            place = (rotation.c.pool == bindparam("b_pool")) & (rotation.c.member_id == bindparam("b_member"))
-            self._conn.execute(update(rotation).where(place), rows)
 
 
 def counts(decisions: Mapping[Decision, int]) -> str:

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Row, select
 
-from connectors.contract import CRM, Http, Source
+from connectors.contract import CRM, Carrying, Http, Source
+from connectors.registry import Connector
 from hub.clock import Clock
 from hub.model import connection
 from hub.store.engine import Store
@@ -28,7 +29,7 @@ class Live:
     """A connection ready for work: its row and the connector made from it."""
 
     row: Row[Any]
-    connector: Source | CRM
+    connector: Connector
 
     @property
     def id(self) -> str:
@@ -46,6 +47,11 @@ class Live:
         assert isinstance(self.connector, CRM), f"{self.row.name} is no CRM"  # noqa: S101
         return self.connector
 
+    @property
+    def carrier(self) -> Carrying | None:
+        """The connector where it takes letters out."""
+        return cast(Carrying, self.connector) if getattr(self.connector, "carries", "") else None
+
 
 def place_of_secrets(connection_id: str) -> str:
     """What a connection's sealed secrets are bound to."""
@@ -60,9 +66,9 @@ class Connections:
         store: Store,
         vault: Vault,
         clock: Clock,
-        find: Callable[[str, str], type[Source] | type[CRM]],
+        find: Callable[[str, str], type[Connector]],
         http: Callable[[Row[Any]], Http],
-        sign_in: Callable[[Row[Any], Source | CRM], None] = lambda _row, _connector: None,
+        sign_in: Callable[[Row[Any], Connector], None] = lambda _row, _connector: None,
     ) -> None:
         self._store, self._vault, self._clock, self._find, self._http = store, vault, clock, find, http
         self._sign_in = sign_in
@@ -72,8 +78,9 @@ class Connections:
         self._made: dict[str, Live] = {}
 
     def by_token(self, token: str) -> Live | None:
-        """The connection behind /in/<token>, switched off or not; None if there is none."""
-        return self._remembered(self._by_token, token, connection.c.token)
+        """The connection behind /in/<token>, switched off or not; None if there is none, or if nothing comes in there."""
+        live = self._remembered(self._by_token, token, connection.c.token)
+        return None if live is None or live.row.kind == "carrier" else live
 
     def by_id(self, connection_id: str) -> Live | None:
         """The connection with this id."""
@@ -85,7 +92,7 @@ class Connections:
             self._by_token.clear()
             self._by_id.clear()
 
-    def trial(self, kind: str, name: str, settings: Mapping[str, str], secrets: Mapping[str, str]) -> Source | CRM:
+    def trial(self, kind: str, name: str, settings: Mapping[str, str], secrets: Mapping[str, str]) -> Connector:
         """A connector made from a form that is not saved yet, to try its settings."""
         row: Any = SimpleNamespace(id="", kind=kind, connector=name, config={})
         return self._find(kind, name)(settings, secrets, self._http(row))

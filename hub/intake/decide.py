@@ -10,21 +10,17 @@ from hub.clock import MINUTE, Clock
 from hub.funnel.policy import Decision, Ruling, Standing, rule_on
 from hub.identity.junk import is_junk
 from hub.identity.merging import Merge, pair_of
+from hub.identity.mirror import Card
 from hub.identity.resolve import Match, recognise
 from hub.identity.rules import VERSION
 from hub.intake.book import Book
 from hub.intake.drafts import Understood, occurred, person_json, routing_facts, touch_json
 from hub.model import contact, contact_point, inquiry, journal, lead, link, match_key, thread
-from hub.routing.rotation import take
-from hub.routing.rules import Route, choose
+from hub.routing.rules import Route
 
 FIRST_TOUCH = 15 * MINUTE
 TITLE = 80
 LANE_FRESH = 0
-
-
-class NobodyToOwn(Exception):
-    """There is no active member at all: leads wait until somebody is added."""
 
 
 def decide(book: Book, one: Understood, clock: Clock) -> Decision:
@@ -37,8 +33,9 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     running = book.thread_of(one)
     in_thread = str(running["contact_id"]) if running else ""
     match = recognise(book.ledger, one.known, one.facts, book.owners, in_thread)
+    match = book.overthere.look(book, one, match)
     _merge(book, one, match, clock)
-    route = choose(book.rules, routing_facts(one), next(iter(book.directions), ""))
+    route = book.giving.route(routing_facts(one), next(iter(book.directions), ""))
     ruling = _ruling(book, one, match, route, running)
     contact_id, lead_id = "", ""
     if ruling.decision in (Decision.NEW_LEAD, Decision.JOINED, Decision.JOINED_DEAL, Decision.NOTE):
@@ -51,7 +48,7 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
 
 def _ruling(book: Book, one: Understood, match: Match, route: Route, running: Mapping[str, Any] | None) -> Ruling:
     """Several signs of junk, and nobody here knows the sender: set apart, where people can look into it."""
-    if not match.contact_id and is_junk(one.junk):
+    if not match.contact_id and not match.cards and is_junk(one.junk):
         return Ruling(Decision.QUARANTINED, why=f"looks like junk: {', '.join(sorted(one.junk))}")
     return rule_on(
         one.draft.kind, one.draft.why, _reachable(one), bool(one.draft.text or one.draft.files),
@@ -140,7 +137,7 @@ def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: C
         str(book.leads[ruling.target]["contact_id"]) if ruling.target in book.leads else ""
     )
     if not contact_id:
-        contact_id = _new_contact(book, one, clock)
+        contact_id = _new_contact(book, one, match, clock)
     else:
         _fill_blanks(book, one, contact_id)
     _add_points(book, one, contact_id)
@@ -154,7 +151,7 @@ def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: C
     return contact_id
 
 
-def _new_contact(book: Book, one: Understood, clock: Clock) -> str:
+def _new_contact(book: Book, one: Understood, match: Match, clock: Clock) -> str:
     name, person = one.known.name, one.draft.person
     contact_id = clock.new_id()
     row: dict[str, Any] = {
@@ -175,8 +172,12 @@ def _new_contact(book: Book, one: Understood, clock: Clock) -> str:
     }
     book.add(contact, row)
     book.contacts[contact_id] = row
+    cards = {card.connection_id: card for card in match.cards}
     for crm in book.crms:
-        _link(book, crm, "contact", contact_id, one, clock)
+        _link(book, crm, "contact", contact_id, one, clock, cards.get(crm))
+    for card in match.cards:
+        book.overthere.take(book, card, contact_id, one.received_at)
+        _note(book, "contact", contact_id, "found_in_crm", one, {"crm": card.connection_id, "ref": card.ref}, clock)
     return contact_id
 
 
@@ -243,17 +244,17 @@ def _lead(
 
 
 def _open_lead(book: Book, one: Understood, contact_id: str, route: Route, match: Match, clock: Clock) -> str:
-    owner, how = _owner(book, route)
-    draft = one.draft
+    draft, lead_id, now = one.draft, clock.new_id(), clock.now()
+    given = book.giving.give(lead_id, route, routing_facts(one), contact_id, now)
     row = {
-        "id": clock.new_id(),
+        "id": lead_id,
         "contact_id": contact_id,
         "direction_id": route.direction_id,
         "stage": book.first_stage[route.direction_id],
         "state": "open",
-        "owner_id": owner,
+        "owner_id": given.owner,
         "next_step": "first_touch",
-        "next_step_at": one.received_at + FIRST_TOUCH,
+        "next_step_at": book.giving.due(given, now, FIRST_TOUCH),
         "title": _title(one),
         "text": draft.text,
         "source": one.live.row.connector,
@@ -269,22 +270,14 @@ def _open_lead(book: Book, one: Understood, contact_id: str, route: Route, match
         "active_at": one.received_at,
     }
     book.add(lead, row)
-    book.leads[row["id"]] = row
-    book.open_leads[contact_id, route.direction_id] = row["id"]
-    facts = {"recognised": match.why, "route": {**route.why, **how, "owner": owner}}
-    _note(book, "lead", row["id"], "opened", one, facts, clock)
+    book.leads[lead_id] = row
+    book.open_leads[contact_id, route.direction_id] = lead_id
+    why = {**route.why, **given.why, "owner": given.owner, "pool": given.pool}
+    facts = {"recognised": match.why, "route": why}
+    _note(book, "lead", lead_id, "opened", one, facts, clock, now)
     for crm in book.crms:
-        _link(book, crm, "lead", row["id"], one, clock)
-    return str(row["id"])
-
-
-def _owner(book: Book, route: Route) -> tuple[str, Mapping[str, Any]]:
-    turn = take(book.turns(route.pool)) if route.pool else None
-    if turn is not None:
-        return turn.member_id, {"pool": route.pool, "by": "rotation", "turn": turn.given}
-    if not book.fallback_owner:
-        raise NobodyToOwn("No active member can own leads: add one under Team")
-    return book.fallback_owner, {"pool": route.pool, "by": "fallback"}
+        _link(book, crm, "lead", lead_id, one, clock)
+    return lead_id
 
 
 def _title(one: Understood) -> str:
@@ -351,13 +344,15 @@ def _record(
 
 
 def _note(
-    book: Book, subject: str, subject_id: str, what: str, one: Understood, facts: Mapping[str, Any], clock: Clock
-) -> None:
+    book: Book, subject: str, subject_id: str, what: str, one: Understood, facts: Mapping[str, Any], clock: Clock,
+    at: int = 0,
+) -> None:  # fmt: skip
+    """`at` is when it happened, where that is not when the inquiry came: what waited in quarantine is opened late."""
     book.add(
         journal,
         {
             "id": clock.new_id(),
-            "at": one.received_at,
+            "at": at or one.received_at,
             "subject": subject,
             "subject_id": subject_id,
             "what": what,
@@ -367,7 +362,10 @@ def _note(
     )
 
 
-def _link(book: Book, crm: str, role: str, record_id: str, one: Understood, clock: Clock) -> None:
+def _link(
+    book: Book, crm: str, role: str, record_id: str, one: Understood, clock: Clock, card: Card | None = None
+) -> None:
+    """What still has to be made over there, or the record that is there already: then it is read first."""
     book.add(
         link,
         {
@@ -375,9 +373,9 @@ def _link(book: Book, crm: str, role: str, record_id: str, one: Understood, cloc
             "connection_id": crm,
             "role": role,
             "record_id": record_id,
-            "remote_kind": "",
-            "remote_id": None,
-            "state": "new",
+            "remote_kind": card.kind if card else "",
+            "remote_id": card.ref if card else None,
+            "state": "linked" if card else "new",
             "base": {}, "raw": {}, "sent": {}, "remote_version": "", "mapping_version": "",
             "dirty": 1,
             "lane": LANE_FRESH,

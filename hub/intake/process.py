@@ -24,10 +24,11 @@ from hub.funnel.policy import Decision
 from hub.identity.junk import is_junk
 from hub.intake.book import Book, Collision
 from hub.intake.connections import Connections, Live
-from hub.intake.decide import NobodyToOwn, decide
+from hub.intake.decide import decide
 from hub.intake.drafts import Understood, raw_of, understand
 from hub.intake.quarantine import TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
+from hub.routing.floor import NobodyThere
 from hub.store.engine import Store, add_unless_there, inserting
 from mappings import Inbound, default_inbound, load_inbound
 
@@ -108,7 +109,7 @@ class Flow:
         except LeaseLost:
             log.warning("lease lost events=%d", len(rows))
             return Outcome()
-        except NobodyToOwn as error:
+        except NobodyThere as error:
             return self._write(
                 [_waiting(v, "no_owner", str(error), self._clock.now() + MINUTE) for v in verdicts], lease
             )
@@ -238,12 +239,12 @@ class Flow:
         with self._store.write() as conn:
             self._hold_lease(conn, verdicts, lease)
             if batch:
-                book = Book(conn, batch)
+                book = Book(conn, batch, self._clock.now())
                 for verdict in verdicts:
                     decided = [decide(book, one, self._clock) for one in verdict.understood]
                     outcome.decisions.update(decided)
                     _judge(verdict, decided)
-                book.write()
+                book.write(self._clock)
             self._look_again(conn, verdicts)
             self._record(conn, verdicts)
         return outcome

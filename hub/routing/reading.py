@@ -174,16 +174,23 @@ def _by_deal(conn: Connection, ids: Sequence[str], before: int | None) -> dict[s
 def _by_company(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
     known = select(contact.c.id, contact.c.company_id).where(contact.c.id.in_(ids), contact.c.company_id.is_not(None))
     firms = {row.id: row.company_id for row in conn.execute(known)}
-    return {who: owner for who, firm in firms.items() if (owner := owner_of_company(conn, firm, before))}
+    owners = owners_of_companies(conn, sorted(set(firms.values())), before)
+    return {who: owners[firm] for who, firm in firms.items() if firm in owners}
 
 
-def owner_of_company(conn: Connection, company_id: str, before: int | None = None) -> str:
-    """Whose client this company is by its newest running or won deal; "" when it has none."""
-    mine = contact.join(deal, deal.c.contact_id == contact.c.id)
-    newest = (
-        select(deal.c.owner_id).select_from(mine).where(contact.c.company_id == company_id, WORTH, _older(deal, before))
+def owners_of_companies(conn: Connection, company_ids: Sequence[str], before: int | None = None) -> dict[str, str]:
+    """Whose clients these companies are by their newest running or won deals; those without one are left out."""
+    found: dict[str, str] = {}
+    newest = func.row_number().over(
+        partition_by=contact.c.company_id, order_by=(deal.c.active_at.desc(), deal.c.id.desc())
     )
-    return str(conn.execute(newest.order_by(deal.c.active_at.desc(), deal.c.id.desc()).limit(1)).scalar() or "")
+    for start in range(0, len(company_ids), PORTION):
+        mine = contact.c.company_id.in_(company_ids[start : start + PORTION]) & WORTH & _older(deal, before)
+        columns = (contact.c.company_id, deal.c.owner_id, newest.label("n"))
+        ranked = select(*columns).join(deal, deal.c.contact_id == contact.c.id).where(mine).subquery()
+        rows = conn.execute(select(ranked.c.company_id, ranked.c.owner_id).where(ranked.c.n == 1))
+        found |= {str(firm): str(owner) for firm, owner in rows}
+    return found
 
 
 def _by_lead(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
