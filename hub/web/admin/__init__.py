@@ -12,11 +12,25 @@ from flask import Blueprint, Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
 from hub.intake import quarantine
-from hub.web.admin import attention, connections, consent, crm, first, mapping, people, robots, routing, watch, whom
+from hub.web.admin import (
+    attention,
+    connections,
+    consent,
+    crm,
+    first,
+    hours,
+    mapping,
+    people,
+    robots,
+    routing,
+    seats,
+    watch,
+    whom,
+)
 from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
-ROOMS = (connections, consent, mapping, crm, attention, whom, people, routing, watch, robots)
+ROOMS = (connections, consent, mapping, crm, attention, whom, people, seats, hours, routing, watch, robots)
 
 
 def init_app(app: Flask, owner: Any) -> None:

@@ -12,6 +12,8 @@ from werkzeug.wrappers import Response
 
 from hub.model import connection
 from hub.setup import Unusable
+from hub.told import Told
+from hub.web.admin.complaints import FIELDS
 from hub.web.desk.access import whoami
 
 PAGE = 50
@@ -61,40 +63,14 @@ def names(conn: Connection) -> Mapping[str, str]:
 
 def words(error: Unusable) -> dict[str, str]:
     """What cannot be used, by field, in the reader's language."""
-    return {name: _(why) for name, why in error.fields.items()}
+    return {name: told(why) for name, why in error.fields.items()}
+
+
+def told(why: str) -> str:
+    """One complaint in the reader's language, with what was typed in it."""
+    return str(_(why.text, **why.values) if isinstance(why, Told) else _(why))
 
 
 def sentence(error: Unusable) -> str:
     """The same as one sentence."""
-    return "; ".join(f"{_(FIELDS.get(name, name))}: {_(why)}" for name, why in error.fields.items())
-
-
-def _marked(text: str) -> str:
-    """Marks a text for the catalogue; it is translated where it is shown."""
-    return text
-
-
-FIELDS = {
-    "login": _marked("Login"),
-    "password": _marked("Password"),
-    "role": _marked("Role"),
-    "weight": _marked("Share"),
-    "name": _marked("Name"),
-    "colour": _marked("Colour"),
-    "conditions": _marked("Conditions"),
-    "direction": _marked("Direction"),
-    "rule": _marked("Rule"),
-    "member": _marked("Member"),
-}
-COMPLAINTS = (
-    _marked("is missing"),
-    _marked("is taken"),
-    _marked("is the last admin: make somebody else admin first"),
-    _marked("is not here any more"),
-    _marked("needs at least 8 characters"),
-    _marked("must be between 0 and 100"),
-    _marked("are missing: the last rule already takes everything else"),
-    _marked("takes everything else and stays"),
-    _marked("looks like #98cbff"),
-)
-"""What `hub.setup` and `hub.team` complain of."""
+    return "; ".join(f"{_(FIELDS.get(name, name))}: {told(why)}" for name, why in error.fields.items())

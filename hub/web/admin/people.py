@@ -11,9 +11,11 @@ from werkzeug.wrappers import Response
 
 from hub import setup, team
 from hub.model import member
+from hub.routing.reading import read_floor
 from hub.setup import Unusable
 from hub.store.notes import note
 from hub.web.admin.frame import actor, done, failed, hub, sentence
+from hub.web.admin.seats import state_of
 from hub.web.desk.access import LANGUAGES, language
 
 
@@ -27,10 +29,12 @@ def add_to(bp: Blueprint) -> None:
 
 def everybody() -> str:
     """All members, and a line to add one."""
+    now = hub().clock.now()
     with hub().store.read() as conn:
-        rows = team.members(conn)
+        rows, floor = team.members(conn), read_floor(conn, now, lock=False)
+    states = {one.id: state_of(one, now) for one in floor.people.values()}
     total = sum(row["weight"] for row in rows if row["active"]) or 1
-    return render_template("admin/team.html", rows=rows, total=total, roles=role_words())
+    return render_template("admin/team.html", rows=rows, total=total, roles=role_words(), states=states)
 
 
 def role_words() -> dict[str, str]:

@@ -1,0 +1,52 @@
+"""What the rooms complain of when something typed cannot be used, marked for the catalogue of translations.
+
+A complaint is written where it is decided, in English; here is only the list of them. A test compares both.
+"""
+
+from __future__ import annotations
+
+
+def _marked(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+FIELDS = {
+    "login": _marked("Login"),
+    "password": _marked("Password"),
+    "role": _marked("Role"),
+    "weight": _marked("Share"),
+    "name": _marked("Name"),
+    "colour": _marked("Colour"),
+    "conditions": _marked("Conditions"),
+    "direction": _marked("Direction"),
+    "rule": _marked("Rule"),
+    "member": _marked("Member"),
+}
+COMPLAINTS = (
+    _marked("is missing"),
+    _marked("is taken"),
+    _marked("is the last admin: make somebody else admin first"),
+    _marked("is not here any more"),
+    _marked("needs at least 8 characters"),
+    _marked("must be between 0 and 100"),
+    _marked("are missing: the last rule already takes everything else"),
+    _marked("takes everything else and stays"),
+    _marked("looks like #98cbff"),
+    _marked("“%(text)s” is no span of time: write 09:00–18:00, several with a comma between"),
+    _marked("“%(text)s” is no date: write 2026-12-31, and after it the hours of that day"),
+    _marked("%(text)s stands there twice: keep one line"),
+    _marked("“%(text)s” is no time zone: choose one like Europe/Moscow"),
+    _marked("holidays of “%(text)s” are not known: choose a country of the list"),
+    _marked("“%(text)s” is no region of this country: choose one, or leave it empty"),
+    _marked("is still kept by people or pools: give them other hours first"),
+    _marked("are not here any more: choose other hours"),
+    _marked("must be a whole number of leads; 0 or nothing is no limit"),
+    _marked("“%(text)s” is no skill: write field:value, as language:de"),
+    _marked("are too many: fifty are the most"),
+    _marked("is before the first day: choose the last day away"),
+    _marked("is over already: choose today or later"),
+    _marked("must be somebody else who is here"),
+    _marked("is no date: write 2026-12-31"),
+)
+"""What `hub.setup`, `hub.team` and the rooms beside them complain of."""
