@@ -11,11 +11,11 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from connectors.contract import Consent, Draft, Person, Touch, Value
+from connectors.contract import Consent, Draft, Touch, Value
 from mappings.codecs import Kept, blank
 from mappings.codecs.base import fold
 from mappings.codecs.text import Bool, as_text, read_email
@@ -64,75 +64,102 @@ class Inbound:
 
 # ── filling a draft ──────────────────────────────────────────────────────────────────────────────
 
-Filler = Callable[[Draft, str, str], Draft | None]
-"""(draft, text, name) → the draft that holds the text, None when there is no room for it."""
+
+class Filling:
+    """A draft while its fields find their places: made anew once, at the end (a new one for each field cost a lead
+    more than understanding its JSON)."""
+
+    __slots__ = ("_changed", "_draft")
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._changed: dict[str, dict[str, Any]] = {"draft": {}, "person": {}, "touch": {}, "first_touch": {}}
+
+    def held(self, piece: str, attribute: str) -> Any:
+        """What stands there by now."""
+        changed = self._changed[piece]
+        if attribute in changed:
+            return changed[attribute]
+        whole = self._draft if piece == "draft" else getattr(self._draft, piece) or NO_TOUCH
+        return getattr(whole, attribute)
+
+    def put(self, piece: str, attribute: str, value: Any) -> None:
+        """This stands there from now on."""
+        self._changed[piece][attribute] = value
+
+    def copy(self) -> Filling:
+        """One to try a list of values on."""
+        twin = Filling(self._draft)
+        twin._changed = {piece: dict(values) for piece, values in self._changed.items()}
+        return twin
+
+    def made(self, fields: Mapping[str, Value]) -> Draft:
+        """The draft with everything that was put into it, and these fields left over."""
+        draft, changed = self._draft, self._changed
+        whole: dict[str, Any] = {**changed["draft"], "fields": fields}
+        if changed["person"]:
+            whole["person"] = replace(draft.person, **changed["person"])
+        if changed["touch"]:
+            whole["touch"] = replace(draft.touch, **changed["touch"])
+        if changed["first_touch"]:
+            whole["first_touch"] = replace(draft.first_touch or NO_TOUCH, **changed["first_touch"])
+        return replace(draft, **whole)
 
 
-_Piece = TypeVar("_Piece", Draft, Person, Touch)
+NO_TOUCH = Touch()
+Filler = Callable[[Filling, str, str], bool]
+"""(filling, text, name) → whether the text stands in it now; False when there is no room for it."""
 
 
-def _with(piece: _Piece, attribute: str, value: Any) -> _Piece:
-    change: dict[str, Any] = {attribute: value}
-    return replace(piece, **change)
+def _one(piece: str, attribute: str, filling: Filling, text: str, name: str) -> bool:
+    held = filling.held(piece, attribute)
+    if not held:
+        filling.put(piece, attribute, text)
+    return not held or bool(held == text)
 
 
-def _own(attribute: str, draft: Draft, text: str, name: str) -> Draft | None:
-    held = getattr(draft, attribute)
-    return _with(draft, attribute, text) if not held else draft if held == text else None
+def _listed(attribute: str, filling: Filling, text: str, name: str) -> bool:
+    held: tuple[str, ...] = filling.held("person", attribute)
+    if text not in held:
+        filling.put("person", attribute, (*held, text))
+    return True
 
 
-def _person(attribute: str, draft: Draft, text: str, name: str) -> Draft | None:
-    held = getattr(draft.person, attribute)
-    if held:
-        return draft if held == text else None
-    return replace(draft, person=_with(draft.person, attribute, text))
-
-
-def _listed(attribute: str, draft: Draft, text: str, name: str) -> Draft:
-    held: tuple[str, ...] = getattr(draft.person, attribute)
-    return draft if text in held else replace(draft, person=_with(draft.person, attribute, (*held, text)))
-
-
-def _contact(draft: Draft, text: str, name: str) -> Draft | None:
+def _contact(filling: Filling, text: str, name: str) -> bool:
     if read_email(text):
-        return _listed("emails", draft, text, name)
-    return _listed("phones", draft, text, name) if looks_like_phone(text) else None
+        return _listed("emails", filling, text, name)
+    return looks_like_phone(text) and _listed("phones", filling, text, name)
 
 
-def _touch(attribute: str, draft: Draft, text: str, name: str) -> Draft | None:
-    held = getattr(draft.touch, attribute)
-    if held:
-        return draft if held == text else None
-    return replace(draft, touch=_with(draft.touch, attribute, text))
+def _named_one(piece: str, attribute: str, part: str, filling: Filling, text: str) -> bool:
+    held = filling.held(piece, attribute)
+    if part not in held:
+        filling.put(piece, attribute, {**held, part: text})
+    return part not in held or bool(held[part] == text)
 
 
-def _utm(which: str, part: str, draft: Draft, text: str, name: str) -> Draft | None:
-    touch: Touch = getattr(draft, which) or Touch()
-    if part in touch.utm:
-        return draft if touch.utm[part] == text else None
-    return _with(draft, which, replace(touch, utm={**touch.utm, part: text}))
+def _utm(which: str, part: str, filling: Filling, text: str, name: str) -> bool:
+    return _named_one(which, "utm", part, filling, text)
 
 
-def _click(draft: Draft, text: str, name: str) -> Draft | None:
-    held = draft.touch.click_ids
-    if name in held:
-        return draft if held[name] == text else None
-    return replace(draft, touch=replace(draft.touch, click_ids={**held, name: text}))
+def _click(filling: Filling, text: str, name: str) -> bool:
+    return _named_one("touch", "click_ids", name, filling, text)
 
 
-def _consent(draft: Draft, text: str, name: str) -> Draft | None:
+def _consent(filling: Filling, text: str, name: str) -> bool:
     given = _CONSENT.into(text)
-    if draft.consent is not None or isinstance(given, Kept):
-        return None
-    return replace(draft, consent=Consent(given))
+    if filling.held("draft", "consent") is not None or isinstance(given, Kept):
+        return False
+    filling.put("draft", "consent", Consent(given))
+    return True
 
 
 FILLERS: dict[str, Filler] = {
-    **{field: partial(_own, field) for field in ("text", "subject", "form")},
-    **{field: partial(_person, field) for field in ("name", "first_name", "last_name", "middle_name")},
-    **{field: partial(_person, field) for field in ("company", "position", "language")},
+    **{field: partial(_one, "draft", field) for field in ("text", "subject", "form")},
+    **{field: partial(_one, "person", field) for field in ("name", "first_name", "last_name", "middle_name")},
+    **{field: partial(_one, "person", field) for field in ("company", "position", "language")},
     **{field: partial(_listed, field) for field in ("phones", "emails")},
-    **{field: partial(_touch, field) for field in ("page", "referrer")},
+    **{field: partial(_one, "touch", field) for field in ("page", "referrer")},
     **{f"utm_{part}": partial(_utm, "touch", part) for part in ("source", "medium", "campaign", "term", "content")},
     **{f"first_utm_{part}": partial(_utm, "first_touch", part) for part in ("source", "medium", "campaign")},
     "contact": _contact,
@@ -144,28 +171,34 @@ TARGETS = (*FILLERS, *EXTRA, KEEP)
 
 def apply_inbound(mapping: Inbound, draft: Draft) -> Draft:
     """The draft with its unknown fields put where they belong; doing it twice changes nothing more."""
+    filling = Filling(draft)
     rest: dict[str, Value] = {}
     for field, value in draft.fields.items():
         target, name = mapping.target(field) or (KEEP, "")
         if target in EXTRA:
             rest[target if target not in draft.fields and target not in rest else field] = value
-        elif (filled := _filled(draft, target, value, name)) is None:
+        elif (filled := _filled(filling, target, value, name)) is None:
             rest[field] = value
         else:
-            draft = filled
-    return replace(draft, fields=rest)
+            filling = filled
+    return filling.made(rest)
 
 
-def _filled(draft: Draft, target: str, value: Value, name: str) -> Draft | None:
-    """The draft that holds every part of the value, None when any part finds no place."""
-    parts = value if isinstance(value, list) else [value]
-    filled: Draft | None = draft
-    for part in parts:
-        text = as_text(part)
-        if target == KEEP or blank(part) or isinstance(text, Kept) or filled is None:
-            return None
-        filled = FILLERS[target](filled, text.strip(), name) if text.strip() else None
-    return filled if parts else None
+def _filled(filling: Filling, target: str, value: Value, name: str) -> Filling | None:
+    """What holds every part of the value, None when any part finds no place (then nothing was changed)."""
+    if target == KEEP:
+        return None
+    if not isinstance(value, list):
+        return filling if _finds_room(filling, target, value, name) else None
+    trial = filling.copy()
+    return trial if value and all(_finds_room(trial, target, part, name) for part in value) else None
+
+
+def _finds_room(filling: Filling, target: str, part: Value, name: str) -> bool:
+    text = as_text(part)
+    if blank(part) or isinstance(text, Kept) or not (text := text.strip()):
+        return False
+    return FILLERS[target](filling, text, name)
 
 
 def looks_like_phone(text: str) -> bool:
