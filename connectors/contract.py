@@ -1,8 +1,8 @@
 """What the hub asks of an outside system, and the words both sides use.
 
 A `Source` brings inquiries in and answers at most six questions. A `CRM` is a batch-first two-way
-store of records. Both get their settings and secrets when they are made and hold no other state;
-neither knows the hub's tables. Everything that crosses the border is a frozen value from this file.
+store of records. A `Carrier` takes letters out. All get their settings and secrets when they are made and hold
+no other state; none knows the hub's tables. Everything that crosses the border is a frozen value from this file.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ class Draft:
     `thread` lists conversation ids, own id first (a chat id, Message-ID and References of a mail):
     an inquiry that shares one with an earlier one continues it.
     `fields` holds everything not understood, under the sender's own names: nothing is dropped.
-    `why` is the reason of a quarantine in one sentence.
+    `why` is the reason of a quarantine in one sentence. `ours` marks a note of what one of us did, as evidence of
+    work: "message", "mail" or "call"; its `person` is then the client, as far as the channel names one.
     """
 
     key: str | None = None
@@ -170,6 +171,7 @@ class Draft:
     fields: Mapping[str, Value] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     why: str = ""
+    ours: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ class Source:
     form: ClassVar[tuple[Setting, ...]] = ()
     browser: ClassVar[bool] = False  # posted by browsers on foreign sites: CORS, 303 after a plain form
     unsigned: ClassVar[bool] = False  # vendor signs nothing: the unguessable address is the only proof
+    carries: ClassVar[str] = ""  # channel of the letters it can also take out; then it keeps `Carrying`
 
     def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http | None = None) -> None:
         self.settings = settings
@@ -547,6 +550,68 @@ class CRM:
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """Which records a hook talks about. Never trusted beyond that."""
         return ()
+
+
+# ── letters that go out ──────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a carrier is given: our id, the same for every try, the channel, and the body. `at` is the moment of this
+    try, an aware UTC instant.
+
+    Bodies hold `to`, and by channel: email `subject`, `text` · sms `text` · messenger `text`, `buttons` (rows of
+    [label, data]), or `answer` and `edit` for what follows a pressed button · webhook what is told · audience
+    `email`, `phone` as SHA-256 in hex.
+    """
+
+    id: str
+    channel: str
+    body: Mapping[str, Any]
+    at: datetime
+
+
+class Carrying(Protocol):
+    """Any connector that takes letters of a channel to their readers."""
+
+    carries: ClassVar[str]
+
+    def send(self, letter: Letter) -> str:
+        """The provider's id of it. Raises `Retry(effect=False)` when it certainly was not sent, `Retry(effect=True)`
+        when nobody knows, `Pause` when no letter can leave before a person acts, and any other error when this one
+        never will."""
+
+    def find(self, letter: Letter) -> str | None:
+        """The provider's id of a letter that may have been sent; "" when it certainly was not or may be sent again
+        without harm, None when there is no way to know."""
+
+
+class Carrier:
+    """A way out for letters, and for nothing else. A source that can also answer carries letters itself."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    evidence: ClassVar[Evidence]
+    source: ClassVar[str] = ""
+    carries: ClassVar[str]  # email | sms | messenger | webhook | audience
+    form: ClassVar[tuple[Setting, ...]] = ()
+
+    def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http | None = None) -> None:
+        self.settings = settings
+        self.secrets = secrets
+        self.http = http
+
+    def send(self, letter: Letter) -> str:
+        """As in `Carrying`."""
+        raise NotImplementedError
+
+    def find(self, letter: Letter) -> str | None:
+        """As in `Carrying`."""
+        return None
+
+    def check(self) -> str:
+        """Try the settings; return a sentence that names the account. Raises what went wrong."""
+        return f"{self.title}: nothing to check before the first letter"
 
 
 # ── how connectors speak HTTP ────────────────────────────────────────────────────────────────────

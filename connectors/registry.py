@@ -12,11 +12,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeGuard, TypeVar
 
-from connectors.contract import CRM, Source
+from connectors.contract import CRM, Carrier, Source
 from connectors.errors import Unsupported
 
+Connector = Source | CRM | Carrier
+KINDS = ("source", "crm", "carrier")
+
 _ROOT = Path(__file__).parent
-_Kind = TypeVar("_Kind", Source, CRM)
+_Kind = TypeVar("_Kind", Source, CRM, Carrier)
 
 
 def source(name: str) -> type[Source]:
@@ -29,13 +32,30 @@ def crm(name: str) -> type[CRM]:
     return _one(_module("crms", name), CRM)
 
 
+def carrier(name: str) -> type[Carrier]:
+    """The carrier called `name`; `Unsupported` names those there are."""
+    return _one(_module("carriers", name), Carrier)
+
+
+def of_kind(kind: str, name: str) -> type[Connector]:
+    """The connector called `name` of a kind of connection: source, crm or carrier."""
+    if kind == "carrier":
+        return carrier(name)
+    return crm(name) if kind == "crm" else source(name)
+
+
+def kind_of(connector: type[Connector]) -> str:
+    """What kind of connection is made of it."""
+    return "crm" if issubclass(connector, CRM) else "carrier" if issubclass(connector, Carrier) else "source"
+
+
 def load(name: str) -> type[Source] | type[CRM]:
     """The connector called `name`, a source before a CRM of the same name."""
     return source(name) if name in names("sources") or name not in names("crms") else crm(name)
 
 
 def names(kind: str) -> list[str]:
-    """Folder names of all connectors of a kind ("sources" or "crms"), sorted, without importing any."""
+    """Folder names of all connectors of a kind ("sources", "crms" or "carriers"), sorted, without importing any."""
     folders = pkgutil.iter_modules([str(_ROOT / kind)])
     return sorted(folder.name for folder in folders if folder.ispkg)
 
@@ -50,11 +70,17 @@ def crms() -> dict[str, type[CRM]]:
     return {name: crm(name) for name in names("crms")}
 
 
+def carriers() -> dict[str, type[Carrier]]:
+    """All carriers by name; imports every one of them."""
+    return {name: carrier(name) for name in names("carriers")}
+
+
 def listing() -> list[dict[str, str]]:
-    """One line per connector for people and scripts: name, kind ("source" or "crm"), evidence, title, source."""
-    found: list[tuple[str, str, type[Source] | type[CRM]]] = []
+    """One line per connector for people and scripts: name, kind, evidence, title, source."""
+    found: list[tuple[str, str, type[Connector]]] = []
     found += [(name, "source", cls) for name, cls in sources().items()]
     found += [(name, "crm", cls) for name, cls in crms().items()]
+    found += [(name, "carrier", cls) for name, cls in carriers().items()]
     return [
         {"name": name, "kind": kind, "evidence": cls.evidence.value, "title": cls.title, "source": cls.source}
         for name, kind, cls in found

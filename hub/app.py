@@ -16,9 +16,10 @@ from sqlalchemy import Row
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from connectors import registry
-from connectors.contract import CRM, Http, Source
+from connectors.contract import CRM, Http
 from connectors.http import Gate, Wire
 from connectors.oauth import Bearer, Granting
+from connectors.registry import Connector
 from connectors.turns import Budget, InFile, Turns
 from hub.clock import Clock
 from hub.config import Config
@@ -26,8 +27,10 @@ from hub.funnel.timers import Timers
 from hub.intake.accept import Intake
 from hub.intake.connections import Connections
 from hub.intake.process import Flow
+from hub.robots.left import remember
 from hub.robots.outbox import Outbox
 from hub.robots.run import Robots, follow_robots
+from hub.robots.ways import Ways
 from hub.store.engine import Store, open_store
 from hub.store.groupcommit import Inbox
 from hub.store.migrate import migrate
@@ -104,7 +107,10 @@ class Hub:
 
     @cached_property
     def outbox(self) -> Outbox:
-        return Outbox(self.store, self.clock, {})
+        pause = self.accounts.pause
+        return Outbox(
+            self.store, self.clock, Ways(self.store, self.connections, pause, self.config.public_url), remember
+        )
 
     @cached_property
     def provision(self) -> Provision:
@@ -119,7 +125,7 @@ class Hub:
         """Where vendors send an admin back to who agreed; entered in the vendor's own settings of an app."""
         return f"{self.config.public_url}/admin/oauth"
 
-    def _sign_in(self, row: Row[Any], connector: Source | CRM) -> None:
+    def _sign_in(self, row: Row[Any], connector: Connector) -> None:
         """Who was connected by OAuth calls with tokens that are refreshed on the way."""
         grant = connector.grant(self.redirect_uri) if isinstance(connector, Granting) else None
         if grant is not None and connector.http is not None:
@@ -139,9 +145,9 @@ class Hub:
         self.store.close()
 
 
-def find_connector(kind: str, name: str) -> type[Source] | type[CRM]:
+def find_connector(kind: str, name: str) -> type[Connector]:
     """The connector's class, by kind and folder name."""
-    return registry.crm(name) if kind == "crm" else registry.source(name)
+    return registry.of_kind(kind, name)
 
 
 class Wires:
@@ -158,7 +164,7 @@ class Wires:
             self._gates[row.id] = self._gate(row, connector)
         return Wire(self._gates[row.id], allow=self._allowed, follow=getattr(connector, "hosts", ()))
 
-    def _gate(self, row: Row[Any], connector: type[Source] | type[CRM]) -> Gate:
+    def _gate(self, row: Row[Any], connector: type[Connector]) -> Gate:
         """A form that is only tried out has no account yet; some admins know that theirs has no limit."""
         if not issubclass(connector, CRM) or row.config.get("unlimited") or not row.id:
             return Gate(connector.facts.budget if issubclass(connector, CRM) and not row.id else None)

@@ -14,7 +14,8 @@ from typing import Any
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, delete, func, select, update
 
-from connectors.contract import CRM, Setting, Source
+from connectors.contract import Setting
+from connectors.registry import Connector, kind_of
 from hub.clock import Clock
 from hub.funnel.defaults import add_direction
 from hub.intake.connections import place_of_secrets
@@ -113,7 +114,7 @@ def add_connection(
     conn: Connection,
     clock: Clock,
     vault: Vault,
-    connector: type[Source] | type[CRM],
+    connector: type[Connector],
     name: str,
     values: Mapping[str, str],
     region: str = "",
@@ -125,7 +126,7 @@ def add_connection(
     conn.execute(
         connection.insert().values(
             id=connection_id,
-            kind="crm" if issubclass(connector, CRM) else "source",
+            kind=kind_of(connector),
             connector=connector.name,
             name=name.strip() or connector.title,
             token=secrets.token_urlsafe(18),

@@ -1,7 +1,7 @@
 """Evidence of work: calls, messages, mails and meetings, on whatever channel, as lines of the journal.
 
 Only this stops a clock. That somebody accepted a lead, moved its card or changed a field says nothing about whether the
-client heard from anybody.
+client heard from anybody; and a robot's letter says nothing about whether anybody works.
 """
 
 from __future__ import annotations
@@ -26,15 +26,19 @@ SAID = ("joined", "noted", "sent_again")
 def show(conn: Connection, clock: Clock, lead_id: str, kind: str, actor: str, way: str = OUT, **facts: Any) -> None:
     """One touch of a lead. `way` is out (from us) or in (from the client); facts may hold `channel`, `ms` (how long it
     lasted), `answered` (of a call), `text`."""
+    note(conn, clock, "lead", lead_id, kind, actor, touch(kind, way, **facts))
+
+
+def touch(kind: str, way: str = OUT, **facts: Any) -> dict[str, Any]:
+    """The facts of such a line, for whoever writes lines in batches. Raises `NotPossible` for what is no touch."""
     if kind not in KINDS or way not in (OUT, IN):
         raise NotPossible("no_evidence", f"“{kind} {way}” is no touch: {', '.join(KINDS)}, out or in")
-    told = {"way": way, **facts}
-    note(conn, clock, "lead", lead_id, kind, actor, told)
+    return {"way": way, **facts}
 
 
 def is_work(line: Any) -> bool:
     """Whether this journal line shows that one of us dealt with the client."""
-    if line.what not in KINDS:
+    if line.what not in KINDS or str(line.actor).startswith("robot:"):
         return False
     return line.facts.get("way", OUT) == OUT or (line.what in (CALL, MEETING) and bool(line.facts.get("answered")))
 

@@ -6,7 +6,7 @@ that write one file starve each other; on PostgreSQL they share a database. No t
 the hub reads the inbox as a log, in order of `seq`, and may read it again.
 """
 
-from hub.model.access import member, setting
+from hub.model.access import member, reach, setting
 from hub.model.base import hub, inbox
 from hub.model.connection import connection
 from hub.model.funnel import conversion, deal, direction, lead, rotation, rule, stage
@@ -51,6 +51,6 @@ __all__ = [
     "contact_edit", "contact_point", "conversion", "deadline", "deadline_rule", "deal", "direction", "event",
     "event_work", "follower", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "letter", "lineup", "link",
     "look_again", "match_key", "member", "merge_log", "not_same", "poll_cursor", "pool", "presence", "profile",
-    "provision_run", "pull_state", "question", "review", "robot", "robot_run", "rotation", "rule", "rule_set",
-    "seat", "setting", "shared_key", "signal", "stage", "sync_write", "task", "term", "thread", "trace",
+    "provision_run", "pull_state", "question", "reach", "review", "robot", "robot_run", "rotation", "rule",
+    "rule_set", "seat", "setting", "shared_key", "signal", "stage", "sync_write", "task", "term", "thread", "trace",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ connection = Table(
     "connection",
     hub,
     key(),
-    text("kind"),  # source | crm
+    text("kind"),  # source | crm | carrier
     text("connector"),
     text("name"),
     text("token", unique=True),  # the unguessable part of /in/<token> and of hook addresses
@@ -25,6 +25,6 @@ connection = Table(
     text("fingerprint"),
     number("generation", 1),
     at("created_at", nullable=False),
-    CheckConstraint("kind IN ('source','crm')", name="kind"),
+    CheckConstraint("kind IN ('source','crm','carrier')", name="kind"),
     CheckConstraint("state IN ('active','paused','off')", name="state"),
 )

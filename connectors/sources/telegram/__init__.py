@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.contract import Draft, Evidence, Polled, Raw, Reply, Setting, Source
-from connectors.errors import Pause, Unverified
+from connectors.contract import Draft, Evidence, Letter, Polled, Raw, Reply, Setting, Source
+from connectors.errors import Unverified
 from connectors.reading import as_json, require, same
-from connectors.sources.telegram.api import BASE, Bot, as_raw, sent
+from connectors.sources.telegram import letters
+from connectors.sources.telegram.api import BASE, Bot, as_raw, named, sent
 from connectors.sources.telegram.updates import ASKED, read
 
 BATCH, LONGEST_POLL = 100, 50.0  # https://core.telegram.org/bots/api#getupdates
@@ -27,6 +28,7 @@ class Telegram(Source):
     evidence = Evidence.RECORDED
     source = "https://core.telegram.org/bots/api#getting-updates"
     pull = True
+    carries = "messenger"
     form = (
         Setting("token", "Bot token", secret=True, required=True, help="From @BotFather, like 123456:ABC-DEF"),
         Setting("receive", "Receive by", default="poll", help="poll (needs no public address) or webhook"),
@@ -73,12 +75,13 @@ class Telegram(Source):
         return True
 
     def check(self) -> str:
-        me = self._bot.call("getMe").json()["result"]
-        hook = self._bot.call("getWebhookInfo").json()["result"]
-        if bool(hook.get("url")) != self._by_webhook:
-            state = "has a webhook" if hook.get("url") else "has no webhook"
-            raise Pause(f"Telegram: @{me.get('username')} {state}, but this connection receives by the other way")
-        return f"@{me.get('username')} ({me.get('first_name')}), {hook.get('pending_update_count', 0)} updates waiting"
+        return named(self._bot, self._by_webhook)
+
+    def send(self, letter: Letter) -> str:
+        return letters.send(self._bot, letter)
+
+    def find(self, letter: Letter) -> str | None:
+        return letters.find(letter)
 
     @property
     def _by_webhook(self) -> bool:

@@ -11,10 +11,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connectors.contract import Answer, Http, Raw
-from connectors.errors import Pause, Retry
+from connectors.errors import Pause, Refuse, Retry
 from connectors.sources.telegram.updates import moment
 
 BASE = "https://api.telegram.org"
+SPEAKING = ("sendMessage", "editMessageText", "answerCallbackQuery")
+"""Methods whose 400 and 403 are about the person: who blocked the bot, never wrote to it, or is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,13 @@ class Bot:
 
 
 def _successful(answer: Answer, method: str) -> Answer:
-    if answer.status in (401, 403, 404):
+    speaks = method in SPEAKING
+    if answer.status in (401, 404) or (answer.status == 403 and not speaks):
         raise Pause("Telegram refuses the bot token: copy it from @BotFather again")
     said = answer.json()
     said = said if isinstance(said, dict) else {}
+    if speaks and answer.status in (400, 403):
+        raise Refuse(f"Telegram does not deliver it: {said.get('description', answer.status)}")
     if answer.status == 200 and said.get("ok"):
         return answer
     text = str(said.get("description", ""))
@@ -49,7 +54,20 @@ def _successful(answer: Answer, method: str) -> Answer:
     if answer.status == 409:
         raise Retry("Telegram: another program polls with this bot's token; stop it or use a bot of its own", after=5.0)
     wait = (said.get("parameters") or {}).get("retry_after")
-    raise Retry(f"Telegram answered {answer.status} to {method}: {text}", after=float(wait) if wait else None)
+    effect = speaks and answer.status != 429
+    raise Retry(
+        f"Telegram answered {answer.status} to {method}: {text}", after=float(wait) if wait else None, effect=effect
+    )
+
+
+def named(bot: Bot, by_webhook: bool) -> str:
+    """A sentence that names the bot; `Pause` when it receives by the other way than the connection says."""
+    me = bot.call("getMe").json()["result"]
+    hook = bot.call("getWebhookInfo").json()["result"]
+    if bool(hook.get("url")) != by_webhook:
+        state = "has a webhook" if hook.get("url") else "has no webhook"
+        raise Pause(f"Telegram: @{me.get('username')} {state}, but this connection receives by the other way")
+    return f"@{me.get('username')} ({me.get('first_name')}), {hook.get('pending_update_count', 0)} updates waiting"
 
 
 def as_raw(update: Mapping[str, Any], answer: Answer) -> Raw:

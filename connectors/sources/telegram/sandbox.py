@@ -38,6 +38,10 @@ class Bot:
     pollers: int = 0
     rival: bool = False  # another program polls with this token all the time
     limited: int = 0  # answer the next call with 429 and this retry_after
+    chats: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # what the bot wrote, by person
+    queries: int = 0
+    told: list[str] = field(default_factory=list)  # what pressing a button answered
+    blocked_by: set[int] = field(default_factory=set)
     news: Condition = field(default_factory=Condition)
 
 
@@ -89,7 +93,17 @@ def send(app: Flask, text: str = "", *, who: int = 5001, name: str = "Anna", at:
         **({"text": text} if text else {}),
         **content,
     }
+    bot.chats.setdefault(who, [])
     return push(app, {"message": message})
+
+
+def press(app: Flask, data: str, message: Mapping[str, Any], *, who: int = 5001, name: str = "Anna") -> int:
+    """A person presses a button under a message of the bot. Returns the update's id."""
+    bot = bot_of(app)
+    bot.queries += 1
+    person = {"id": who, "is_bot": False, "first_name": name}
+    query = {"id": f"q{bot.queries}", "from": person, "message": dict(message), "chat_instance": "1", "data": data}
+    return push(app, {"callback_query": query})
 
 
 def push(app: Flask, update: Mapping[str, Any]) -> int:
@@ -193,10 +207,62 @@ def _get_webhook_info(bot: Bot, _: Mapping[str, Any]) -> dict[str, Any]:
     return {**info, **({"last_error_message": bot.last_error} if bot.last_error else {})}
 
 
+def _send_message(bot: Bot, body: Mapping[str, Any]) -> dict[str, Any]:
+    who = _partner(bot, body)
+    _check_buttons(body)
+    bot.messages += 1
+    me = {"id": int(bot.token.partition(":")[0]), "is_bot": True, "first_name": "Sandbox"}
+    chat = {"id": who, "type": "private"}
+    made = {"message_id": bot.messages, "from": me, "chat": chat, "date": 1760000000 + 60 * bot.messages,
+            "text": str(body["text"]), "reply_markup": body.get("reply_markup")}  # fmt: skip
+    bot.chats[who].append(made)
+    return made
+
+
+def _edit_message_text(bot: Bot, body: Mapping[str, Any]) -> dict[str, Any]:
+    held = next((one for one in bot.chats[_partner(bot, body)] if one["message_id"] == body.get("message_id")), None)
+    if held is None:
+        raise Refusal(400, "Bad Request: message to edit not found")
+    _check_buttons(body)
+    news = {"text": str(body["text"]), "reply_markup": body.get("reply_markup")}
+    if all(held[name] == value for name, value in news.items()):
+        raise Refusal(400, "Bad Request: message is not modified: specified new message content is the same")
+    held.update(news)
+    return held
+
+
+def _partner(bot: Bot, body: Mapping[str, Any]) -> int:
+    """Nobody is written to who did not write first."""
+    who = int(body.get("chat_id", 0))
+    if who in bot.blocked_by:
+        raise Refusal(403, "Forbidden: bot was blocked by the user")
+    if who not in bot.chats:
+        raise Refusal(400, "Bad Request: chat not found")
+    if not 1 <= len(str(body.get("text", ""))) <= 4096:
+        raise Refusal(400, "Bad Request: message text is empty or too long")
+    return who
+
+
+def _check_buttons(body: Mapping[str, Any]) -> None:
+    rows = (body.get("reply_markup") or {}).get("inline_keyboard", [])
+    if not all(1 <= len(one["callback_data"].encode()) <= 64 and one["text"] for row in rows for one in row):
+        raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
+
+
+def _answer_callback_query(bot: Bot, body: Mapping[str, Any]) -> bool:
+    if str(body.get("callback_query_id", "")) not in {f"q{n + 1}" for n in range(bot.queries)}:
+        raise Refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+    bot.told.append(str(body.get("text", "")))
+    return True
+
+
 METHODS: Mapping[str, Callable[[Bot, Mapping[str, Any]], Any]] = {
     "getMe": _get_me,
     "getUpdates": _get_updates,
     "setWebhook": _set_webhook,
     "deleteWebhook": _delete_webhook,
     "getWebhookInfo": _get_webhook_info,
+    "sendMessage": _send_message,
+    "editMessageText": _edit_message_text,
+    "answerCallbackQuery": _answer_callback_query,
 }

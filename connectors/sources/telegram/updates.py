@@ -7,6 +7,7 @@ becomes an inquiry; edits and blocked bots are notes; groups, channels and other
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +43,7 @@ def _written(message: Message) -> tuple[Draft, ...]:
     if not _private(message):
         return ()
     if not _by_partner(message):
-        return (_note(message, "answer", _text(message)),)
+        return (replace(_note(message, "answer", _text(message)), ours="message"),)
     known = any(name in message for name in ("text", "caption", *CONTENT))
     return (_inquiry(message) if known else _note(message, "event", ""),)
 
@@ -67,7 +68,9 @@ def _pressed(query: Message) -> tuple[Draft, ...]:
     message = {**_dict(query, "message"), "from": _dict(query, "from")}
     if not _private(message):
         return ()
-    return (_note(message, f"button:{query.get('id', '')}", str(query.get("data", ""))),)
+    pressed, number = str(query.get("id", "")), f"{_chat(message)}:{message.get('message_id')}"
+    found = _note(message, f"button:{pressed}", str(query.get("data", "")))
+    return (replace(found, fields={"button": found.text, "query": pressed, "under": number}),)
 
 
 def _nothing(_: Message) -> tuple[Draft, ...]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 from werkzeug.wrappers import Response
 
 from connectors import registry
-from connectors.contract import CRM, Source
+from connectors.registry import Connector
 from hub import setup
 from hub.clock import DAY
 from hub.intake import quarantine
@@ -53,7 +53,7 @@ def everything() -> str:
         for cause in quarantine.causes(conn):
             waiting[cause.connection_id] += cause.count
     last, today = recent_figures(store, hub().clock.now())
-    titles = {(kind, row["name"]): row["title"] for kind in ("source", "crm") for row in registry.listing()
+    titles = {(kind, row["name"]): row["title"] for kind in registry.KINDS for row in registry.listing()
               if row["kind"] == kind}  # fmt: skip
     return render_template(
         "admin/connections.html", rows=rows, waiting=waiting, last=last, today=today, titles=titles, recent=RECENT
@@ -99,7 +99,7 @@ def new(kind: str, name: str) -> str | tuple[str, int] | Response:
 
 
 def _judged(
-    kind: str, connector: type[Source] | type[CRM], filled: wired.Filled
+    kind: str, connector: type[Connector], filled: wired.Filled
 ) -> tuple[tuple[bool, str] | None, dict[str, str]]:
     """(outcome of the try, complaints by field). A failed try asks once more before it saves."""
     wrong = wired.complaints(hub(), connector.form, filled) | _common_complaints()
@@ -111,7 +111,7 @@ def _judged(
     return told, {}
 
 
-def _insert(connector: type[Source] | type[CRM], filled: wired.Filled) -> str:
+def _insert(connector: type[Connector], filled: wired.Filled) -> str:
     typed, common = request.form, _common()
     with hub().store.write() as conn:
         connection_id = setup.add_connection(
@@ -141,7 +141,7 @@ def _common_complaints() -> dict[str, str]:
 
 
 def _form_page(
-    connector: type[Source] | type[CRM],
+    connector: type[Connector],
     kind: str,
     filled: wired.Filled,
     wrong: Mapping[str, str],
@@ -172,7 +172,7 @@ def countries() -> list[tuple[str, str]]:
     return [("", _("— none: numbers need their country code")), *known]
 
 
-def _connector(kind: str, name: str) -> type[Source] | type[CRM]:
+def _connector(kind: str, name: str) -> type[Connector]:
     found = wired.connector_of(kind, name)
     if found is None:
         abort(404)
@@ -211,7 +211,7 @@ def _meanwhile() -> str:
     return str(_("Somebody else saved this connection meanwhile. Compare with what is stored now, then save."))
 
 
-def _save(row: Any, connector: type[Source] | type[CRM], filled: wired.Filled) -> bool:
+def _save(row: Any, connector: type[Connector], filled: wired.Filled) -> bool:
     """Write the form; False when somebody else did while the settings were tried."""
     common = _common()
     kept = {key: value for key, value in row.config.items() if key != "per_minute"}

@@ -17,9 +17,10 @@ from cryptography.exceptions import InvalidTag
 from flask_babel import gettext as _
 
 from connectors import registry
-from connectors.contract import CRM, Setting, Source
+from connectors.contract import Setting
 from connectors.errors import ConnectorError
 from connectors.oauth import Granting
+from connectors.registry import Connector
 from hub.intake.connections import place_of_secrets
 from hub.setup import Unusable, split_form
 from hub.store.secrets import KeyUnfit
@@ -43,11 +44,11 @@ class Filled:
         return bool(self.secrets.get(name) or self.known.get(name))
 
 
-def connector_of(kind: str, name: str) -> type[Source] | type[CRM] | None:
+def connector_of(kind: str, name: str) -> type[Connector] | None:
     """The connector's class, None where there is none of this name."""
-    if kind not in ("source", "crm") or name not in registry.names(f"{kind}s"):
+    if kind not in registry.KINDS or name not in registry.names(f"{kind}s"):
         return None
-    return registry.crm(name) if kind == "crm" else registry.source(name)
+    return registry.of_kind(kind, name)
 
 
 def stored_secrets(hub: Any, row: Any) -> dict[str, str]:
@@ -96,7 +97,7 @@ def complaints(hub: Any, form: Sequence[Setting], filled: Filled) -> dict[str, s
     return wrong
 
 
-def attempt(hub: Any, kind: str, connector: type[Source] | type[CRM], filled: Filled) -> tuple[bool, str]:
+def attempt(hub: Any, kind: str, connector: type[Connector], filled: Filled) -> tuple[bool, str]:
     """Try the settings on the real system: whether it answered as hoped, and a sentence for the admin."""
     settings, secrets = split_form(connector.form, filled.all, filled.known)
     try:

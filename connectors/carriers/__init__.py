@@ -1,0 +1,1 @@
+"""Ways out for letters, one folder each; `connectors.registry` finds them by name."""
