@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hub.identity.facts import Facts
 from hub.identity.judge import Candidate, Verdict
@@ -15,6 +16,9 @@ from hub.identity.ledger import Ledger
 from hub.identity.names import Name
 from hub.identity.normalize import Known
 from hub.identity.sentences import NEW, THREAD, guard_fact, piece_fact, score_fact
+
+if TYPE_CHECKING:
+    from hub.identity.mirror import Card
 
 Place = tuple[str, str]
 """Kind and value of a key: one row of match_key."""
@@ -36,7 +40,8 @@ class Other:
 class Match:
     """The contact found, or "" for a new person, the keys that the contact shall own from now on, and why.
 
-    `why` are facts with a sentence in English and Russian; identifiers in them are masked.
+    `why` are facts with a sentence in English and Russian; identifiers in them are masked. `cards` are records that
+    only CRMs have so far and that are this new person.
     """
 
     contact_id: str
@@ -44,6 +49,7 @@ class Match:
     why: Why
     merges: tuple[Other, ...] = ()
     asks: tuple[Other, ...] = ()
+    cards: tuple[Card, ...] = ()
 
 
 def lookups(known: Known) -> tuple[Place, ...]:
@@ -78,7 +84,7 @@ def recognise(ledger: Ledger, known: Known, facts: Facts, owners: Mapping[Place,
 def _why(ledger: Ledger, verdict: Verdict) -> Why:
     facts: list[Mapping[str, str]] = []
     if verdict.found:
-        facts += _for(verdict.candidates[0])
+        facts += evidence(verdict.candidates[0])
     else:
         facts.append(NEW)
     merged = {verdict.found, *verdict.merges}
@@ -90,14 +96,15 @@ def _worth_telling(one: Candidate) -> bool:
     return bool(one.weighed.personal or one.weighed.desk or one.weighed.near or one.weighed.score > 0)
 
 
-def _for(one: Candidate) -> Sequence[Mapping[str, str]]:
+def evidence(one: Candidate) -> Sequence[Mapping[str, str]]:
+    """What spoke for a candidate, the heaviest first, and the sum."""
     pieces = sorted(one.weighed.pieces, key=lambda piece: -abs(piece.bits))
     return [*(piece_fact(piece) for piece in pieces), score_fact(one.weighed.score)]
 
 
 def _other(ledger: Ledger, verdict: Verdict, number: int) -> Other:
     one = next(each for each in verdict.candidates if each.number == number)
-    return Other(ledger.ids[number], round(one.weighed.score, 1), tuple(_for(one)))
+    return Other(ledger.ids[number], round(one.weighed.score, 1), tuple(evidence(one)))
 
 
 def _named(key: Key, name: Name) -> Place:

@@ -125,6 +125,12 @@ NEW = {
     "ru": "Этих контактов здесь ни у кого не было: новый человек",
     "rules": str(VERSION),
 }
+IN_CRM = {"result": "known_in_crm", "en": "A contact that the CRM has already", "ru": "Такой контакт уже есть в CRM"}
+IN_CRM_TOO = {
+    "result": "known_in_crm",
+    "en": "One contact of the CRM has the contact data of both",
+    "ru": "В CRM у одного контакта данные обоих",
+}
 THREAD = {"by": "thread", "en": "It continues the same conversation", "ru": "Продолжает тот же разговор"}
 
 

@@ -53,6 +53,7 @@ pull_state = Table(
     ref("connection_id", nullable=False),
     text("kind"),
     text("cursor"),
+    at("whole_at"),  # when a scan from the beginning first came to its end
     at("due_at", nullable=False),
     text("lease"),
     at("lease_until"),

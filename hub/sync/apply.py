@@ -38,7 +38,8 @@ LISTS = {"phones": "phone", "emails": "email"}
 class Sighting:
     """A link after the CRM's record was looked at. `push` are hub values the CRM still has to be told.
 
-    `remote_id` is the record it stands for from now on, None when that stays; `again` asks for one more look.
+    `remote_id` is the record it stands for from now on, None when that stays, "" for none; `again` asks for one more
+    look.
     """
 
     state: str

@@ -17,6 +17,7 @@ from hub.store.engine import Store, add_unless_there
 from hub.store.notes import PERSON, REST
 from hub.sync import records
 from hub.sync.account import Account
+from hub.sync.known import bound
 from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
 
@@ -80,7 +81,7 @@ class Ledger:
             return []
         with self._store.write() as conn:
             most = {"b_size": self._portion(first.lane, size), "b_lane": PERSON if first.lane < REST else REST}
-            rows = list(conn.execute(NEXT_DUE, {**which, **most}))
+            rows = bound(conn, self._account, list(conn.execute(NEXT_DUE, {**which, **most})), now)
             self.looked_at, self.until = len(rows), now + self._length
             parcels = self._parcels(conn, rows)
             prepare(self._account, parcels, now)
@@ -168,6 +169,7 @@ class Ledger:
         ids = [p.row.id for p in asleep]
         mine = select(link).where(link.c.id.in_(ids), link.c.state == "new", free)
         rows = list(conn.execute(mine.with_for_update(skip_locked=True))) if ids else []
+        rows = bound(conn, self._account, rows, self._clock.now())
         flats = records.load(conn, "contact", [row.record_id for row in rows])
         parcels.update(
             {("contact", row.record_id): Parcel(row, flats[row.record_id]) for row in rows if row.record_id in flats}
@@ -269,7 +271,7 @@ class Ledger:
         same = (p.state, p.code) == (p.row.state, p.row.code)
         return {
             "b_id": p.row.id, "state": p.state, "code": p.code, "why": p.why, "base": p.base, "raw": p.raw,
-            "sent": p.sent, "remote_id": p.remote_id, "b_done": min(p.dirty, 0),
+            "sent": p.sent, "remote_id": p.remote_id or None, "b_done": min(p.dirty, 0),
             "attempts": p.attempts, "lookups": p.lookups,
             "lease": self.lease if stays else "", "lease_until": self.until if stays else None,
             "due_at": p.due_at if p.due_at is not None else p.row.due_at,

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, update
 from connectors.contract import Record
 from connectors.errors import Unreadable
 from hub.clock import HOUR, SECOND, Clock, millis
+from hub.identity.mirror import forget
 from hub.model import deal, link, sync_write
 from hub.store.notes import note
 from hub.sync import records
@@ -115,6 +116,9 @@ class Observer:
 
     # ── records that are not there any more ──────────────────────────────────────────────────────
 
+        if row.seen_at is None and not row.raw:  # the mirror knew it, and it was gone before anybody read it
+            forget(conn, [(account.id, row.remote_id)])
+            return Sighting("new", flat, {}, {}, remote_id="", again=True)
     def _gone(self, conn: Connection, account: Account, row: Any, flat: records.Flat) -> Sighting:
         note(conn, self._clock, row.role, row.record_id, "deleted_in_crm", f"crm:{account.id}", {"ref": row.remote_id})
         why = "The record was deleted in the CRM; it stays here and is not made again"

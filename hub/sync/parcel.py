@@ -105,6 +105,9 @@ def _prepare_new(account: Account, parcel: Parcel, carried: set[int], now: int) 
     for kind, other in ((account.crm.contact_kind, parcel.contact), (account.kind("lead"), parcel.lead)):
         if other is None or not kind:
             continue
+        if other.remote_id and (other.row.seen_at is None and not other.row.raw):
+            parcel.due_at = now if other.flat else now + SECOND  # nobody has read it yet: it may be gone
+            return
         if other.remote_id:
             links[kind] = (other.remote_id,)
         elif other is parcel.contact and _can_travel_along(account, other, carried):

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from connectors.contract import Record
 from connectors.errors import ConnectorError, Pause, Retry
@@ -21,6 +21,7 @@ from hub.store.engine import Store, add_unless_there
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Sighting
 from hub.sync.foreign import guarded
+from hub.sync.known import remember
 from hub.sync.observe import OLDER, Observer, is_gone
 from hub.sync.reading import absence_in_doubt, read_each
 from hub.sync.strangers import Strangers
@@ -56,7 +57,8 @@ TAKEN = (
 )
 _MINE = update(pull_state).where(_SCAN, pull_state.c.lease == bindparam("b_lease")).values(cursor=bindparam("cursor"))
 PAGE_DONE = _MINE.values(lease_until=bindparam("lease_until"))
-SCAN_DONE = _MINE.values(lease="", lease_until=None, due_at=bindparam("due_at"), code="", why="")
+_WHOLE = func.coalesce(pull_state.c.whole_at, bindparam("b_now"))
+SCAN_DONE = _MINE.values(lease="", lease_until=None, due_at=bindparam("due_at"), whole_at=_WHOLE, code="", why="")
 GIVEN = (
     select(look_again)
     .where(look_again.c.connection_id == bindparam("b_connection"))
@@ -220,7 +222,7 @@ class Puller:
         mine = {"b_connection": account.id, "b_kind": kind, "b_lease": lease, "cursor": cursor}
         if more:
             return bool(conn.execute(PAGE_DONE, {**mine, "lease_until": now + LEASE}).rowcount)
-        return bool(conn.execute(SCAN_DONE, {**mine, "due_at": now + every}).rowcount)
+        return bool(conn.execute(SCAN_DONE, {**mine, "due_at": now + every, "b_now": now}).rowcount)
 
     def compare(
         self, account: Account, kind: str, found: Mapping[str, Record | None], asked_at: int, doubt: str = ""
@@ -247,7 +249,8 @@ class Puller:
         thorough: bool = False,
     ) -> int:
         """Records by their id, asked for at `asked_at`; those without a link here are none of ours yet. Answers how
-        many were news. `thorough` looks at the hub's side too where theirs is as it was."""
+        many were news. `thorough` looks at the hub's side too where theirs is as it was. Contacts that only the CRM
+        has are kept in the mirror."""
         refs, news = list(found), 0
         for start in range(0, len(refs), 400):
             mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind) & (link.c.state == "linked")
@@ -259,6 +262,7 @@ class Puller:
             pairs = [(row, found[row.remote_id]) for row in rows]
             sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)
             news += self._save(conn, rows, sightings, asked_at)
+        remember(conn, account, kind, found, asked_at)
         return news
 
     def _not_stale(self, conn: Connection, rows: list[Any], asked_at: int) -> list[Any]:
@@ -319,6 +323,7 @@ def _row(row: Any, seen: Sighting, now: int) -> dict[str, Any]:
     return {
         "b_id": row.id, "state": seen.state, "base": seen.base, "raw": seen.raw, "code": seen.code, "why": seen.why,
         "sent": {**{k: v for k, v in row.sent.items() if k != OLDER}, **unconfirmed},
-        "remote_id": seen.remote_id or row.remote_id, "b_more": more, "due_at": now if more else row.due_at,
+        "remote_id": (row.remote_id if seen.remote_id is None else seen.remote_id) or None,
+        "b_more": more, "due_at": now if more else row.due_at,
         "since": row.since if (seen.state, seen.code) == (row.state, row.code) else now,
     }  # fmt: skip

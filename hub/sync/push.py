@@ -21,6 +21,7 @@ from hub.store.engine import Store
 from hub.sync.account import ROLES, Account, Accounts
 from hub.sync.brake import pulled
 from hub.sync.foreign import guarded
+from hub.sync.known import ask_first
 from hub.sync.ledger import Ledger
 from hub.sync.observe import Observer
 from hub.sync.parcel import BACKOFF, Parcel, judge, looked_up, stumble
@@ -112,7 +113,7 @@ class _Carrier:
 
     def carry(self, parcels: Sequence[Parcel]) -> None:
         """Create, look up, update. Raises Pause when the account wants a person, Retry when it wants time."""
-        self._send([p for p in parcels if p.row.state == "new"])
+        self._send(self._unknown([p for p in parcels if p.row.state == "new"]))
         self._look_up([p for p in parcels if p.row.state == "uncertain"])
         for role in ROLES:
             self._update([p for p in parcels if p.row.state == "linked" and p.row.role == role], role)
@@ -132,6 +133,12 @@ class _Carrier:
             paused = next((one.pause for one in done if one.pause), paused)
         if paused is not None:
             raise paused
+
+    def _unknown(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Those that have to be made: while the mirror of the CRM's contacts is not whole, the CRM is asked first."""
+        settled = ask_first(self.store, self.account, parcels, self.clock.now())
+        self.ledger.settle(settled)
+        return [p for p in parcels if not any(p is one for one in settled)]
 
     def _look_up(self, parcels: Sequence[Parcel]) -> None:
         """By marker, one by one; one that cannot be looked for is asked for again later."""

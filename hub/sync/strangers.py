@@ -77,7 +77,7 @@ class Strangers:
         if not there:
             return Unknown()
         with self._store.read() as conn:
-            known = _linked(conn, account, kind, [one.ref for one in there])
+            known = linked_refs(conn, account, kind, [one.ref for one in there])
         strange = [one for one in there if one.ref not in known]
         if not everybody and account.live.row.config.get("strangers") != WELCOME:
             strange = [one for one in strange if _marker(account, one)]
@@ -173,7 +173,7 @@ class Strangers:
         strangers, only our own creates are taken in."""
         if not unknown.records:
             return 0
-        known = _linked(conn, account, unknown.kind, [one.ref for one in unknown.records])
+        known = linked_refs(conn, account, unknown.kind, [one.ref for one in unknown.records])
         return sum(
             self._welcome(conn, account, unknown, record, run) for record in unknown.records if record.ref not in known
         )
@@ -212,9 +212,8 @@ class Strangers:
         now, made = self._clock.now(), not contact_id
         if made:
             contact_id = self._clock.new_id()
-            name = (
-                _read(account, person, "contact").get("name") if person else _read(account, record, "lead").get("title")
-            )
+            told = values_of(account, person or record, "contact" if person else "lead")
+            name = told.get("name" if person else "title")
             conn.execute(
                 contact.insert().values(id=contact_id, name=str(name or ""), version=1, created_at=now, updated_at=now)
             )
@@ -231,7 +230,7 @@ class Strangers:
         final = _final(conn, verdict.spot)
         values = {
             "id": card_id, "contact_id": contact_id, "direction_id": direction_id, "stage": key,
-            "owner_id": _owner(conn, _read(account, record, block).get("owner")), "title": "", "version": 1,
+            "owner_id": _owner(conn, values_of(account, record, block).get("owner")), "title": "", "version": 1,
             "opened_at": now, "active_at": now, "closed_at": now if final else None, "state": final or "open",
         }  # fmt: skip
         if block == "lead":
@@ -274,7 +273,7 @@ class Strangers:
 # ── small questions ──────────────────────────────────────────────────────────────────────────────
 
 
-def _linked(conn: Connection, account: Account, kind: str, refs: Sequence[str]) -> set[str]:
+def linked_refs(conn: Connection, account: Account, kind: str, refs: Sequence[str]) -> set[str]:
     """Which of these are known, alive or not."""
     mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind)
     found: set[str] = set()
@@ -299,7 +298,7 @@ def _spot(account: Account, kind: str, record: Record) -> Spot | None:
     return None
 
 
-def _read(account: Account, record: Record | None, role: str) -> dict[str, Any]:
+def values_of(account: Account, record: Record | None, role: str) -> dict[str, Any]:
     """Hub values of a record; what cannot be read is left out."""
     if record is None:
         return {}
@@ -317,7 +316,7 @@ def _read(account: Account, record: Record | None, role: str) -> dict[str, Any]:
 
 def personal_keys(account: Account, person: Record) -> list[tuple[str, str]]:
     """Identifiers of a person of theirs by which the hub knows people."""
-    values = _read(account, person, "contact")
+    values = values_of(account, person, "contact")
     typed = Person(phones=tuple(values.get("phones") or ()), emails=tuple(values.get("emails") or ()))
     known = normalise(typed, account.live.row.region)
     return [(key.kind, key.value) for key in known.keys if key.strength == "personal"]
