@@ -11,7 +11,7 @@ from hub.config import load_config
 from hub.web.door import Door
 from workers.bell import Finger, ring_when_committed
 from workers.front import Application, front
-from workers.process import HEADROOM, die_with_parent
+from workers.process import HEADROOM, die_with_parent, settle_memory
 
 SWITCH_S = 0.0005
 """The thread that writes to the disk waits for its turn after each call of the database: ten times shorter turns."""
@@ -29,7 +29,9 @@ def make() -> Application:
     else:
         hub = open_hub(config)
         ring_when_committed(hub.store, Finger(config.folder))
+    pages = create_app(hub)
+    settle_memory()
     return front(
-        Door(hub).ask, create_app(hub), threads=config.threads, largest=config.file_limit + HEADROOM,
+        Door(hub).ask, pages, threads=config.threads, largest=config.file_limit + HEADROOM,
         proxies=config.proxies,
     )  # fmt: skip
