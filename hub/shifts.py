@@ -180,7 +180,7 @@ def keep_seat(conn: Connection, clock: Clock, actor: str, member_id: str, typed:
     """How a member works: `calendar_id` ("" as their pool does), `skills` with commas, and three limits ("" for the
     pool's). Raises `Unusable`."""
     wrong: dict[str, str] = {}
-    row: dict[str, Any] = {one: _limit(typed.get(one, ""), one, wrong) for one in LIMITS}
+    row: dict[str, Any] = {one: read_limit(typed.get(one, ""), one, wrong) for one in LIMITS}
     row["skills"] = _skills(typed.get("skills", ""), wrong)
     row["calendar_id"] = typed.get("calendar_id", "") or None
     known = select(calendar.c.id).where(calendar.c.id == row["calendar_id"])
@@ -193,7 +193,8 @@ def keep_seat(conn: Connection, clock: Clock, actor: str, member_id: str, typed:
     note(conn, clock, "member", member_id, "seat", actor, row)
 
 
-def _limit(text: str, name: str, wrong: dict[str, str]) -> int:
+def read_limit(text: str, name: str, wrong: dict[str, str]) -> int:
+    """A number of leads as typed; what is none is noted in `wrong`."""
     text = text.strip()
     if text and not (text.isdecimal() and int(text[:9]) <= MOST_LEADS and len(text) < 9):
         wrong[name] = "must be a whole number of leads; 0 or nothing is no limit"

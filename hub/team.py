@@ -86,8 +86,9 @@ def rules(conn: Connection) -> Sequence[Any]:
 
 
 def add_rule(
-    conn: Connection, clock: Clock, actor: str, name: str, conditions: Sequence[Mapping[str, str]], direction_id: str
-) -> str:
+    conn: Connection, clock: Clock, actor: str, name: str, conditions: Sequence[Mapping[str, str]], direction_id: str,
+    pool: str = POOL,
+) -> str:  # fmt: skip
     """A rule asked before those that always hold; raises `Unusable` or `UnusableRule`. Answers its id."""
     if not conditions:
         raise Unusable({"conditions": "are missing: the last rule already takes everything else"})
@@ -97,7 +98,7 @@ def add_rule(
         "id": clock.new_id(),
         "name": name.strip() or "—",
         "conditions": list(conditions),
-        "pool": POOL,
+        "pool": pool,
     }
     row |= {"direction_id": direction_id, "active": True, "position": 0}
     read_rule(row)

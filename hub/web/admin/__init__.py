@@ -21,6 +21,7 @@ from hub.web.admin import (
     hours,
     mapping,
     people,
+    pools,
     robots,
     routing,
     seats,
@@ -30,7 +31,7 @@ from hub.web.admin import (
 from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
-ROOMS = (connections, consent, mapping, crm, attention, whom, people, seats, hours, routing, watch, robots)
+ROOMS = (connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, routing, watch, robots)
 
 
 def init_app(app: Flask, owner: Any) -> None:

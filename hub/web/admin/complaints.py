@@ -22,6 +22,7 @@ FIELDS = {
     "direction": _marked("Direction"),
     "rule": _marked("Rule"),
     "member": _marked("Member"),
+    "pool": _marked("Pool"),
 }
 COMPLAINTS = (
     _marked("is missing"),
@@ -48,5 +49,13 @@ COMPLAINTS = (
     _marked("is over already: choose today or later"),
     _marked("must be somebody else who is here"),
     _marked("is no date: write 2026-12-31"),
+    _marked("“%(text)s” is no name for a pool: sixty letters and digits at most"),
+    _marked("is none of hold, duty, give"),
+    _marked("is missing: choose who is on duty off hours"),
+    _marked("is this pool itself: choose another, or none"),
+    _marked("there is no field “%(text)s”: write language, product, or field.name"),
+    _marked("must be whole minutes; 0 or nothing does not ask"),
+    _marked("is where leads go that no rule sends elsewhere, and stays"),
+    _marked("is still led to by a rule or another pool: change those first"),
 )
 """What `hub.setup`, `hub.team` and the rooms beside them complain of."""

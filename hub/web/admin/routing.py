@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from hub import team
+from hub.pools import pool_names
 from hub.routing.rules import FIELDS, OPERATIONS, UnusableRule
-from hub.setup import Unusable
+from hub.setup import POOL, Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence
 from hub.web.desk.access import language
 
@@ -35,9 +36,10 @@ def show_rules() -> str:
     """Rules in the order in which they are asked."""
     with hub().store.read() as conn:
         rows, known = team.rules(conn), {one.id: one.name for one, _stages in team.directions(conn)}
+        pools = pool_names(conn)
     return render_template(
         "admin/rules.html", rows=rows, directions=known, fields=FIELDS, operations=operation_words(),
-        field_words=field_words(), conditions=CONDITIONS,
+        field_words=field_words(), conditions=CONDITIONS, pools=pools,
     )  # fmt: skip
 
 
@@ -74,6 +76,22 @@ def _try(change: Callable[[Connection], object], message: str, where: str) -> Re
 
 def add_rule() -> Response:
     """A rule from selects: field, operation, value."""
+    name, direction, conditions = typed_rule()
+    return _try(
+        lambda conn: team.add_rule(conn, hub().clock, actor(), name, conditions, direction, _pool(conn)),
+        _("The rule counts from the next inquiry on."), "rules",
+    )  # fmt: skip
+
+
+def _pool(conn: Connection) -> str:
+    chosen = request.form.get("pool", POOL)
+    if chosen not in pool_names(conn):
+        raise Unusable({"pool": "is not here any more"})
+    return chosen
+
+
+def typed_rule() -> tuple[str, str, list[dict[str, str]]]:
+    """(name, direction, conditions) as they were typed into the form."""
     typed = request.form
     places = [(typed.get(f"field-{n}", ""), typed.get(f"op-{n}", ""), n) for n in range(CONDITIONS)]
     conditions = [
@@ -81,11 +99,7 @@ def add_rule() -> Response:
         for field, op, n in places
         if field
     ]
-    name, direction = typed.get("name", "")[:LONGEST], typed.get("direction", "")
-    return _try(
-        lambda conn: team.add_rule(conn, hub().clock, actor(), name, conditions, direction),
-        _("The rule counts from the next inquiry on."), "rules",
-    )  # fmt: skip
+    return typed.get("name", "")[:LONGEST], typed.get("direction", ""), conditions
 
 
 def change_rule(rule_id: str) -> Response:
