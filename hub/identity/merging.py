@@ -17,14 +17,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, or_, select, update
 
-from connectors.contract import Handle, Person
 from hub.clock import DAY
 from hub.identity.arrival import Setting, facts_of
 from hub.identity.facts import Facts, dumped, loaded
 from hub.identity.normalize import normalise
 from hub.identity.places import number_of, places
 from hub.identity.rules import VERSION
-from hub.identity.stored import of_contact
+from hub.identity.shown import redecide, restore, snapshot
+from hub.identity.stored import of_contact, person_of
 from hub.model import (
     contact,
     contact_point,
@@ -90,7 +90,9 @@ def merge(conn: Connection, one: Merge) -> str:
     moved["contact_point"] = _move_points(conn, one)
     moved["link"] = _rest_links(conn, one)
     moved["profile"] = [dict(r._mapping) for r in conn.execute(_profiles(one))]
+    moved["contact"] = snapshot(conn, [one.winner, one.loser])
     conn.execute(update(contact).where(contact.c.id == one.loser).values(merged_into=one.winner, updated_at=one.at))
+    redecide(conn, [one.winner], one.at)
     row = {
         "id": one.id, "at": one.at, "winner_id": one.winner, "loser_id": one.loser, "event_id": one.event_id,
         "actor": one.actor, "why": list(one.why), "rules": VERSION, "moved": moved, "undone_by": "",
@@ -213,6 +215,7 @@ def undo(conn: Connection, merge_id: str, actor: str, at: int) -> tuple[str, str
         conn.execute(update(link).where(link.c.id == kept["id"]).values(**values, dirty=link.c.dirty + 1, due_at=at))
     _later(conn, row, one)
     _open_leads(conn, row.moved["lead"], one)
+    restore(conn, row.moved.get("contact", ()), at)
     told = {"undone_at": at, "undone_by": actor}
     conn.execute(update(merge_log).where(merge_log.c.id == merge_id).values(told))
     first, second = pair_of(one.winner, one.loser)
@@ -278,9 +281,7 @@ def _later(conn: Connection, row: Any, one: Merge) -> None:
 
 def _facts(row: Any) -> Facts:
     """What an inquiry said of its person; the stored draft is enough."""
-    kept: Row = {name: tuple(value) if isinstance(value, list) else value for name, value in row.person.items()}
-    person = Person(**{**kept, "handles": tuple(Handle(**one) for one in kept.get("handles", ()))})
-    return facts_of(normalise(person), Setting(row.received_at // 1000, text=row.text))
+    return facts_of(normalise(person_of(row.person)), Setting(row.received_at // 1000, text=row.text))
 
 
 def _hand_over(conn: Connection, later: Any, one: Merge) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from connectors.contract import Handle, Person
 from hub.identity.companies import company_key
 from hub.identity.emails import emails
 from hub.identity.facts import PERSONAL, SHARED, Facts, Tie
@@ -26,6 +27,12 @@ def read_rules_of_identity(conn: Connection) -> Rules:
     """The rules of this installation: the defaults, and what the setting `identity` replaces."""
     value = conn.execute(select(setting.c.value).where(setting.c.name == SETTING)).scalar()
     return configured(value) if value else Rules()
+
+
+def person_of(stored: Row) -> Person:
+    """A person as they wrote themselves, from the column `person` of their inquiry."""
+    kept: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    return Person(**{**kept, "handles": tuple(Handle(**one) for one in kept.get("handles", ()))})
 
 
 def of_contact(row: Row, points: Sequence[Row], keys: Sequence[tuple[str, str]] = ()) -> Facts:

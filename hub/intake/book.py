@@ -20,7 +20,9 @@ from hub.funnel.policy import Decision
 from hub.identity.ledger import Ledger
 from hub.identity.merging import Merge, ask, merge
 from hub.identity.resolve import Place, lookups
+from hub.identity.shown import read_policy, redecide
 from hub.identity.stored import of_contact, read_rules_of_identity
+from hub.identity.survivorship import BadPolicy, policy_of
 from hub.intake.drafts import Understood
 from hub.intake.overthere import Overthere
 from hub.model import (
@@ -52,7 +54,7 @@ class Book:
     """One batch's view of the hub."""
 
     def __init__(self, conn: Connection, batch: Sequence[Understood], now: int) -> None:
-        self._conn = conn
+        self._conn, self._now = conn, now
         self._new: dict[str, list[Row]] = defaultdict(list)
         self._new_ids: set[str] = set()
         self._changed: dict[str, dict[str, Row]] = defaultdict(dict)
@@ -61,6 +63,8 @@ class Book:
         self._merges: list[Merge] = []
         self._asked: list[Row] = []
         self.touched_contacts: set[str] = set()
+        self.decided_anew: set[str] = set()
+        self.policy = self._policy()
         self._read_setup()
         self._read_said(batch)
         self._read_people(batch)
@@ -80,6 +84,14 @@ class Book:
             for row in conn.execute(select(stage).where(stage.c.block == "lead").order_by(stage.c.position.desc()))
         }
         self.crms = [row.id for row in conn.execute(select(connection.c.id).where(connection.c.kind == "crm"))]
+
+    def _policy(self) -> Mapping[str, str]:
+        """How shown values are chosen; a setting that cannot be read holds no lead up."""
+        try:
+            return read_policy(self._conn)
+        except BadPolicy as error:
+            log.error("%s", error)
+            return policy_of(None)
 
     def _read_said(self, batch: Sequence[Understood]) -> None:
         self.threads: dict[str, Row] = {
@@ -221,6 +233,7 @@ class Book:
     def _write_people(self) -> None:
         for one in self._merges:
             merge(self._conn, one)
+        redecide(self._conn, sorted(self.decided_anew), self._now, self.policy)
         self.ledger.write()
         ask(self._conn, self._asked)
 

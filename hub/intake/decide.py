@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from hub.clock import MINUTE, Clock
+from hub.funnel.evidence import touch
 from hub.funnel.policy import Decision, Ruling, Standing, rule_on
+from hub.identity import survivorship
 from hub.identity.junk import is_junk
 from hub.identity.merging import Merge, pair_of
 from hub.identity.mirror import Card
@@ -21,6 +23,10 @@ from hub.routing.rules import Route
 FIRST_TOUCH = 15 * MINUTE
 TITLE = 80
 LANE_FRESH = 0
+
+
+TAKEN = (Decision.NEW_LEAD, Decision.JOINED, Decision.JOINED_DEAL, Decision.NOTE)
+"""Decisions about somebody we know or get to know by them. What one of us wrote makes no contact."""
 
 
 def decide(book: Book, one: Understood, clock: Clock) -> Decision:
@@ -38,7 +44,7 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     route = book.giving.route(routing_facts(one), next(iter(book.directions), ""))
     ruling = _ruling(book, one, match, route, running)
     contact_id, lead_id = "", ""
-    if ruling.decision in (Decision.NEW_LEAD, Decision.JOINED, Decision.JOINED_DEAL, Decision.NOTE):
+    if ruling.decision in TAKEN and (ruling.target or not one.draft.ours):
         contact_id = _contact(book, one, match, ruling, clock)
         lead_id = _lead(book, one, contact_id, route, match, ruling, clock)
         _keep_conversation(book, one, contact_id, lead_id)
@@ -50,9 +56,12 @@ def _ruling(book: Book, one: Understood, match: Match, route: Route, running: Ma
     """Several signs of junk, and nobody here knows the sender: set apart, where people can look into it."""
     if not match.contact_id and not match.cards and is_junk(one.junk):
         return Ruling(Decision.QUARANTINED, why=f"looks like junk: {', '.join(sorted(one.junk))}")
+    standing = _standing(book, match, route, running)
+    if one.draft.ours:
+        return Ruling(Decision.NOTE, standing.thread_lead or standing.open_lead, "one of us")
     return rule_on(
         one.draft.kind, one.draft.why, _reachable(one), bool(one.draft.text or one.draft.files),
-        _standing(book, match, route, running),
+        standing,
     )  # fmt: skip
 
 
@@ -123,7 +132,7 @@ def _amend(book: Book, one: Understood, known: dict[str, Any], values: dict[str,
     if not book.is_new(known["id"]):
         book.change(inquiry, known["id"], **values)
     if known["contact_id"]:
-        _fill_blanks(book, one, known["contact_id"])
+        book.decided_anew.add(known["contact_id"])  # what was said before the correction counts no more
         _add_points(book, one, known["contact_id"])
         book.ledger.learn(known["contact_id"], one.facts)
         book.touched_contacts.add(known["contact_id"])
@@ -139,7 +148,7 @@ def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: C
     if not contact_id:
         contact_id = _new_contact(book, one, match, clock)
     else:
-        _fill_blanks(book, one, contact_id)
+        _show(book, one, contact_id)
     _add_points(book, one, contact_id)
     book.ledger.learn(contact_id, one.facts)
     _ask(book, one, match, contact_id, clock)
@@ -152,19 +161,14 @@ def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: C
 
 
 def _new_contact(book: Book, one: Understood, match: Match, clock: Clock) -> str:
-    name, person = one.known.name, one.draft.person
     contact_id = clock.new_id()
+    shown = survivorship.decide(_said_by(one), book.policy)
     row: dict[str, Any] = {
         "id": contact_id,
-        "name": name.full or person.name,
-        "first_name": name.first,
-        "last_name": name.last,
-        "middle_name": name.middle,
-        "name_key": name.key,
-        "company": person.company,
+        **dict.fromkeys(survivorship.COLUMNS, ""),
+        **shown.values,
+        "basis": shown.basis,
         "company_id": None,
-        "position": person.position,
-        "language": person.language,
         "merged_into": None,
         "version": 1,
         "created_at": one.received_at,
@@ -181,22 +185,19 @@ def _new_contact(book: Book, one: Understood, match: Match, clock: Clock) -> str
     return contact_id
 
 
-def _fill_blanks(book: Book, one: Understood, contact_id: str) -> None:
-    """A later inquiry completes what we did not know; it never overwrites."""
+def _said_by(one: Understood) -> survivorship.Said:
+    return survivorship.typed(one.draft.person, one.known.name, one.received_at)
+
+
+def _show(book: Book, one: Understood, contact_id: str) -> None:
+    """A later inquiry may say more, or something newer; what people entered themselves stays."""
     held = book.contacts.get(contact_id)
     if held is None:
         return
-    name, person = one.known.name, one.draft.person
-    offered = {
-        "company": person.company,
-        "position": person.position,
-        "language": person.language,
-    }
-    if not held["first_name"] and not held["last_name"]:
-        offered.update(
-            name=name.full, first_name=name.first, last_name=name.last, middle_name=name.middle, name_key=name.key
-        )
-    news = {field: value for field, value in offered.items() if value and not held[field]}
+    said = _said_by(one)
+    if survivorship.needs_all(held) and said.pop("name", []):
+        book.decided_anew.add(contact_id)
+    news = survivorship.settle(held, said, book.policy)
     if not news:
         return
     held.update(news, version=held["version"] + 1, updated_at=one.received_at)
@@ -238,6 +239,9 @@ def _lead(
     elif ruling.decision is Decision.JOINED_DEAL:
         _note(book, "deal", ruling.target, "joined", one, {"why": ruling.why, "recognised": match.why}, clock)
         return ""
+    elif ruling.decision is Decision.NOTE and ruling.target and one.draft.ours:
+        shown = touch(one.draft.ours, channel=one.live.row.connector, text=one.draft.text)
+        _note(book, "lead", ruling.target, one.draft.ours, one, shown, clock)
     elif ruling.decision is Decision.NOTE and ruling.target:
         _note(book, "lead", ruling.target, "noted", one, {"text": one.draft.text}, clock)
     return ruling.target

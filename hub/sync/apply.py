@@ -17,6 +17,7 @@ from hub.clock import Clock
 from hub.funnel import moves
 from hub.identity.keys import Key
 from hub.identity.normalize import normalise
+from hub.identity.shown import enter
 from hub.model import contact, contact_point, deal, lead, link, match_key, member
 from hub.store.notes import REST, mark_dirty, note
 from hub.sync import records
@@ -64,7 +65,7 @@ class Applier:
         self, conn: Connection, account: Account, row: Any, news: Mapping[str, Any], sighting: Sighting, actor: str = ""
     ) -> None:
         """Hub values by field; a stage that cannot be followed leaves its code in the sighting."""
-        self._columns(conn, row, news)
+        self._columns(conn, account.id, row, news)
         if row.role == "contact":
             self._points(conn, account, row.record_id, news)
         if "owner" in news:
@@ -73,8 +74,12 @@ class Applier:
             self._place(conn, account, row, news[records.PLACE], sighting, actor or f"crm:{account.id}")
         self._mark_others(conn, account, row.record_id)
 
-    def _columns(self, conn: Connection, row: Any, news: Mapping[str, Any]) -> None:
+    def _columns(self, conn: Connection, account_id: str, row: Any, news: Mapping[str, Any]) -> None:
         table, known = COLUMNS[row.role]
+        if row.role == "contact":
+            told = {known[name]: _text(value) for name, value in news.items() if name in known}
+            enter(conn, row.record_id, told, f"crm:{account_id}", self._clock.now())
+            return
         values = {known[name]: _text(value) for name, value in news.items() if name in known}
         if values:
             values["version"] = table.c.version + 1
