@@ -48,9 +48,10 @@ def fire(conn: Connection, clock: Clock, most: int = BATCH) -> int:
     query = select(deadline).where(due).order_by(deadline.c.next_at).limit(most).with_for_update(skip_locked=True)
     rows = [read_running(row) for row in conn.execute(query)]
     if rows:
+        floor = read_floor(conn, clock.now())  # turns are locked before leads, as intake does
         leads = lock_leads(conn, [one.lead_id for one in rows])
         rules = {rule.id: rule for rule in read_rules(conn)}
-        _Firing(conn, clock, read_floor(conn, clock.now()), leads, rules).all(rows)
+        _Firing(conn, clock, floor, leads, rules).all(rows)
     return len(rows)
 
 

@@ -48,7 +48,7 @@ class Timers:
         """`also` are further steps of the same rhythm: robots, letters."""
         self._store, self._clock, self._ring, self._also = store, clock, ring, tuple(also)
         self._listeners: tuple[Listener, ...] = (
-            follow_clocks, follow_presence, follow_offers, follow_warmth, watch_border, *listeners,
+            follow_offers, follow_clocks, follow_presence, follow_warmth, watch_border, *listeners,
         )  # fmt: skip
 
     def step(self, most: int = 100_000) -> int:

@@ -17,7 +17,7 @@ from hub.insight.trial import Trial, compare, outcomes
 from hub.model import direction, member, pool, rotation, rule, rule_set
 from hub.routing.check import rule_complaints
 from hub.routing.floor import Assignment
-from hub.routing.reading import read_floor
+from hub.routing.reading import lock_turns, read_floor
 from hub.routing.rules import read_rules
 from hub.store.notes import note
 
@@ -108,7 +108,8 @@ def _keep_present(conn: Connection, clock: Clock) -> int:
 
 
 def _set(conn: Connection, body: Mapping[str, Any]) -> None:
-    """Rules, shares and pools of a body; what people are owed stays."""
+    """Rules, shares and pools of a body; what people are owed stays. Turns are locked first, as everywhere."""
+    lock_turns(conn)
     conn.execute(delete(rule))
     rules = [{**one, "position": place * 10} for place, one in enumerate(body["rules"], 1)]
     if rules:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from hub.insight.traffic import PORTION, Arrival, read_traffic
 from hub.model import direction
-from hub.routing.floor import Floor, Load
+from hub.routing.floor import Floor
 from hub.routing.reading import build_floor, own_owners
 from hub.routing.rotation import Turn
 from hub.routing.rules import RuleBook, read_rules
@@ -135,7 +135,4 @@ def floor_of(conn: Connection, body: Mapping[str, Any], at: int) -> Floor:
         name: [Turn(member_id, int(share), 0, 0) for member_id, share in sorted(shares.items())]
         for name, shares in body["shares"].items()
     }
-    made = build_floor(conn, at, pools, turns)
-    for person in made.people.values():
-        person.load = Load()
-    return made
+    return build_floor(conn, at, pools, turns)

@@ -40,6 +40,7 @@ from hub.model import (
     thread,
 )
 from hub.routing.giving import Giving
+from hub.routing.kept import Kept
 from hub.store.engine import inserting
 
 log = logging.getLogger("leadhub.intake")
@@ -53,7 +54,7 @@ class Collision(Exception):
 class Book:
     """One batch's view of the hub."""
 
-    def __init__(self, conn: Connection, batch: Sequence[Understood], now: int) -> None:
+    def __init__(self, conn: Connection, batch: Sequence[Understood], now: int, kept: Kept | None = None) -> None:
         self._conn, self._now = conn, now
         self._new: dict[str, list[Row]] = defaultdict(list)
         self._new_ids: set[str] = set()
@@ -69,7 +70,7 @@ class Book:
         self._read_said(batch)
         self._read_people(batch)
         self._read_work(batch)
-        self.giving = Giving(conn, now, sorted(self.contacts))
+        self.giving = Giving(conn, now, sorted(self.contacts), kept=kept)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 

@@ -29,6 +29,7 @@ from hub.intake.drafts import Understood, raw_of, understand
 from hub.intake.quarantine import TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
 from hub.routing.floor import NobodyThere
+from hub.routing.kept import Kept
 from hub.store.engine import Store, add_unless_there, inserting
 from mappings import Inbound, default_inbound, load_inbound
 
@@ -75,6 +76,7 @@ class Flow:
     ) -> None:
         self._store, self._clock, self._connections, self._ring = store, clock, connections, ring
         self._mappings: dict[tuple[str, str], Inbound] = {}
+        self._kept = Kept()
 
     def drain(self, most: int = 1_000_000) -> Outcome:
         """Process until nothing is due (or `most` events are done)."""
@@ -239,7 +241,7 @@ class Flow:
         with self._store.write() as conn:
             self._hold_lease(conn, verdicts, lease)
             if batch:
-                book = Book(conn, batch, self._clock.now())
+                book = Book(conn, batch, self._clock.now(), self._kept)
                 for verdict in verdicts:
                     decided = [decide(book, one, self._clock) for one in verdict.understood]
                     outcome.decisions.update(decided)

@@ -88,9 +88,7 @@ class Person:
         return max(covering, key=lambda one: one.end) if covering else None
 
     def edges(self, at: int) -> Iterator[int]:
-        """Moments after `at` at which this person may come or go, or a day's count begins anew."""
-        yield self.work.edge(at)
-        yield self.work.midnight(self.work.day(at) + timedelta(1))
+        """Moments after `at` at which an absence begins or ends."""
         for one in self.absences:
             yield from (edge for edge in (one.begin, one.end) if edge > at)
 
@@ -314,6 +312,8 @@ class Floor:
     def _until(self, ids: Sequence[str], at: int, seen_within: int) -> int:
         people = [self.people[one] for one in ids if one in self.people]
         edges = [edge for one in people for edge in one.edges(at)]
+        for work in {one.work for one in people}:  # somebody comes or goes, a day's count begins anew
+            edges += [work.edge(at), work.midnight(work.day(at) + timedelta(1))]
         if seen_within:
             seen = [one.seen_at + seen_within for one in people if one.seen_at is not None]
             edges += [moment for moment in seen if moment > at]

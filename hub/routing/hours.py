@@ -79,12 +79,17 @@ class WorkTime:
         self._zone = ZoneInfo(plan.zone) if plan.zone in available_zones() else ZoneInfo("UTC")
         self._holidays = public_holidays(plan.country, plan.region)
         self._days: dict[date, tuple[tuple[int, int], ...]] = {}
+        self._asked: tuple[int, date] = -1, date.min
         self.always = not any(plan.week) and not any(plan.days.values())
         self._any_hour = self.always or (plan.week == ANY_HOUR and not plan.country and not plan.days)
 
     def day(self, at: int) -> date:
         """The day it is there."""
-        return datetime.fromtimestamp(at / 1000, self._zone).date()
+        asked, day = self._asked
+        if asked != at:
+            day = datetime.fromtimestamp(at / 1000, self._zone).date()
+            self._asked = at, day
+        return day
 
     def midnight(self, day: date) -> int:
         """When that day begins there."""
