@@ -19,7 +19,7 @@ Signs = dict[str, float]
 ENOUGH = 2.0
 LONG = 60
 DOUBT = ("test_name", "test_text", "mashed_name", "mashed_text", "glued_name", "nobody", "made_up")
-URL = re.compile(r"https?://|www\.[a-z0-9-]+\.[a-z]", re.I)
+URL = re.compile(r"https?://|www\.[a-z0-9-]+\.[a-z]")
 LETTERS = re.compile(r"[^\W\d_]+")
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю", "1234567890")
 GLUED = re.compile(r"([A-Z][a-z]{2,})([A-Z][a-z]{1,6})$")
@@ -27,7 +27,7 @@ GLUED = re.compile(r"([A-Z][a-z]{2,})([A-Z][a-z]{1,6})$")
 
 def signs(known: Known, text: str, subject: str = "", phones: Sequence[str] = (), emails: Sequence[str] = ()) -> Signs:
     """Signs of junk with their weights; 2 and more is junk. `phones` and `emails` as typed."""
-    plain = bare(f"{subject}\n{text}"[:4000])
+    plain = bare(f"{subject} {text}"[:4000]).lower()
     name = known.name.full
     fakes = _fakes(known, any(phones), any(emails))
     found = {
