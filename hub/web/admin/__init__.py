@@ -17,6 +17,7 @@ from hub.web.admin import (
     connections,
     consent,
     crm,
+    deadlines,
     first,
     hours,
     mapping,
@@ -31,7 +32,9 @@ from hub.web.admin import (
 from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
-ROOMS = (connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, routing, watch, robots)
+ROOMS = (
+    connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, watch, robots,
+)  # fmt: skip
 
 
 def init_app(app: Flask, owner: Any) -> None:

@@ -57,5 +57,8 @@ COMPLAINTS = (
     _marked("must be whole minutes; 0 or nothing does not ask"),
     _marked("is where leads go that no rule sends elsewhere, and stays"),
     _marked("is still led to by a rule or another pool: change those first"),
+    _marked("is none of first_touch, next_touch, qualify"),
+    _marked("must be a whole number above 0, a year of working time at the most"),
+    _marked("must be between 1 and 99, or 0 for no warning"),
 )
 """What `hub.setup`, `hub.team` and the rooms beside them complain of."""
