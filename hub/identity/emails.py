@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from disposable_email_domains import blocklist
-from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+from email_validator import EmailNotValidError, validate_email
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extractOne
 
@@ -39,6 +39,15 @@ class Email:
     repaired: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A valid address in its parts; `domain` as people read it, `ascii_domain` as it travels."""
+
+    local_part: str
+    domain: str
+    ascii_domain: str
+
+
 LONG = 1000
 """A field longer than this is a message: only what looks like an address is taken from it."""
 
@@ -52,6 +61,7 @@ QUOTED = re.compile(r'"[^"@]*"@[^\s"@]+')
 SEPARATORS = re.compile(r"[\s,;|<>()]+")
 EDGES = "\"'`«»“”.:!?*"
 LITERAL = re.compile(r"@\[[^\]]*\]$")
+PLAIN_LOCAL = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 def emails(text: Any) -> tuple[Email, ...]:
@@ -98,13 +108,28 @@ def _read(token: str) -> Email:
     return _meant(email, checked.local_part, checked.domain)
 
 
-def _check(address: str) -> ValidatedEmail | None:
-    """Syntax only. Reserved .test domains pass: staging sites are customers too."""
+def _check(address: str) -> _Checked | None:
+    """Syntax only. Reserved .test domains pass: staging sites are customers too.
+
+    A plain local part has no rules but its length, so that only its domain is judged, and most share a few.
+    """
     local, _, domain = address.rpartition("@")
     if len(local) > 64 or not ("." in domain or domain.startswith("[")):
         return None
+    if len(address) < 200 and PLAIN_LOCAL.fullmatch(local):
+        found = _judged_domain(domain)
+        return found and _Checked(local, found.domain, found.ascii_domain)
+    return _judged(address)
+
+
+@lru_cache(maxsize=1 << 12)
+def _judged_domain(domain: str) -> _Checked | None:
+    return _judged(f"a@{domain}")
+
+
+def _judged(address: str) -> _Checked | None:
     try:
-        return validate_email(
+        found = validate_email(
             address,
             check_deliverability=False,
             allow_quoted_local=True,
@@ -114,9 +139,10 @@ def _check(address: str) -> ValidatedEmail | None:
         )
     except (EmailNotValidError, ValueError):  # ValueError: what idna says of lone surrogates
         return None
+    return _Checked(found.local_part, found.domain, found.ascii_domain)
 
 
-def _plain(checked: ValidatedEmail, raw: str) -> Email:
+def _plain(checked: _Checked, raw: str) -> Email:
     domain = (checked.ascii_domain or checked.domain).lower()
     local = checked.local_part
     address = f"{local}@{domain}"
@@ -137,7 +163,7 @@ def canonical(local: str, domain: str) -> str:
     """The one key of a mailbox: case, tag, aliases of the provider and characters it ignores are gone."""
     domain = data.SAME.get(domain, domain)
     name = unicodedata.normalize("NFKC", _untagged(local)[0]).casefold()
-    folded = name.translate(data.FOLD.get(domain, {}))
+    folded = name.translate(data.FOLD[domain]) if domain in data.FOLD else name
     return f"{unicodedata.normalize('NFKC', folded or name)}@{domain}"
 
 
@@ -172,10 +198,12 @@ def _fake(name: str, domain: str, free: bool) -> bool:
 def _meant(email: Email, local: str, domain: str) -> Email:
     """With hint and second key if the domain is a slip of a known provider."""
     hint = meant(domain.lower().translate(TO_LATIN) if not domain.isascii() else domain.lower())
+    if not hint and domain.isascii():
+        return email
     if not hint:
         typed = f"{local}@{domain}".translate(TYPED_LATIN)
         local, _, hint = typed.rpartition("@")
-        hint = hint if hint in data.FREE and not domain.isascii() else ""
+        hint = hint if hint in data.FREE else ""
     if not hint or hint == email.domain or _check(f"{local}@{hint}") is None:
         return email
     fake = ("fake",) if _fake(_untagged(local)[0].casefold(), hint, True) and "fake" not in email.flags else ()

@@ -7,13 +7,17 @@ anew from the stored inquiries, so a form that is no longer understood is no los
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from hub.identity.given import groups
 from hub.identity.names import Name, fold_surname
+
+if TYPE_CHECKING:
+    from hub.identity.places import Places
 
 NAMES_KEPT = 5
 IDS_KEPT = 24
@@ -46,7 +50,10 @@ class Tie:
 
 @dataclass(slots=True)
 class Facts:
-    """One side of a comparison. `ids` by `kind:value`; `firms` are name keys, `domains` own mail domains."""
+    """One side of a comparison. `ids` by `kind:value`; `firms` are name keys, `domains` own mail domains.
+
+    `found` are its places once somebody asked for them (`hub.identity.places`); what is absorbed makes them anew.
+    """
 
     ids: dict[str, Tie] = field(default_factory=dict)
     names: list[Name] = field(default_factory=list)
@@ -55,15 +62,26 @@ class Facts:
     towns: list[str] = field(default_factory=list)
     at: int = 0
     said: dict[str, Any] = field(default_factory=dict)
+    found: Places | None = field(default=None, compare=False, repr=False)
 
-    def of(self, kind: str) -> Iterator[str]:
+    def of(self, kind: str) -> list[str]:
         """Values of one kind of identifier."""
-        return (place[len(kind) + 1 :] for place in self.ids if place.startswith(kind + ":"))
+        mark = kind + ":"
+        return [place[len(mark) :] for place in self.ids if place.startswith(mark)]
 
     @property
     def reachable(self) -> bool:
         """Whether there is more than a browser."""
         return any(not place.startswith("v:") for place in self.ids)
+
+    def tells(self, other: Facts) -> bool:
+        """Whether we know something that the other side does not and by which somebody is found."""
+        held = other.ids
+        return (
+            any(p not in held or SHARED in (held[p].strength, tie.strength) for p, tie in self.ids.items())
+            or _added(other.names, self.names) is not other.names
+            or not (set(other.firms).issuperset(self.firms) and set(other.domains).issuperset(self.domains))
+        )
 
     def absorb(self, other: Facts) -> None:
         """All that the other side knows is ours too; the oldest names and identifiers give way when it is too much."""
@@ -81,9 +99,12 @@ class Facts:
         self.domains = _merged(self.domains, other.domains)
         self.towns = _merged(self.towns, other.towns)
         self.at = max(self.at, other.at)
+        self.found = None
 
 
-def _merged(held: list[str], more: Iterable[str]) -> list[str]:
+def _merged(held: list[str], more: list[str]) -> list[str]:
+    if not more:
+        return held
     news = [one for one in more if one not in held]
     return (held + news)[-WORDS_KEPT:] if news else held
 
@@ -92,7 +113,9 @@ def _signature(name: Name) -> tuple[object, ...]:
     return name.given, name.surname, name.middle[:1]
 
 
-def _added(held: list[Name], more: Iterable[Name]) -> list[Name]:
+def _added(held: list[Name], more: list[Name]) -> list[Name]:
+    if not more:
+        return held
     seen = {_signature(name) for name in held}
     news = [name for name in more if (name.given or name.surname) and _signature(name) not in seen]
     if not news:
@@ -121,12 +144,12 @@ def dumped(facts: Facts) -> str:
         facts.at,
         facts.said,
     ]
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(row).decode()
 
 
 def loaded(text: str) -> Facts:
     """The other way; what was written by no version of ours raises ValueError."""
-    ids, names, firms, domains, towns, at, said = json.loads(text)
+    ids, names, firms, domains, towns, at, said = orjson.loads(text)
     return Facts(
         {p: Tie(s, n, first, first + more, bool(v)) for p, (s, n, first, more, v) in ids.items()},
         [stored_name(*one) for one in names],
@@ -138,6 +161,7 @@ def loaded(text: str) -> Facts:
     )
 
 
+@lru_cache(maxsize=1 << 13)
 def stored_name(first: str, last: str, middle: str, mark: str) -> Name:
     """A name whose words are known already."""
     flags = ("guessed",) if mark else ()

@@ -11,17 +11,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, select, text, update
+from sqlalchemy import Connection, Table, bindparam, delete
 
 from hub.identity.facts import Facts, dumped, loaded
 from hub.identity.judge import pair
 from hub.identity.places import Places, number_of, places
 from hub.identity.register import Register, tokens
+from hub.identity.rows import PROFILES, TERMS, TRACES, lock, put, rows_of
 from hub.identity.rules import VERSION, Rules
 from hub.model import not_same, profile, shared_key, term, trace
-from hub.store.engine import inserting
 
-PORTION = 400
 PEOPLE = "#"
 """Under this token `term` counts the contacts themselves."""
 KINDS = {"phone": "p", "email": "m", "visitor": "v"}
@@ -58,44 +57,37 @@ class Ledger:
         return lists
 
     def _lock(self, found: Iterable[Places]) -> None:
-        if self._conn.dialect.name != "postgresql":
-            return
-        wanted = sorted({place for one in found for place in one.exact})
-        if wanted:
-            lock = "SELECT pg_advisory_xact_lock(place) FROM (SELECT unnest(:places) AS place ORDER BY 1) AS wanted"
-            self._conn.execute(text(lock), {"places": wanted})
+        lock(self._conn, sorted({place for one in found for place in one.exact}))
 
     def _traces(self, wanted: Collection[int]) -> None:
         there: dict[int, list[int]] = defaultdict(list)
-        for row in self._in(select(trace.c.place, trace.c.person), trace.c.place, sorted(wanted)):
-            there[row.place].append(row.person)
+        for place, person in rows_of(self._conn, trace.c.place, sorted(wanted), trace.c.place, trace.c.person):
+            there[place].append(person)
         for place, numbers in there.items():
             self.register.traces[place] = sorted(numbers)
 
     def _people(self, wanted: Collection[int]) -> None:
-        columns = select(profile.c.number, profile.c.contact_id, profile.c.facts)
-        for row in self._in(columns, profile.c.number, sorted(wanted)):
-            self.ids[row.number] = row.contact_id
-            self.register.people[row.number] = loaded(row.facts)
-            self._known.add(row.number)
+        columns = profile.c.number, profile.c.contact_id, profile.c.facts
+        for number, contact_id, facts in rows_of(self._conn, profile.c.number, sorted(wanted), *columns):
+            self.ids[number] = contact_id
+            self.register.people[number] = loaded(facts)
+            self._known.add(number)
 
     def _common(self, wanted: set[str]) -> None:
-        for row in self._in(select(term), term.c.token, sorted({*wanted, PEOPLE})):
-            self.register.common[row.token] = row.n
+        asked = sorted({*wanted, PEOPLE})
+        for token, n in rows_of(self._conn, term.c.token, asked, term.c.token, term.c.n):
+            self.register.common[token] = n
         self.register.size = self.register.common.pop(PEOPLE, 0)
 
     def _verdicts(self, names: Collection[str], numbers: Collection[int]) -> None:
         """What people have said: identifiers that are shared, pairs that are two."""
         values = sorted({name.partition(":")[2] for name in names})
-        for row in self._in(select(shared_key.c.kind, shared_key.c.value), shared_key.c.value, values):
-            self.register.shared.add(f"{KINDS.get(row.kind, row.kind)}:{row.value}")
+        for kind, value in rows_of(self._conn, shared_key.c.value, values, shared_key.c.kind, shared_key.c.value):
+            self.register.shared.add(f"{KINDS.get(kind, kind)}:{value}")
         contacts = sorted(self.ids[number] for number in numbers if number in self.ids)
-        for row in self._in(select(not_same.c.first_id, not_same.c.second_id), not_same.c.first_id, contacts):
-            self.register.apart.add(pair(self.number(row.first_id), self.number(row.second_id)))
-
-    def _in(self, query: Any, column: Any, values: Sequence[Any]) -> Iterable[Any]:
-        for start in range(0, len(values), PORTION):
-            yield from self._conn.execute(query.where(column.in_(values[start : start + PORTION])))
+        columns = not_same.c.first_id, not_same.c.second_id
+        for first, second in rows_of(self._conn, not_same.c.first_id, contacts, *columns):
+            self.register.apart.add(pair(self.number(first), self.number(second)))
 
     def knows(self, contact_id: str, kind: str, value: str) -> bool:
         """Whether the profile of a contact holds the identifier that match_key says it owns."""
@@ -123,38 +115,21 @@ class Ledger:
         self._profiles([number for number in sorted(register.touched) if number in register.people])
         rows = [{"b_place": place, "b_person": person} for place, person in sorted(register.removed)]
         self._delete(trace, rows, (trace.c.place == bindparam("b_place")) & (trace.c.person == bindparam("b_person")))
-        self._add(trace, [{"place": place, "person": person} for place, person in sorted(register.added)])
+        put(self._conn, TRACES, sorted(register.added))
         self._count()
 
     def _profiles(self, numbers: Sequence[int]) -> None:
-        new = [self._row(number) for number in numbers if number not in self._known]
-        if new:
-            self._conn.execute(profile.insert(), new)
-        old = [{"b_number": row.pop("number"), **row} for row in map(self._row, set(numbers) & self._known)]
-        if old:
-            self._conn.execute(update(profile).where(profile.c.number == bindparam("b_number")), old)
+        put(self._conn, PROFILES, [self._row(number) for number in numbers])
         self._known.update(numbers)
 
-    def _row(self, number: int) -> dict[str, Any]:
+    def _row(self, number: int) -> tuple[int, str, str, int, int]:
         facts = self.register.people[number]
-        return {
-            "number": number, "contact_id": self.ids[number], "facts": dumped(facts), "seen_at": facts.at * 1000,
-            "rules": VERSION,
-        }  # fmt: skip
+        return number, self.ids[number], dumped(facts), facts.at * 1000, VERSION
 
     def _count(self) -> None:
-        counted = self.register.counted
-        rows = [{"token": token, "n": n} for token, n in sorted(counted.items()) if n]
-        if self.register.grown:
-            rows.insert(0, {"token": PEOPLE, "n": self.register.grown})
-        if rows:
-            again = inserting(self._conn, term)
-            sums = {"n": term.c.n + again.excluded.n}
-            self._conn.execute(again.on_conflict_do_update(index_elements=["token"], set_=sums), rows)
-
-    def _add(self, table: Table, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._conn.execute(inserting(self._conn, table).on_conflict_do_nothing(), rows)
+        register = self.register
+        grown = [(PEOPLE, register.grown)] if register.grown else []
+        put(self._conn, TERMS, grown + [(token, n) for token, n in sorted(register.counted.items()) if n])
 
     def _delete(self, table: Table, rows: list[dict[str, Any]], where: Any) -> None:
         if rows:

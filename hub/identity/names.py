@@ -172,7 +172,7 @@ def given_agrees(a: Name, b: Name) -> bool | None:
     """Whether the first names agree; None: one is missing, an initial or the beginning of the other."""
     if not (a.given and b.given):
         return None
-    if set(a.given) & set(b.given):
+    if a.given == b.given or set(a.given) & set(b.given):
         return None if is_initial(a) or is_initial(b) else True
     if is_initial(a) or is_initial(b):
         return None if initials(a.given) & initials(b.given) else False
@@ -208,6 +208,8 @@ def surname_agrees(a: Name, b: Name) -> bool | None:
 
 def middle_agrees(a: Name, b: Name) -> bool | None:
     """Whether the middle names agree; None: one is missing."""
+    if not (a.middle and b.middle):
+        return None
     x, y = skeleton(a.middle), skeleton(b.middle)
     if not (x and y):
         return None

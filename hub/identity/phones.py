@@ -173,8 +173,9 @@ def _read(text: str, region: str, ext: str) -> Phone:
     if len(digits) <= 6:
         return _short(text, digits, region, ext)
     for number, flags in _tries(text, digits, region):
-        if pn.is_valid_number(number):
-            return _phone(number, flags, text, ext)
+        kind = pn.number_type(number)
+        if kind != Type.UNKNOWN:  # valid: of the numbering plan of its country
+            return _phone(number, kind, flags, text, ext)
     return _doubtful(text, digits, region, ext)
 
 
@@ -232,16 +233,16 @@ def _doubtful(text: str, digits: str, region: str, ext: str) -> Phone:
         return _unread(text, ("no_country",), digits, ext=ext)
     number = _parse(text, region or None)
     if number is not None and pn.is_possible_number(number):
-        return _phone(number, ("invalid",), text, ext)
+        return _phone(number, pn.number_type(number), ("invalid",), text, ext)
     return _unread(text, ("invalid",), digits, ext=ext)
 
 
-def _phone(number: pn.PhoneNumber, flags: tuple[str, ...], raw: str, ext: str) -> Phone:
+def _phone(number: pn.PhoneNumber, kind: int, flags: tuple[str, ...], raw: str, ext: str) -> Phone:
     national = pn.national_significant_number(number)
     if _fake(national):
         flags = (*flags, "fake")
     region = pn.region_code_for_number(number) or ""
-    line = LINES.get(pn.number_type(number), Line.UNKNOWN)
+    line = LINES.get(kind, Line.UNKNOWN)
     e164 = f"+{number.country_code}{national}"
     return Phone(e164, national, ext or number.extension or "", region, line, flags, raw)
 

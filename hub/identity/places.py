@@ -7,7 +7,6 @@ found is compared value by value afterwards: two keys that share a number by cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -44,25 +43,33 @@ def number_of(contact_id: str) -> int:
 
 
 def places(facts: Facts) -> Places:
-    """All keys of somebody."""
+    """All keys of somebody; remembered until the facts become others."""
+    if facts.found is None:
+        facts.found = _places(facts)
+    return facts.found
+
+
+def _places(facts: Facts) -> Places:
     exact = {place_of(one): one for one in facts.ids}
     full = next((f"{n.surname} {n.given[0]}" for n in facts.names if n.surname and n.given and len(n.first) > 1), "")
     if full:
         # Of the two dozen who may be listed under a desk's number, this one is found by name.
         exact.update((place_of(f"{p}|{full}"), "") for p, tie in facts.ids.items() if tie.strength == SHARED)
-    fuzzy = dict.fromkeys(place_of(text) for text in _fuzzy(facts))
+    fuzzy = dict.fromkeys(map(place_of, _fuzzy(facts)))
     return Places(exact, tuple(p for p in fuzzy if p not in exact))
 
 
-def _fuzzy(facts: Facts) -> Iterator[str]:
+def _fuzzy(facts: Facts) -> list[str]:
     tokens = _tokens(facts.names)
+    found: list[str] = []
     for number in facts.of("p"):
-        yield from _halves(number, tokens)
+        found += _halves(number, tokens)
     for mailbox in facts.of("m"):
-        yield from _ends(mailbox, tokens)
-    for name in facts.names[:2]:
+        found += _ends(mailbox, tokens)
+    for name in facts.names[:2] if facts.firms or facts.domains else ():
         if name.surname and name.given and len(name.first) > 1:
-            yield from (f"c|{firm}|{name.surname}|{name.given[0]}" for firm in (*facts.firms, *facts.domains))
+            found += [f"c|{firm}|{name.surname}|{name.given[0]}" for firm in (*facts.firms, *facts.domains)]
+    return found
 
 
 def _tokens(names: list[Name]) -> list[str]:
@@ -76,20 +83,21 @@ def _tokens(names: list[Name]) -> list[str]:
     return list(tokens)[:3]
 
 
-def _halves(number: str, tokens: list[str]) -> Iterator[str]:
+def _halves(number: str, tokens: list[str]) -> list[str]:
     digits = number[1:]
-    yield f"9|{digits[-9:]}"
+    head, tail = digits[-10:-5], digits[-5:]
+    found = [f"9|{digits[-9:]}"]
     for token in tokens:
-        yield f"h|{digits[-10:-5]}|{token}"
-        yield f"t|{digits[-5:]}|{token}"
+        found += (f"h|{head}|{token}", f"t|{tail}|{token}")
+    return found
 
 
-def _ends(mailbox: str, tokens: list[str]) -> Iterator[str]:
+def _ends(mailbox: str, tokens: list[str]) -> list[str]:
     local = mailbox.rpartition("@")[0]
     if len(local) < SHORT_LOCAL:
-        return
-    yield f"l|{local}"
+        return []
     half = len(local) // 2
+    found = [f"l|{local}"]
     for token in tokens[:2]:
-        yield f"b|{local[:half]}|{token}"
-        yield f"e|{local[-half:]}|{token}"
+        found += (f"b|{local[:half]}|{token}", f"e|{local[-half:]}|{token}")
+    return found

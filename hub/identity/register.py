@@ -50,14 +50,18 @@ class Register:
 
     def candidates(self, found: Places) -> list[int]:
         """Everybody with an identifier in common, then those few with the most fuzzy keys in common."""
-        exact = dict.fromkeys(n for place in found.exact for n in self._at(place))
-        hits = Counter(n for place in found.fuzzy for n in self._at(place) if n not in exact)
-        near = sorted(hits, key=lambda n: (-hits[n], -n))[: self.rules.fuzzy_candidates]
-        return [*exact, *near]
+        exact = dict.fromkeys(n for there in self._at(found.exact) for n in there)
+        hits: dict[int, int] = {}
+        for there in self._at(found.fuzzy):
+            for n in there:
+                hits[n] = hits.get(n, 0) + 1
+        near = sorted((-hits[n], -n) for n in hits if n not in exact)[: self.rules.fuzzy_candidates]
+        return [*exact, *(-n for _, n in near)]
 
-    def _at(self, place: int) -> list[int]:
-        held = self.traces.get(place, [])
-        return held if len(held) < self.rules.crowd else []
+    def _at(self, found: Iterable[int]) -> list[list[int]]:
+        """Who is at these places; where there is a crowd, nobody."""
+        held = map(self.traces.get, found)
+        return [there for there in held if there and len(there) < self.rules.crowd]
 
     def _world(self, mine: Facts, found: Places) -> World:
         holders = {name: len(self.traces.get(place, ())) for place, name in found.exact.items() if name}
@@ -67,18 +71,34 @@ class Register:
 
     def add(self, number: int, mine: Facts) -> None:
         """The newcomer becomes a new contact, or is known better."""
-        held = self.people.get(number)
-        before = set(_tokens(held)) if held else set()
-        if held is None:
-            self.people[number] = held = Facts(at=mine.at)
-            self.size += 1
-            self.grown += 1
-        held.absorb(mine)
         self.touched.add(number)
-        for token in set(_tokens(held)) - before:
+        held = self.people.get(number)
+        if held is None:
+            self._add_new(number, mine)
+        elif mine.tells(held):
+            counted, traced = set(_tokens(held)), set(places(held).all())
+            held.absorb(mine)
+            self._count(set(_tokens(held)) - counted)
+            self._trace(number, [place for place in places(held).all() if place not in traced])
+        else:
+            before = held.found
+            held.absorb(mine)
+            held.found = before
+
+    def _add_new(self, number: int, mine: Facts) -> None:
+        self.people[number] = held = Facts(at=mine.at)
+        self.size += 1
+        self.grown += 1
+        held.absorb(mine)
+        if held == mine:
+            held.found = places(mine)
+        self._count(set(_tokens(held)))
+        self._trace(number, places(held).all())
+
+    def _count(self, tokens: Iterable[str]) -> None:
+        for token in tokens:
             self.common[token] += 1
             self.counted[token] += 1
-        self._trace(number, held)
 
     def merge(self, winner: int, loser: int) -> None:
         """Two contacts are one: the loser is gone, all it knew is the winner's."""
@@ -95,8 +115,8 @@ class Register:
         self.touched.add(loser)
         self.add(winner, lost)
 
-    def _trace(self, number: int, held: Facts) -> None:
-        for place in places(held).all():
+    def _trace(self, number: int, found: Iterable[int]) -> None:
+        for place in found:
             there = self.traces.setdefault(place, [])
             if number not in there and len(there) < self.rules.crowd:
                 there.append(number)

@@ -14,6 +14,9 @@ from hub.identity.likeness import Agree, Likeness, closest
 from hub.identity.rules import DAY_S, Rules
 from hub.identity.text import skeleton
 
+WORDS = ("open", "initial", "near", "same", "other")
+"""How a part of two names agrees, by the number of `Agree`; the last is -1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -119,17 +122,20 @@ def _browser(shared: bool, personal: bool, crowd: int, rules: Rules) -> float:
 def _near(found: Weighed, mine: Facts, theirs: Facts, world: World, rules: Rules) -> None:
     """In a bigger base more neighbours are there by chance; only looked at when nothing agrees exactly."""
     have = {place[0] for place in found.personal}
-    growth = rules.growth * log2(max(world.people, rules.base) / rules.base)
     if "p" not in have:
-        pair = next(((a, b) for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b) or _abroad(a, b)), None)
-        if pair:
-            found.near.append(f"p:{pair[1]}")
-            found.pieces.append(Piece("near_number", round(rules.near_number - growth, 1), f"p:{pair[1]}"))
+        near = next(((a, b) for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b) or _abroad(a, b)), None)
+        if near:
+            _add_near(found, "near_number", rules.near_number, f"p:{near[1]}", world, rules)
     if "m" not in have and not any(place.startswith("m:") for place in found.desk):
         best = max((_near_mailbox(a, b, theirs, rules) for a in mine.of("m") for b in theirs.of("m")), default=None)
         if best and best[0]:
-            found.near.append(f"m:{best[2]}")
-            found.pieces.append(Piece(best[1], round(best[0] - growth, 1), f"m:{best[2]}"))
+            _add_near(found, best[1], best[0], f"m:{best[2]}", world, rules)
+
+
+def _add_near(found: Weighed, code: str, bits: float, place: str, world: World, rules: Rules) -> None:
+    growth = rules.growth * log2(max(world.people, rules.base) / rules.base)
+    found.near.append(place)
+    found.pieces.append(Piece(code, round(bits - growth, 1), place))
 
 
 def _one_slip(a: str, b: str) -> bool:
@@ -196,8 +202,9 @@ def _surroundings(found: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> N
 
 def _lately(found: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> None:
     """The same first name from the same desk on the same day is more often one person than two."""
-    soon = any(abs(mine.at - theirs.ids[place].last) <= DAY_S for place in found.desk)
-    if soon and found.names.given is Agree.SAME:
+    if found.names.given is not Agree.SAME:
+        return
+    if any(abs(mine.at - theirs.ids[place].last) <= DAY_S for place in found.desk):
         found.pieces.append(Piece("lately", rules.lately))
 
 
@@ -205,29 +212,21 @@ def _lately(found: Weighed, mine: Facts, theirs: Facts, rules: Rules) -> None:
 
 
 def _names(found: Weighed, world: World, rules: Rules) -> None:
-    names = found.names
-    people = max(world.people, 100)
+    names, told = found.names, found.pieces
+    given, surname, middle = names.given, names.surname, names.middle
+    if given:
+        same = _rare(f"g:{names.token}", rules.given_most, world) if given is Agree.SAME else 0.0
+        bits = (0.0, rules.initial, rules.near_surname, same, rules.other_given)[given]
+        told.append(Piece(f"given_{WORDS[given]}", round(bits, 1), names.token))
+    if surname:
+        same = _rare(f"s:{names.family}", rules.surname_most, world) if surname is Agree.SAME else 0.0
+        bits = (0.0, rules.initial, rules.near_surname, same, rules.other_surname)[surname]
+        told.append(Piece(f"surname_{WORDS[surname]}", round(bits, 1), names.family))
+    if middle:
+        bits = rules.middle if middle is Agree.SAME else rules.other_middle
+        told.append(Piece(f"middle_{WORDS[middle]}", round(bits, 1)))
 
-    def rare(token: str, most: float) -> float:
-        return min(most, max(1.0, log2(people / max(world.common.get(token, 0), 1))))
 
-    given = {
-        Agree.SAME: rare(f"g:{names.token}", rules.given_most),
-        Agree.NEAR: rules.near_surname,
-        Agree.INITIAL: rules.initial,
-        Agree.OTHER: rules.other_given,
-    }.get(names.given, 0.0)
-    surname = {
-        Agree.SAME: rare(f"s:{names.family}", rules.surname_most),
-        Agree.NEAR: rules.near_surname,
-        Agree.INITIAL: rules.initial,
-        Agree.OTHER: rules.other_surname,
-    }.get(names.surname, 0.0)
-    middle = {Agree.SAME: rules.middle, Agree.OTHER: rules.other_middle}.get(names.middle, 0.0)
-    for code, agree, bits, what in (
-        ("given", names.given, given, names.token),
-        ("surname", names.surname, surname, names.family),
-        ("middle", names.middle, middle, ""),
-    ):
-        if agree:
-            found.pieces.append(Piece(f"{code}_{agree.name.lower()}", round(bits, 1), what))
+def _rare(token: str, most: float, world: World) -> float:
+    """Bits of a name that agrees: a rare one says more than a common one."""
+    return min(most, max(1.0, log2(max(world.people, 100) / max(world.common.get(token, 0), 1))))
