@@ -116,10 +116,10 @@ class Observer:
 
     # ── records that are not there any more ──────────────────────────────────────────────────────
 
+    def _gone(self, conn: Connection, account: Account, row: Any, flat: records.Flat) -> Sighting:
         if row.seen_at is None and not row.raw:  # the mirror knew it, and it was gone before anybody read it
             forget(conn, [(account.id, row.remote_id)])
             return Sighting("new", flat, {}, {}, remote_id="", again=True)
-    def _gone(self, conn: Connection, account: Account, row: Any, flat: records.Flat) -> Sighting:
         note(conn, self._clock, row.role, row.record_id, "deleted_in_crm", f"crm:{account.id}", {"ref": row.remote_id})
         why = "The record was deleted in the CRM; it stays here and is not made again"
         return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code="deleted_in_crm", why=why)
