@@ -23,7 +23,7 @@ from hub.identity.facts import Facts, dumped, loaded
 from hub.identity.normalize import normalise
 from hub.identity.places import number_of, places
 from hub.identity.rules import VERSION
-from hub.identity.shown import redecide, restore, snapshot
+from hub.identity.shown import inherit, restore, snapshot
 from hub.identity.stored import of_contact, person_of
 from hub.model import (
     contact,
@@ -92,7 +92,7 @@ def merge(conn: Connection, one: Merge) -> str:
     moved["profile"] = [dict(r._mapping) for r in conn.execute(_profiles(one))]
     moved["contact"] = snapshot(conn, [one.winner, one.loser])
     conn.execute(update(contact).where(contact.c.id == one.loser).values(merged_into=one.winner, updated_at=one.at))
-    redecide(conn, [one.winner], one.at)
+    inherit(conn, one.winner, one.loser, one.at)
     row = {
         "id": one.id, "at": one.at, "winner_id": one.winner, "loser_id": one.loser, "event_id": one.event_id,
         "actor": one.actor, "why": list(one.why), "rules": VERSION, "moved": moved, "undone_by": "",

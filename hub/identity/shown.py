@@ -95,6 +95,14 @@ def enter(conn: Connection, contact_id: str, values: Mapping[str, str], by: str,
         conn.execute(update(contact).where(contact.c.id == contact_id).values(values_))
 
 
+def inherit(conn: Connection, winner: str, loser: str, at: int) -> None:
+    """After a merge: what the winner shows is decided from the facts of both; if it has no company, it gets theirs."""
+    theirs = select(contact.c.company_id).where(contact.c.id == loser).scalar_subquery()
+    mine = (contact.c.id == winner) & contact.c.company_id.is_(None)
+    conn.execute(update(contact).where(mine).values(company_id=theirs))
+    redecide(conn, [winner], at)
+
+
 def snapshot(conn: Connection, ids: Sequence[str]) -> list[Row]:
     """What the contacts show now, to be put back by `restore`."""
     return [{"id": row["id"], **{name: row[name] for name in SNAPSHOT}} for row in _rows(conn, ids)]

@@ -24,6 +24,7 @@ from hub.identity.shown import read_policy, redecide
 from hub.identity.stored import of_contact, read_rules_of_identity
 from hub.identity.survivorship import BadPolicy, policy_of
 from hub.intake.drafts import Understood
+from hub.intake.firms import Firms
 from hub.intake.overthere import Overthere
 from hub.model import (
     connection,
@@ -70,6 +71,7 @@ class Book:
         self._read_said(batch)
         self._read_people(batch)
         self._read_work(batch)
+        self.firms = Firms(conn, batch, self.contacts)
         self.giving = Giving(conn, now, sorted(self.contacts), kept=kept)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
@@ -219,6 +221,8 @@ class Book:
             self._conn.execute(inquiry.delete().where(inquiry.c.id.in_(self._dropped)))
         self._add_all(contact)
         self._claim_keys()
+        if taken := self.firms.write():
+            raise Collision(taken)
         for table in (lead, inquiry, link, journal):
             self._add_all(table)
         self._add_known(contact_point)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from hub.clock import MINUTE, Clock
@@ -40,6 +40,7 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     in_thread = str(running["contact_id"]) if running else ""
     match = recognise(book.ledger, one.known, one.facts, book.owners, in_thread)
     match = book.overthere.look(book, one, match)
+    match = replace(match, why=(*match.why, *book.firms.look(one)))
     _merge(book, one, match, clock)
     route = book.giving.route(routing_facts(one), next(iter(book.directions), ""))
     ruling = _ruling(book, one, match, route, running)
@@ -149,6 +150,7 @@ def _contact(book: Book, one: Understood, match: Match, ruling: Ruling, clock: C
         contact_id = _new_contact(book, one, match, clock)
     else:
         _show(book, one, contact_id)
+    _place_in_company(book, one, contact_id, clock)
     _add_points(book, one, contact_id)
     book.ledger.learn(contact_id, one.facts)
     _ask(book, one, match, contact_id, clock)
@@ -204,6 +206,18 @@ def _show(book: Book, one: Understood, contact_id: str) -> None:
     if not book.is_new(contact_id):
         book.change(contact, contact_id, **news, version=held["version"], updated_at=one.received_at)
         book.touched_contacts.add(contact_id)
+
+
+def _place_in_company(book: Book, one: Understood, contact_id: str, clock: Clock) -> None:
+    row = book.contacts.get(contact_id)
+    if row is None:
+        return
+    company_id = book.firms.of(one, contact_id, row["company_id"] or "", clock)
+    if company_id == (row["company_id"] or ""):
+        return
+    row["company_id"] = company_id
+    if not book.is_new(contact_id):
+        book.change(contact, contact_id, company_id=company_id)
 
 
 def _add_points(book: Book, one: Understood, contact_id: str) -> None:
@@ -341,7 +355,7 @@ def _record(
         "files": [asdict(file) for file in draft.files],
         "fields": dict(draft.fields),
         "flags": list(dict.fromkeys((*draft.flags, *one.known.flags))),
-        "why": [ruling.why, *match.why],
+        "why": [ruling.why, *match.why, *book.firms.told(one)],
     }
     book.add(inquiry, row)
     book.inquiries[one.live.id, one.key] = row

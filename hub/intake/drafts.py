@@ -14,6 +14,7 @@ from connectors.contract import Draft, DraftKind, Person, Raw, Touch, digest
 from hub.clock import DAY, MINUTE, instant, millis
 from hub.identity.arrival import Setting, facts_of
 from hub.identity.facts import Facts
+from hub.identity.firms import NONE, Firm, firm_of
 from hub.identity.junk import Signs, signs
 from hub.identity.normalize import Known, dig, normalise
 from hub.intake.connections import Live
@@ -38,6 +39,7 @@ class Understood:
     live: Live
     facts: Facts
     junk: Signs
+    firm: Firm = NONE
 
     @property
     def threads(self) -> tuple[str, ...]:
@@ -65,8 +67,9 @@ def understand(row: Any, raw: Raw, live: Live, mapping: Inbound) -> Sequence[Und
         key, previous = _keys(draft, row.received_at, live)
         facts = _facts(draft, known, row.received_at, live.row.region)
         keyed, junk = draft.key is not None, _junk(draft, known)
+        firm = firm_of(known, draft.fields, draft.text)
         found.append(
-            Understood(row.id, position, draft, known, key, keyed, previous, row.received_at, live, facts, junk)
+            Understood(row.id, position, draft, known, key, keyed, previous, row.received_at, live, facts, junk, firm)
         )
     return found
 
