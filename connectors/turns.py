@@ -113,12 +113,18 @@ class InFile:
 
 def take(bucket: AbstractBucket, budget: Budget, now_ms: int) -> float:
     """One turn out of a bucket, with room left for who is in more of a hurry; seconds to wait when there is none."""
-    calls, seconds = budget
+    calls, _ = budget
     bucket.leak(now_ms)
     kept = reserve(calls)
     if (kept and _held(bucket) >= calls - kept) or not bucket.put(RateItem("call", now_ms)):
-        return min(0.25, max(0.005, seconds / calls / 4))
+        return pause(budget)
     return 0.0
+
+
+def pause(budget: Budget) -> float:
+    """After how many seconds it is worth asking again when there is no turn."""
+    calls, seconds = budget
+    return min(0.25, max(0.005, seconds / calls / 4))
 
 
 def _held(bucket: AbstractBucket) -> int:

@@ -22,7 +22,6 @@ from rq.serializers import JSONSerializer
 
 from connectors.turns import Budget, Turns
 from hub.app import Hub
-from hub.clock import Clock
 from workers.outermost import survive
 from workers.tasks import EVERY, TASKS, rest
 from workers.turns import InRedis
@@ -58,8 +57,8 @@ def queue_of(name: str, redis: Redis) -> Queue:
 
 def turns_in(url: str) -> Callable[[str, Budget], Turns]:
     """How the fleet counts an account's calls."""
-    redis, clock = open_redis(url, 2.0), Clock()
-    return lambda account, budget: InRedis(redis, account, budget, clock.now)
+    redis = open_redis(url, 2.0)
+    return lambda account, budget: InRedis(redis, account, budget)
 
 
 class Doorbell:

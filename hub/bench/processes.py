@@ -77,8 +77,9 @@ def running_program(
     finally:
         process.terminate()
         try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+        finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -71,6 +71,7 @@ def test_the_readme_names_every_bench() -> None:
     assert COMMANDS.split() == [word for name in bench.BENCHES for word in ("leadhub", "bench", name, "--json")]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", bench.BENCHES)
 def test_shape(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LEADHUB_BENCH", "tiny")
