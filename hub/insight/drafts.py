@@ -6,15 +6,17 @@ is live always stands in the tables of rules and turns; a version is what they w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from hashlib import blake2s
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hub.clock import DAY, Clock
 from hub.funnel.hands import Change, change_hands, lock_leads
-from hub.insight.trial import Trial, compare, outcomes
-from hub.model import direction, member, pool, rotation, rule, rule_set
+from hub.insight.trial import Trial, compare, floor_of
+from hub.model import direction, lead, member, pool, rotation, rule, rule_set
 from hub.routing.check import rule_complaints
 from hub.routing.floor import Assignment
 from hub.routing.reading import lock_turns, read_floor
@@ -54,7 +56,33 @@ def draft(conn: Connection, clock: Clock, body: Mapping[str, Any], actor: str, w
     row = {"id": clock.new_id(), "n": 0, "state": DRAFT, "note": why, "by": actor, "at": clock.now(),
            "body": dict(body), "announced": {}}  # fmt: skip
     conn.execute(insert(rule_set).values(row))
+    note(conn, clock, "rules", str(row["id"]), "drafted", actor, {"why": why})
     return str(row["id"])
+
+
+def redraft(conn: Connection, clock: Clock, draft_id: str, seen: str, body: Mapping[str, Any], actor: str) -> bool:
+    """Another body for a draft, unless somebody changed it since it was seen (`stamp`); answers whether it was done."""
+    row = conn.execute(select(rule_set).where(rule_set.c.id == draft_id).with_for_update()).one_or_none()
+    if row is None or row.state != DRAFT or stamp(row.body) != seen:
+        return False
+    conn.execute(update(rule_set).where(rule_set.c.id == draft_id).values(body=dict(body)))
+    note(conn, clock, "rules", draft_id, "redrafted", actor)
+    return True
+
+
+def drop(conn: Connection, clock: Clock, draft_id: str, actor: str) -> bool:
+    """Away with a draft; answers whether there was one. What was live once is never dropped."""
+    mine = (rule_set.c.id == draft_id) & (rule_set.c.state == DRAFT)
+    gone = bool(conn.execute(delete(rule_set).where(mine)).rowcount)
+    if gone:
+        note(conn, clock, "rules", draft_id, "dropped", actor)
+    return gone
+
+
+def stamp(body: Mapping[str, Any]) -> str:
+    """Tells two bodies apart."""
+    told = json.dumps(body, sort_keys=True, ensure_ascii=False)
+    return blake2s(told.encode(), digest_size=10).hexdigest()
 
 
 def complaints_of(conn: Connection, body: Mapping[str, Any], now: int) -> list[str]:
@@ -62,7 +90,7 @@ def complaints_of(conn: Connection, body: Mapping[str, Any], now: int) -> list[s
     rules, broken = read_rules(body["rules"])
     names = {str(row.id): str(row.name) for row in conn.execute(select(direction.c.id, direction.c.name))}
     people = {str(row.id) for row in conn.execute(select(member.c.id))}
-    floor = read_floor(conn, now, lock=False)
+    floor = floor_of(conn, body, now)
     found = [f"Unusable: {one}" for one in broken]
     found += [f"Unusable: rule “{one.name}”: its direction is gone" for one in rules if one.direction_id not in names]
     found += [f"Unusable: pool “{name}” names {who}, who was deleted"
@@ -89,8 +117,8 @@ def publish(conn: Connection, clock: Clock, draft_id: str, actor: str, trial: Tr
     if stops := [one for one in complaints_of(conn, body, clock.now()) if one.startswith("Unusable")]:
         raise NotPublished(stops)
     last = int(conn.execute(select(func.max(rule_set.c.n))).scalar() or 0)
-    if not last:
-        last = _keep_present(conn, clock)
+    if _unkept(conn):
+        last = _keep_present(conn, clock, last + 1)
     conn.execute(update(rule_set).where(rule_set.c.state == LIVE).values(state=PAST))
     announced = trial.announced() if trial else {}
     live = {"state": LIVE, "n": last + 1, "at": clock.now(), "by": actor, "announced": announced}
@@ -100,11 +128,23 @@ def publish(conn: Connection, clock: Clock, draft_id: str, actor: str, trial: Tr
     return last + 1
 
 
-def _keep_present(conn: Connection, clock: Clock) -> int:
-    row = {"id": clock.new_id(), "n": 1, "state": PAST, "note": "", "by": "hub", "at": clock.now(),
+def _unkept(conn: Connection) -> bool:
+    """Whether rules, shares or pools were changed by hand since the newest version, or there is none."""
+    live = conn.execute(select(rule_set.c.body).where(rule_set.c.state == LIVE)).scalar()
+    return live is None or outline(live) != outline(read_body(conn))
+
+
+def outline(body: Mapping[str, Any]) -> str:
+    """Tells bodies apart that route differently: a share of nobody is none."""
+    shares = {name: {who: share for who, share in some.items() if share} for name, some in body["shares"].items()}
+    return stamp({**body, "shares": {name: some for name, some in shares.items() if some}})
+
+
+def _keep_present(conn: Connection, clock: Clock, n: int) -> int:
+    row = {"id": clock.new_id(), "n": n, "state": PAST, "note": "", "by": "hub", "at": clock.now(),
            "body": read_body(conn), "announced": {}}  # fmt: skip
     conn.execute(insert(rule_set).values(row))
-    return 1
+    return n
 
 
 def _set(conn: Connection, body: Mapping[str, Any]) -> None:
@@ -136,16 +176,36 @@ def versions(conn: Connection) -> Sequence[Any]:
 
 
 def roll_back(conn: Connection, clock: Clock, n: int, actor: str) -> tuple[int, list[tuple[str, str, str]]]:
-    """A past version goes live again under a new number; answers it, and the open leads that the version between sent
-    elsewhere, as (lead, owner now, owner by the restored rules). `route_again` moves them."""
-    row = conn.execute(select(rule_set).where(rule_set.c.n == n)).one()
+    """A past version goes live again under a new number; answers it, and what `misrouted` says of the time since."""
+    number, since = restore(conn, clock, n, actor)
+    return number, misrouted(conn, since, clock.now() + 1)
+
+
+def restore(conn: Connection, clock: Clock, n: int, actor: str) -> tuple[int, int]:
+    """A past version goes live again under a new number; answers it, and since when (ms) the version counted that it
+    takes the place of. Raises `NotPublished`, and KeyError when there is no such version."""
+    body = conn.execute(select(rule_set.c.body).where(rule_set.c.n == n, rule_set.c.state == PAST)).scalar()
+    if body is None:
+        raise KeyError(n)
     bad = conn.execute(select(rule_set.c.at).where(rule_set.c.state == LIVE)).scalar()
-    number = publish(conn, clock, draft(conn, clock, row.body, actor, f"Back to version {n}"), actor)
-    since = int(bad) if bad is not None else clock.now()
-    found = {one.lead_id: one.owner for one in outcomes(conn, row.body, since, clock.now() + 1)}
-    leads = lock_leads(conn, found)
-    return number, [(one.id, one.owner_id, found[one.id]) for one in leads.values()
-                    if one.state == "open" and not one.taken_by and one.owner_id != found[one.id]]  # fmt: skip
+    number = publish(conn, clock, draft(conn, clock, body, actor, f"Back to version {n}"), actor)
+    return number, int(bad) if bad is not None else clock.now()
+
+
+def misrouted(conn: Connection, since: int, until: int) -> list[tuple[str, str, str]]:
+    """Open leads that nobody took and that the version of `since` sent elsewhere than the rules of now would have, as
+    (lead, owner now, owner by the rules). `route_again` moves them."""
+    bad = (
+        conn.execute(select(rule_set.c.body).where(rule_set.c.at == since, rule_set.c.state == PAST)).scalars().first()
+    )
+    if bad is None:
+        return []
+    told = {one.lead_id: one.after.owner for one in compare(conn, bad, read_body(conn), since, until).differences}
+    waits = (
+        (lead.c.state == "open") & lead.c.taken_by.is_(None) & (lead.c.opened_at >= since) & (lead.c.opened_at < until)
+    )
+    rows = conn.execute(select(lead.c.id, lead.c.owner_id).where(waits).order_by(lead.c.id))
+    return [(row.id, row.owner_id, told[row.id]) for row in rows if told.get(row.id, row.owner_id) != row.owner_id]
 
 
 def route_again(conn: Connection, clock: Clock, misrouted: Sequence[tuple[str, str, str]]) -> int:

@@ -18,6 +18,7 @@ from hub.web.admin import (
     consent,
     crm,
     deadlines,
+    drafts,
     first,
     hours,
     mapping,
@@ -26,6 +27,7 @@ from hub.web.admin import (
     robots,
     routing,
     seats,
+    trials,
     watch,
     whom,
 )
@@ -33,7 +35,8 @@ from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
 ROOMS = (
-    connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, watch, robots,
+    connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, drafts,
+    trials, watch, robots,
 )  # fmt: skip
 
 
