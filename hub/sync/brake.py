@@ -5,7 +5,7 @@ Without a number nothing is counted. Switching the connection on again gives it 
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from connectors.errors import Pause
 from hub.clock import HOUR, Clock
@@ -20,16 +20,30 @@ class Brake(Pause):
 
 def pulled(store: Store, clock: Clock, account: Account) -> None:
     """Raises `Brake` when this connection has changed `config["brake"]` records over there within the last hour."""
-    most = int(account.live.row.config.get("brake") or 0)
-    if not most:
+    if not _most(account):
         return
-    since = clock.now() - HOUR
     with store.read() as conn:
-        stops = (journal.c.subject_id == account.id) & (journal.c.what == "paused") & (journal.c.at > since)
-        last = conn.execute(select(func.max(journal.c.at)).where(stops)).scalar()
-        mine = (sync_write.c.connection_id == account.id) & (sync_write.c.at > max(since, last or 0))
-        done = conn.execute(select(func.count()).where(mine, sync_write.c.side == "crm")).scalar() or 0
-    if done >= most:
+        left = room(conn, clock, account)
+    if not left:
         raise Brake(
-            f"{done} records were changed in the CRM within an hour, {most} are allowed: look, then switch it on"
+            f"The CRM was changed as often within an hour as it may be ({_most(account)} are allowed): look, then "
+            "switch it on"
         )
+
+
+def room(conn: Connection, clock: Clock, account: Account) -> int | None:
+    """How many more records may be changed this hour, None for any number. Asked in the commit that writes down what
+    will be changed, so that several workers do not share one allowance."""
+    most = _most(account)
+    if not most:
+        return None
+    since = clock.now() - HOUR
+    stops = (journal.c.subject_id == account.id) & (journal.c.what == "paused") & (journal.c.at > since)
+    last = conn.execute(select(func.max(journal.c.at)).where(stops)).scalar()
+    mine = (sync_write.c.connection_id == account.id) & (sync_write.c.at > max(since, last or 0))
+    done = conn.execute(select(func.count()).where(mine, sync_write.c.side == "crm")).scalar() or 0
+    return max(0, most - done)
+
+
+def _most(account: Account) -> int:
+    return int(account.live.row.config.get("brake") or 0)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select, update
 from hub.clock import Clock
 from hub.model import connection, link, look_again, mirror, mirror_key, pull_state
 from hub.store.notes import PERSON, note
-from hub.sync.observe import ASKED
+from hub.sync.plan import ASKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,13 @@ from sqlalchemy import Connection, func, select
 from hub.model import audit_run, connection, link, pull_state
 
 MOVING = ("new", "sending", "uncertain")
-SETTLED = ("deleted_in_crm", "undone", "merged_here")
+SETTLED = ("deleted_in_crm", "undone", "merged_here", "merged_there", "second_card_left", "merge_due", "rehang")
 LEFT_OUT = ("tombstoned", "history")
 ACTIONS = {
     "conflict": "decide", "vanished": "confirm", "ambiguous": "merge", "same_remote": "merge", "second_deal": "merge",
     "merged_in_crm": "merge", "not_placed": "set_up", "unmapped": "map", "unreadable": "map", "refuse": "correct",
+    "left_out": "correct", "fight": "decide",
+    "second_card": "merge", "merge_by_hand": "merge", "make_again": "confirm",
     "deleted_in_crm": "none", "undone": "none", "unknown_outcome": "wait", "retry": "wait",
 }  # fmt: skip
 """By cause: what a person can do. A cause that is not here is tried again."""

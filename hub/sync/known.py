@@ -23,9 +23,10 @@ from hub.identity.weigh import World
 from hub.model import link, match_key, pull_state
 from hub.store.engine import Store
 from hub.sync.account import Account
+from hub.sync.answers import judge
 from hub.sync.foreign import guarded
 from hub.sync.observe import is_gone
-from hub.sync.parcel import Parcel, judge
+from hub.sync.parcel import Parcel
 from hub.sync.strangers import linked_refs, values_of
 
 ASKED_BY = ("email", "phone")

@@ -15,8 +15,9 @@ from hub.clock import MINUTE, SECOND, Clock
 from hub.model import deal, journal, link, look_again, sync_write
 from hub.store.engine import Store, add_unless_there
 from hub.store.notes import PERSON, REST
-from hub.sync import records
+from hub.sync import brake, records
 from hub.sync.account import Account
+from hub.sync.apply import Sighting
 from hub.sync.known import bound
 from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
@@ -206,12 +207,21 @@ class Ledger:
             mine = [(p, record) for p, record in zip(parcels, read, strict=True) if p.row.id in held]
             seen = observer.see(conn, self._account, [(p.row, record) for p, record in mine], self.run, doubt)
             now = self._clock.now()
-            sending = [p for p, _record in mine if change(self._account, p, seen[p.row.id], now)]
+            sending = self._say(conn, [(p, seen[p.row.id]) for p, _record in mine], now)
             self.until = now + self._length
             self._save(conn, [p for p, _record in mine], keep=sending)
             images = [before_image(self._clock, p.row, "crm", p.before, seen[p.row.id].push) for p in sending]
             if images:
                 conn.execute(sync_write.insert(), [{**one, "run": self.run} for one in images])
+        return sending
+
+    def _say(self, conn: Connection, seen: Sequence[tuple[Parcel, Sighting]], now: int) -> list[Parcel]:
+        """Those that have something to say; what the hourly brake has no room for stays due."""
+        room = brake.room(conn, self._clock, self._account)
+        sending: list[Parcel] = []
+        for parcel, sighting in seen:
+            if change(self._account, parcel, sighting, now, room is None or len(sending) < room):
+                sending.append(parcel)
         return sending
 
     def settle(self, parcels: Sequence[Parcel]) -> None:

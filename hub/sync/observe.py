@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, update
 from connectors.contract import Record
 from connectors.errors import Unreadable
 from hub.clock import HOUR, SECOND, Clock, millis
+from hub.identity import cards
 from hub.identity.mirror import forget
 from hub.model import deal, link, sync_write
 from hub.store.notes import note
@@ -22,20 +23,26 @@ from hub.sync import records
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier, Sighting, convert
 from hub.sync.foreign import guarded
-from hub.sync.plan import Agreed, Memory, reconcile
+from hub.sync.joined import follow, into_link, living, read_second
+from hub.sync.plan import ASKED, Agreed, Memory, reconcile
 
 FEW = 10
 """So many deletions in an hour are believed without asking."""
 SKEW_S = 120.0
 """Two clocks may differ by this much before anybody's edit counts as the later one."""
-ASKED = "@asked"
-"""Under this name a base holds what a person has to decide: field → [the hub's value, the CRM's]."""
+REFUSED = "@refused"
+"""Under this name a base lists the CRM's fields that did not take our value: field → [the value, why]."""
+ANY = "@any"
+"""Stands for the refused value where nobody wrote it down."""
 UNREAD = "@unread"
 """Under this name a base lists fields whose value over there nobody here knows."""
-PASSING = frozenset({"", "conflict", "unmapped", "unreadable", "unknown_outcome", "conflicted", "retry", "refuse"})
+PASSING = frozenset(
+    {"", "conflict", "unmapped", "unreadable", "unknown_outcome", "retry", "refuse", "refuse_together", "left_out"}
+)
 """Causes that are gone when a look does not find them again."""
 OLDER = "@older"
 """Under this name `sent` holds writes of calls that were given up: [[until, values] ...]."""
+WHY_GIVEN = "The CRM merged the contact's own card into this one: one card, there and here"
 
 
 class Observer:
@@ -57,6 +64,7 @@ class Observer:
 
         `run` is the sync run this belongs to; `doubt` says why absences of this reading prove nothing.
         """
+        given = follow(conn, self._clock, account, pairs)
         flats: dict[tuple[str, str], records.Flat] = {}
         for role in ("contact", "lead", "deal"):
             ids = [row.record_id for row, _record in pairs if row.role == role]
@@ -67,7 +75,11 @@ class Observer:
         seen = {}
         for row, record in pairs:
             flat = flats.get((row.role, row.record_id), {})
-            seen[row.id] = self._one(conn, account, row, record, flat, doubt, writes)
+            seen[row.id] = (
+                Sighting("tombstoned", flat, {}, {}, code=cards.THERE, why=WHY_GIVEN, remote_id="")
+                if row.id in given
+                else self._one(conn, account, row, record, flat, doubt, writes)
+            )
         if writes:
             conn.execute(sync_write.insert(), [{**one, "run": run} for one in writes])
         return seen
@@ -88,6 +100,8 @@ class Observer:
             return self._gone(conn, account, row, flat)
         if record.merged_into or record.ref != row.remote_id:
             return self._merged(conn, account, row, record.merged_into or record.ref, flat)
+        if flat.get("merged_into"):
+            return read_second(conn, self._clock, account, row, record, flat)
         try:
             agreed = guarded(self._compare, account, row, record, flat)
         except Unreadable as error:
@@ -111,7 +125,8 @@ class Observer:
             seen.pop(SEEN_PLACE, None)  # a converted lead stands on a stage of the CRM's own
         now = self._clock.now()
         older = [values for until, values in row.sent.get(OLDER, ()) if until > now]
-        memory = Memory(row.base, row.raw, row.sent, older, _newer(account, row, record, now))
+        quiet = bool(row.base) and not row.dirty
+        memory = Memory(row.base, row.raw, row.sent, older, _newer(account, row, record, now), quiet)
         return reconcile(account.faces[row.role].slots, memory, flat, seen)
 
     # ── records that are not there any more ──────────────────────────────────────────────────────
@@ -126,9 +141,7 @@ class Observer:
 
     def _merged(self, conn: Connection, account: Account, row: Any, into: str, flat: records.Flat) -> Sighting:
         """Two records over there became one. The link follows, unless the other one has its record here."""
-        place = (link.c.connection_id == account.id) & (link.c.remote_kind == row.remote_kind)
-        there = place & (link.c.remote_id == into) & (link.c.id != row.id)
-        other = conn.execute(select(link).where(there).order_by(link.c.state != "linked")).first()
+        other = into_link(conn, account, row, into)
         actor = f"crm:{account.id}"
         facts = {"ref": row.remote_id, "into": into, "record": other.record_id if other else ""}
         note(conn, self._clock, row.role, row.record_id, "merged_in_crm", actor, facts)
@@ -138,6 +151,9 @@ class Observer:
         unsaid = {name: flat.get(name) for name, agreed in row.base.items() if name in flat and flat[name] != agreed}
         if unsaid:
             note(conn, self._clock, row.role, row.record_id, "unsaid", actor, {"values": unsaid})
+        if row.role == "contact" and living(conn, row.record_id) == living(conn, other.record_id):
+            why = f"The CRM merged it into {into}: one contact, there and here"
+            return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code=cards.THERE, why=why)
         why = f"The CRM merged it into {into}, which is another record here: merge the two here as well"
         return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code="merged_in_crm", why=why)
 
@@ -200,6 +216,20 @@ class Observer:
             sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
         elif not asked and row.code not in PASSING and not {records.PLACE} & (agreed.hub.keys() | agreed.push.keys()):
             sighting.code, sighting.why = row.code, row.why  # a move that was not followed, and still stands there
+        _tell_refused(account, row, agreed, sighting)
+
+
+def refused(base: Mapping[str, Any]) -> dict[str, Any]:
+    """What the CRM did not take of this record, by its field: the value, and why."""
+    kept = base.get(REFUSED, {})
+    return dict(kept) if isinstance(kept, dict) else {name: [ANY, ""] for name in kept}
+
+
+def left_out(base: Mapping[str, Any]) -> tuple[str, str]:
+    """The cause that is shown for it, two blanks when everything was taken."""
+    never = refused(base)
+    told = "; ".join(f"{name}: {why}" if why else name for name, (_value, why) in sorted(never.items()))
+    return ("left_out", f"The CRM did not take these values, the rest is there. {told}") if never else ("", "")
 
 
 def is_gone(record: Record | None) -> bool:
@@ -249,6 +279,21 @@ def _unread(account: Account, row: Any, agreed: Agreed) -> list[str]:
     slots = account.faces[row.role].slots if known else ()
     still = [s.hub for s in slots if s.hub in known and agreed.raw.get(s.crm) == row.raw.get(s.crm)]
     return sorted({*agreed.unread, *still} - {"owner"})  # a CRM has users who are nobody here: nothing to repair
+
+
+def _tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting) -> None:
+    """What the CRM refused and does not show in the meantime stays listed."""
+    if REFUSED not in row.base:
+        return
+    slots = {slot.crm: slot for slot in account.faces[row.role].slots}
+    flat, raw = sighting.flat, agreed.raw
+    sighting.base[REFUSED] = {
+        name: told
+        for name, told in refused(row.base).items()
+        if name in slots and not slots[name].same(flat.get(slots[name].hub), slots[name].into(raw.get(name)))
+    }
+    if not sighting.code:
+        sighting.code, sighting.why = left_out(sighting.base)
 
 
 def _keep_place(sighting: Sighting, flat: records.Flat) -> None:

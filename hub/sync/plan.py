@@ -15,6 +15,10 @@ Values = Mapping[str, Any]
 ABSENT = object()
 ASSERT = "@assert"
 """Under this name a base lists hub fields that are to be written even over what the mapping cannot read."""
+ASKED = "@asked"
+"""Under this name a base holds what a person has to decide: field → [the hub's value, the CRM's]."""
+ALWAYS = frozenset({"placement"})
+"""A record stands somewhere from its first day, also where that was never told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ class Memory:
     """What a link remembers: hub values both sides agreed on, the CRM's spelling, and unconfirmed writes.
 
     `older` are writes before the last one whose answers never came: a late one is still ours. `newer` is the side
-    ("hub" or "crm") that changed last beyond any doubt of the two clocks, "" when nobody can tell.
+    ("hub" or "crm") that changed last beyond any doubt of the two clocks, "" when nobody can tell. `quiet` says that
+    nobody edited the record here: what was never agreed on is then a field that the mapping has only now, and a mapping
+    is no edit.
     """
 
     base: Values
@@ -48,6 +54,7 @@ class Memory:
     sent: Values
     older: Sequence[Values] = ()
     newer: str = ""
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +83,28 @@ def reconcile(slots: Sequence[Slot], memory: Memory, hub: Values, seen: Values |
     """Compare and decide. `seen` is the CRM's record now, under its own names; None when it was not read
     (then only the hub's own changes since `base` are found). A field missing from `seen` says nothing."""
     agreed = Agreed(base=dict(memory.base), raw=dict(memory.raw))
+    heard = {*memory.base, *memory.base.get(ASKED, ()), *ALWAYS} if memory.quiet else ()
     for slot in slots:
-        _field(slot, memory, hub, seen or {}, agreed)
+        if memory.quiet and slot.hub not in heard:
+            _unheard_of(slot, memory, hub.get(slot.hub), (seen or {}).get(slot.crm, ABSENT), agreed)
+        else:
+            _field(slot, memory, hub, seen or {}, agreed)
     return agreed
+
+
+def _unheard_of(slot: Slot, memory: Memory, ours: Any, shown: Any, agreed: Agreed) -> None:
+    """A field that was never agreed on, of a record that nobody edited here: blanks are filled from over there, and
+    nothing is written before somebody edits the record or asks for it."""
+    theirs = ABSENT if shown is ABSENT or slot.direction == "out" else slot.into(shown)
+    if theirs is ABSENT:
+        if shown is not ABSENT and slot.direction != "out" and shown != memory.raw.get(slot.crm, ABSENT):
+            agreed.unread.append(slot.hub)
+        return
+    agreed.raw[slot.crm] = shown
+    if slot.same(ours, theirs):
+        agreed.base[slot.hub] = ours
+    elif _filled(theirs) and (not _filled(ours) or slot.policy in ("crm", "latest")):
+        agreed.hub[slot.hub] = agreed.base[slot.hub] = theirs
 
 
 def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed) -> None:

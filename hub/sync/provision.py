@@ -24,7 +24,7 @@ from hub.store.engine import Store
 from hub.store.notes import REST, note
 from hub.sync.account import kind_of, section_of
 from hub.sync.layout import NEW, Layout, Wish, known
-from hub.sync.parcel import REFUSED
+from hub.sync.observe import REFUSED, refused
 from hub.sync.plan import ASSERT
 from hub.sync.records import PLACE
 from hub.sync.split import Row, placement_json
@@ -289,7 +289,7 @@ def _look_at_all(conn: Connection, clock: Clock, live: Live, fields: Collection[
         base = {name: value for name, value in row.base.items() if name not in gone}
         base |= {ASSERT: [PLACE]} if moved and row.role != "contact" else {}
         if REFUSED in base:
-            base[REFUSED] = [name for name in base[REFUSED] if name not in fields]
+            base[REFUSED] = {name: told for name, told in refused(base).items() if name not in fields}
         raw = {name: value for name, value in row.raw.items() if name not in fields}
         conn.execute(update(link).where(link.c.id == row.id).values(base=base, raw=raw))
     again = {"dirty": link.c.dirty + 1, "lane": REST, "due_at": clock.now()}

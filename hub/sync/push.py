@@ -19,12 +19,13 @@ from connectors.turns import lane
 from hub.clock import SECOND, Clock
 from hub.store.engine import Store
 from hub.sync.account import ROLES, Account, Accounts
+from hub.sync.answers import judge, looked_up, stumble
 from hub.sync.brake import pulled
 from hub.sync.foreign import guarded
 from hub.sync.known import ask_first
 from hub.sync.ledger import Ledger
 from hub.sync.observe import Observer
-from hub.sync.parcel import BACKOFF, Parcel, judge, looked_up, stumble
+from hub.sync.parcel import BACKOFF, Parcel
 from hub.sync.reading import absence_in_doubt, read_each
 
 log = logging.getLogger("leadhub.push")
@@ -210,10 +211,18 @@ class _Carrier:
         except Pause as error:
             return [Failed(error)] * len(chunk)
         except Unreadable as error:
-            return [Lost(str(error))] * len(chunk)
+            return self._halved(chunk, error)
         if len(outcomes) != len(chunk):
             return [Lost("The answers cannot be told apart")] * len(chunk)
         return outcomes
+
+    def _halved(self, chunk: Sequence[Parcel], error: Unreadable) -> Sequence[Outcome]:
+        """One bad record broke a whole call. Changes are said again by halves until it is alone; what was to be made
+        may have been made, so that waits until it can be looked for."""
+        if len(chunk) == 1 or any(p.op is not None and p.op.ref is None for p in chunk):
+            return [Lost(str(error))] * len(chunk)
+        middle = len(chunk) // 2
+        return [*self._call(chunk[:middle]), *self._call(chunk[middle:])]
 
 
 def _together(ready: Sequence[tuple[list[Parcel], Future[Sequence[Outcome]]]]) -> Answers:

@@ -6,13 +6,17 @@ A suite that stays green with a switch on would not notice if somebody lost the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hub.funnel import moves
-from hub.sync import account, apply, observe, parcel, plan, pull, push, strangers
+from hub.intake.accept import Intake
+from hub.intake.process import Flow
+from hub.store.groupcommit import UNSTORABLE, Inbox
+from hub.sync import account, answers, apply, ledger, observe, parcel, plan, pull, push, strangers
 from hub.sync.account import Account
 from hub.sync.ledger import Ledger
 from hub.sync.observe import Observer
@@ -207,14 +211,64 @@ def whole_record(patch: Patch) -> None:
     patch.setattr(Account, "written", whole)
 
 
+def quick_to_thank(patch: Patch) -> None:
+    """I9: the sender is thanked although the disk said no."""
+
+    def forgetful(self: Inbox, asks: Any) -> None:
+        with suppress(*UNSTORABLE):
+            self._commit(asks)
+        for ask in asks:
+            ask.known = {}
+
+    patch.setattr(Inbox, "_write", forgetful)
+
+
+def each_time_anew(patch: Patch) -> None:
+    """I10: a signal that comes again is another signal."""
+    patch.setattr(Intake, "_delivery", lambda self, source, raw: "")
+
+
+def two_hands(patch: Patch) -> None:
+    """I10: who took too long writes his decisions all the same."""
+    patch.setattr(Flow, "_hold_lease", lambda self, conn, verdicts, lease: None)
+
+
+def together_for_ever(patch: Patch) -> None:
+    """I15: a record that breaks its call takes its neighbours along, each time."""
+    patch.setattr(push, "ALONE", 1_000_000)
+    patch.setattr(push._Carrier, "_halved", lambda self, chunk, error: [fake.Lost(str(error))] * len(chunk))
+
+
+def mapping_is_an_edit(patch: Patch) -> None:
+    """I18: what a mapping has not known before counts as changed."""
+    patch.setattr(observe, "Memory", lambda base, raw, sent, older, newer, quiet: Memory(base, raw, sent, older, newer))
+
+
+def no_brake(patch: Patch) -> None:
+    """The brake: asked before the work is taken, and never again."""
+    patch.setattr(ledger.brake, "room", lambda conn, clock, account_: None)
+
+
+def causes_pass(patch: Patch) -> None:
+    """I20: a lost answer hides why a move was not followed."""
+
+    def blame(one: Any, code: str, why: str) -> None:
+        one.code, one.why = code, why
+
+    for place in (parcel, answers):
+        patch.setattr(place, "blame", blame)
+
+
 SWITCHES: Mapping[str, Break] = {
     "A1": no_shadow, "A2": blind_write, "A3": unstable_codec, "A4": forget_sent, "A5": hub_always_wins,
     "A6": stamps_decide, "A7": whole_record, "A8": no_marker, "A8 wait": no_wait, "A9": absence_deletes_nothing_stays,
     "A10": merges_are_deletions, "A11": children_first, "A12": default_stage, "A13": conversion_in_two,
     "A14": newest_seen, "A15": overwrite_on_match, "A16": any_account, "A17": no_fence, "A18": undeclared_lag,
-    "A19": answers_by_position, "A20": stale_page,
+    "A19": answers_by_position, "A20": stale_page, "I9": quick_to_thank, "I10": each_time_anew,
+    "I10 lease": two_hands, "I13": no_fence, "I15": together_for_ever, "I18": mapping_is_an_edit, "I20": causes_pass,
+    "brake": no_brake,
 }  # fmt: skip
-"""By rule. Each is one function that does not do what its rule says."""
+"""By rule, or by the invariant it guards. Each is one function that does not do what its rule says."""
 IN_A_SCENE = ("A4", "A16", "A17", "A18", "A19", "A20")
 """Rules that chance breaks too rarely to wait for: tests/sync/test_rules.py plays a scene for each."""
 __all__ = ["IN_A_SCENE", "SWITCHES"]

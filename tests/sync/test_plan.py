@@ -290,3 +290,34 @@ def test_ten_thousand_records_take_seconds_at_most(record_property: Any) -> None
     record_property("records_per_s", round(rate))
     assert (agreed.push, agreed.hub) == ({"n3": "others"}, {"n7": "more"})
     assert rate > 1_000
+
+
+# ── a field that the mapping has only now ────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown", "policy", "here"),
+    [
+        ("", "x", "hub", "x"),  # a blank is filled
+        ("y", "x", "crm", "x"),
+        ("y", "x", "hub", None),  # waits for the next edit
+        ("y", "", "crm", None),
+        ("y", "x", "ask", None),
+    ],
+)
+def test_what_was_never_agreed_on_is_written_nowhere_before_somebody_edits(
+    ours: str, shown: str, policy: str, here: str | None
+) -> None:
+    held = Memory({"other": "z"}, {}, {}, quiet=True)
+    agreed = reconcile([slot(policy=policy)], held, {"name": ours}, {"NAME": shown})
+    assert agreed.push == {}
+    assert agreed.hub.get("name") == here
+    assert agreed.conflicts == []
+    edited = reconcile([slot(policy=policy)], Memory(held.base, {}, {}), {"name": ours}, {"NAME": shown})
+    assert bool(edited.push or edited.hub or edited.conflicts), "with the next edit it is compared like any other"
+
+
+def test_a_value_nobody_knows_is_told_also_where_nothing_was_agreed_on() -> None:
+    strange = slot(into=lambda _raw: ABSENT)
+    agreed = reconcile([strange], Memory({"other": "z"}, {}, {}, quiet=True), {"name": "y"}, {"NAME": "?"})
+    assert (agreed.unread, agreed.push) == (["name"], {})

@@ -13,11 +13,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
 from greenlet import getcurrent, greenlet
-from sqlalchemy import Connection, create_engine, event, select, update
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, select, update
 from sqlalchemy.pool import StaticPool
 
 import hub.model
@@ -36,7 +37,7 @@ from hub.model import (
     look_again,
     member,
 )
-from hub.store.engine import Store, add_unless_there, sqlite_library
+from hub.store.engine import Store, _dumps, _loads, add_unless_there, sqlite_library
 from hub.store.notes import FRESH, mark_dirty
 from hub.sync.account import Account, Accounts
 from hub.sync.audit import Auditor
@@ -44,6 +45,8 @@ from hub.sync.pull import Puller
 from hub.sync.push import Pusher
 from hub.sync.split import placement_json
 from tests.sync.fake import PROFILES, FakeCRM, tidy
+from tests.sync.fence import Fence
+from tests.sync.inbound import FORM_ID, Inquiries
 
 MAPPING = """
 format = 1
@@ -63,6 +66,25 @@ reject_reason = { crm = "READ_ONLY", codec = "text", direction = "in" }
 like = "lead"
 currency = { crm = "amount", codec = "text" }
 """
+OTHER_MAPPING = """
+format = 1
+crm = "fake"
+[lead]
+reject_reason = { crm = "READ_ONLY", codec = "text", direction = "in" }
+title = { crm = "title", codec = "text", policy = "hub" }
+temperature = { crm = "temp", codec = "text" }
+text = { crm = "TEXT", codec = "text", direction = "out", once = true }
+[contact]
+hub_id = { crm = "HUB_REF", codec = "text", direction = "out" }
+language = { crm = "language", codec = "text", policy = "ask" }
+position = { crm = "position", codec = "text" }
+company = { crm = "company", codec = "text" }
+name = { crm = "name", codec = "text", policy = "hub" }
+[deal]
+like = "lead"
+currency = { crm = "amount", codec = "text" }
+"""
+"""The same fields by other policies."""
 CRM_ID = "crm-1"
 DEAD_AFTER = 5_000
 """A call of ours lives no longer than this (the CRM declares it), in ms."""
@@ -78,9 +100,13 @@ class Killed(BaseException):
 class Seams(Store):
     """A store whose transactions are seams."""
 
-    def __init__(self, engine: Any) -> None:
-        super().__init__(engine, engine)
+    def __init__(self, hub: Engine, inbox: Engine) -> None:
+        super().__init__(hub, inbox)
         object.__setattr__(self, "seam", lambda _name: None)
+
+        @event.listens_for(hub, "before_execute")
+        def _watch(conn: Connection, statement: Any, many: Any, one: Any, _options: Any) -> None:
+            self.__dict__["fence"](conn, statement, many or [one])
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -95,10 +121,10 @@ class Seams(Store):
             yield conn
 
 
-def open_memory() -> Seams:
+def open_memory(tables: MetaData) -> Engine:
     engine = create_engine(
         "sqlite://", module=sqlite_library(), poolclass=StaticPool,
-        json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=orjson.loads,
+        json_serializer=_dumps, json_deserializer=_loads,
     )  # fmt: skip
 
     @event.listens_for(engine, "connect")
@@ -109,21 +135,23 @@ def open_memory() -> Seams:
     def _begin(conn: Connection) -> None:
         conn.exec_driver_sql("BEGIN")
 
-    hub.model.hub.create_all(engine)
-    return Seams(engine)
+    tables.create_all(engine)
+    return engine
 
 
 _MEMORY: list[Seams] = []
 
 
-def emptied() -> Seams:
-    """The database of this process without rows."""
+def emptied(clock: FixedClock) -> Seams:
+    """The databases of this process without rows, under a new watch."""
     if not _MEMORY:
-        _MEMORY.append(open_memory())
+        _MEMORY.append(Seams(open_memory(hub.model.hub), open_memory(hub.model.inbox)))
     store = _MEMORY[0]
-    with store.hub.begin() as conn:
-        raw: Any = conn.connection.dbapi_connection
-        raw.executescript("".join(f"DELETE FROM {t.name};" for t in reversed(hub.model.hub.sorted_tables)))
+    store.__dict__["fence"] = Fence(clock)
+    for engine, tables in ((store.hub, hub.model.hub), (store.inbox, hub.model.inbox)):
+        with engine.begin() as conn:
+            raw: Any = conn.connection.dbapi_connection
+            raw.executescript("".join(f"DELETE FROM {t.name};" for t in reversed(tables.sorted_tables)))
     return store
 
 
@@ -132,8 +160,11 @@ class OneConnection:
 
     def __init__(self, store: Store, crm: CRM) -> None:
         self._store, self._crm, self._live = store, crm, None
+        self.others: dict[str, Live] = {}
 
     def by_id(self, connection_id: str) -> Any:
+        if connection_id != CRM_ID:
+            return self.others.get(connection_id)
         if self._live is None:
             with self._store.read() as conn:
                 row = conn.execute(select(connection).where(connection.c.id == connection_id)).one()
@@ -177,20 +208,24 @@ class World:
     marks: dict[str, int] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     audit: Any = None
+    resumed: int = 0
 
     def __post_init__(self) -> None:
         strategy, facts = PROFILES[self.profile]
         self.clock = FixedClock(randomness=random.Random(5))
         self.crm = FakeCRM(self.clock, facts, strategy == "native")
-        self.store = emptied()
+        self.store = emptied(self.clock)
         self.store.__dict__["seam"] = self.seam
         self.crm.seam, self.crm.fault, self.crm.reader = self.seam, self.fault, lambda: id(getcurrent())
         self.faulty = self.chance.choice([0.0, 0.1, 0.3])
         self.hooks_lost = self.chance.choice([0.3, 0.3, 1.0])
+        self.brake = self.chance.choice([0, 0, 2])
         self.tokens = iter(range(1, 100_000))
         self._furnish(strategy)
-        places = OneConnection(self.store, self.crm)
-        self.accounts = Accounts(self.store, self.clock, places)  # type: ignore[arg-type]
+        self.places = OneConnection(self.store, self.crm)
+        self.inquiries = Inquiries(self)
+        self.places.others[FORM_ID] = self.inquiries.live
+        self.accounts = Accounts(self.store, self.clock, self.places)  # type: ignore[arg-type]
         self.pusher = Pusher(self.store, self.clock, self.accounts)
         self.puller = Puller(self.store, self.clock, self.accounts)
         self.auditor = Auditor(self.store, self.clock, self.accounts, self.puller)
@@ -206,6 +241,7 @@ class World:
             config = {
                 "placement": placement_json(strategy, table(strategy, self.direction)), "parallel": 1, "poll_s": 15,
                 "strangers": "import", "checked": 1, "skew_s": 2, "audit_s": 0,
+                "brake": self.brake,
             }  # fmt: skip
             values = {"id": CRM_ID, "kind": "crm", "connector": "fake", "config": config, "mapping": MAPPING}
             row = {**values, "token": "t", "name": "Fake", "fingerprint": "fake-1", "created_at": 1}
@@ -225,21 +261,26 @@ class World:
         return self.chance.choice(kinds)
 
     def start(self) -> None:
-        task = self.chance.choice(["push", "push", "pull"])
+        task = self.chance.choice(["push", "push", "push", "pull", "pull", "flow"])
         if not self.has_work(task):
             self.pass_time(1)
             return
-        work = {"push": self.pusher.drain, "pull": self.puller.step}[task]
+        work = {"push": self.pusher.drain, "pull": self.puller.step, "flow": lambda _crm: self.inquiries.flow.step()}
+        self.hire(task, partial(work[task], CRM_ID))
+
+    def hire(self, name: str, work: Callable[[], object]) -> None:
+        """Somebody begins this work, and stands before its first step."""
 
         def body() -> None:
             with suppress(Killed):
-                work(CRM_ID)
+                work()
 
-        run = greenlet(body)
-        self.workers.append(Worker(task, run, "start", self.clock.now()))
+        self.workers.append(Worker(name, greenlet(body), "start", self.clock.now()))
 
     def has_work(self, task: str) -> bool:
         """Whether a worker would find anything; one that finds nothing is no interesting schedule."""
+        if task == "flow":
+            return self.inquiries.flow._anything_due(self.clock.now())
         raw: Any = self.store.hub.raw_connection().dbapi_connection
         due = {
             "push": "SELECT 1 FROM link WHERE dirty > 0 AND due_at <= ? "
@@ -350,7 +391,8 @@ class World:
             self.new_lead, self.new_lead, self.edit_here, self.edit_here, self.edit_here, self.move_here,
             self.convert_here, self.revert_here, self.reject_here, self.new_card, self.edit_there, self.edit_there,
             self.edit_there, self.drag, self.drag, self.delete_there, self.merge_there, self.same_edit,
-            self.clear_there, self.collide, self.collide,
+            self.clear_there, self.collide, self.collide, self.inquire, self.inquire, self.remap, self.spoil,
+            self.switch_on,
         ]  # fmt: skip
         act = self.chance.choice(acts)
         self.say(act.__name__)
@@ -375,6 +417,30 @@ class World:
             link_row = {"id": self.clock.new_id(), "connection_id": CRM_ID, "role": role, "record_id": record}
             conn.execute(link.insert().values(**link_row, state="new", dirty=1, lane=FRESH, due_at=now, since=now))
         self.hub_edits["lead", lead_id, "title"] = title
+
+    def inquire(self, _conn: Connection) -> None:
+        """A form is sent: a new one, or one whose sender was not answered, or was and comes again all the same."""
+        known = [*self.inquiries.unheard(), *list(self.inquiries.posts)[-1:]]
+        key = self.chance.choice(known) if known and self.chance.random() < 0.5 else self.inquiries.write()
+        for _copy in range(self.chance.choice([1, 1, 2])):
+            self.hire("sender", partial(self.inquiries.send, key))
+
+    def remap(self, conn: Connection) -> None:
+        """X37: an admin changes the mapping, or takes the change back, whatever runs."""
+        if self.chance.random() < 0.3:
+            now = conn.execute(select(connection.c.mapping).where(connection.c.id == CRM_ID)).scalar()
+            self.change(conn, mapping=OTHER_MAPPING if now == MAPPING else MAPPING)
+
+    def switch_on(self, conn: Connection) -> None:
+        """An admin looks at a connection that stopped, and lets it go on."""
+        state = conn.execute(select(connection.c.state).where(connection.c.id == CRM_ID)).scalar()
+        if state == "paused":
+            self.change(conn, state="active", why="")
+            self.resumed = self.clock.now()
+
+    def change(self, conn: Connection, **values: Any) -> None:
+        conn.execute(update(connection).where(connection.c.id == CRM_ID).values(values))
+        self.places.forget()
 
     def edit_here(self, conn: Connection) -> None:
         fields = [
@@ -497,6 +563,12 @@ class World:
             self.deleted.add(row.ref)
             self.crm.touch(row)
 
+    def spoil(self, _conn: Connection) -> None:
+        """X33: one record breaks every write it is part of, for ever."""
+        rows = self.crm.live("people", "cards", "leads")
+        if rows and not self.crm.poison and self.chance.random() < 0.2:
+            self.crm.poison.add(self.chance.choice(rows).ref)
+
     def merge_there(self, _conn: Connection) -> None:
         rows = self.crm.live(self.chance.choice(["people", "cards"]))
         if len(rows) > 1 and self.chance.random() < 0.4:
@@ -506,9 +578,17 @@ class World:
     # ── calm ─────────────────────────────────────────────────────────────────────────────────────
 
     def settle(self) -> None:
-        """People and faults stop. It takes no human, and a bounded number of looks."""
+        """People and faults stop. It takes no human (but for one who looks at a connection that stopped), and a
+        bounded number of looks."""
         self.calm = True
         self.crm.hints.clear()
+        with self.store.hub.begin() as conn:
+            self.switch_on(conn)
+            self.change(conn, config={**self.account.live.row.config, "brake": 0})
+        for key in self.inquiries.unheard():
+            self.inquiries.send(key)
+        self.clock.advance(100)
+        self.inquiries.flow.drain()
         for wait in (200, 40, 25, 25, 25, 40, 40, 40, 40, 40):
             self.clock.advance(wait)
             before = self.crm.writes
@@ -534,14 +614,18 @@ class World:
     # ── what must hold at every step ─────────────────────────────────────────────────────────────
 
     def watch(self) -> None:
-        """I7 for every reader: a closed lead has its deal."""
+        """I7 for every reader: a closed lead has its deal. The brake: no more changes an hour than were allowed."""
         with self.store.hub.begin() as conn:
             raw: Any = conn.connection.dbapi_connection
             lone = raw.execute(
                 "SELECT id FROM lead WHERE state = 'converted' AND NOT EXISTS "
                 "(SELECT 1 FROM deal WHERE deal.lead_id = lead.id AND deal.state <> 'reverted')"
             ).fetchall()
+            asked = "SELECT COUNT(*) FROM sync_write WHERE side = 'crm' AND at > ?"
+            done = raw.execute(asked, (max(self.resumed, self.clock.now() - 3_600_000),)).fetchone()[0]
         self.wrong += [f"I7 closed without a deal: {row[0]}" for row in lone]
+        if self.brake and done > self.brake:
+            self.wrong.append(f"brake: {done} changes since {self.resumed}, {self.brake} are allowed")
 
     def watch_cursor(self) -> None:
         """I11: never backwards, never past what must be visible."""
@@ -558,7 +642,7 @@ class World:
     def check(self) -> None:
         from tests.sync.invariants import violations
 
-        self.wrong += violations(self)
+        self.wrong += [*violations(self), *self.inquiries.violations(), *self.store.__dict__["fence"].wrong]
 
     @property
     def digest(self) -> str:
