@@ -9,10 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from connectors.contract import Draft, DraftKind, Handle, Person
 from hub.funnel.policy import Decision
-from hub.identity.phones import phones
+from hub.identity.normalize import Known
+from hub.intake import asked
+from hub.intake.drafts import known_of
 from hub.model import connection, inquiry, lead
-from hub.routing.rules import OWN
 
 PORTION = 1000
 
@@ -46,24 +48,19 @@ def read_traffic(conn: Connection, since: int, until: int) -> Iterator[Arrival]:
 
 def facts_of(row: Any, place: Any) -> Mapping[str, str]:
     """What rules may look at, from a stored inquiry; the same as intake saw."""
-    person, touch = row.person, row.touch
-    facts = {
-        "source": place.connector if place else row.source,
-        "connection": place.name if place else "",
-        "form": row.form,
-        "region": _region(tuple(person.get("phones") or ()), place.region if place else ""),
-        "language": person.get("language") or "",
-        "page": touch.get("page") or "",
-        "referrer": touch.get("referrer") or "",
-        "text": row.text,
-        "subject": row.subject,
-        "company": person.get("company") or "",
-    }
-    facts |= {f"utm.{name}": str(value) for name, value in (touch.get("utm") or {}).items()}
-    return facts | {f"{OWN}{name}": str(value) for name, value in row.fields.items()}
+    told = {name: tuple(value) if isinstance(value, list) else value for name, value in row.person.items()}
+    told["handles"] = tuple((one["kind"], one["id"]) for one in told.get("handles") or ())
+    person, known = _known(tuple(sorted(told.items())), row.text, DraftKind(row.kind), place.region if place else "")
+    source, name = (place.connector, place.name) if place else (row.source, "")
+    return asked.facts_of(
+        asked.Asked(source, name, known, person, row.form, row.subject, row.text, row.touch, row.fields, row.why)
+    )
 
 
 @lru_cache(maxsize=4096)
-def _region(told: Sequence[str], region: str) -> str:
-    """Country of the first number that is one."""
-    return next((one.region for text in told for one in phones(text, region)), "")
+def _known(told: Sequence[tuple[str, Any]], text: str, kind: DraftKind, region: str) -> tuple[Person, Known]:
+    """A stored person, normalised as intake does it; people who come again are read once."""
+    values = dict(told)
+    values["handles"] = tuple(Handle(*one) for one in values["handles"])
+    person = Person(**values)
+    return person, known_of(Draft(kind=kind, person=person, text=text), region)

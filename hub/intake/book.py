@@ -72,7 +72,7 @@ class Book:
         self._read_people(batch)
         self._read_work(batch)
         self.firms = Firms(conn, batch, self.contacts)
-        self.giving = Giving(conn, now, sorted(self.contacts), kept=kept)
+        self.giving = Giving(conn, now, sorted(self.contacts), sorted(set(self.firms.owners.values())), kept)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 

@@ -10,11 +10,13 @@ from hub.clock import MINUTE, Clock
 from hub.funnel.evidence import touch
 from hub.funnel.policy import Decision, Ruling, Standing, rule_on
 from hub.identity import survivorship
+from hub.identity.firms import choose
 from hub.identity.junk import is_junk
 from hub.identity.merging import Merge, pair_of
 from hub.identity.mirror import Card
 from hub.identity.resolve import Match, recognise
 from hub.identity.rules import VERSION
+from hub.intake.asked import KNOWN_COMPANY
 from hub.intake.book import Book
 from hub.intake.drafts import Understood, occurred, person_json, routing_facts, touch_json
 from hub.model import contact, contact_point, inquiry, journal, lead, link, match_key, thread
@@ -42,7 +44,7 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     match = book.overthere.look(book, one, match)
     match = replace(match, why=(*match.why, *book.firms.look(one)))
     _merge(book, one, match, clock)
-    route = book.giving.route(routing_facts(one), next(iter(book.directions), ""))
+    route = book.giving.route(routing_facts(one, match.why), next(iter(book.directions), ""))
     ruling = _ruling(book, one, match, route, running)
     contact_id, lead_id = "", ""
     if ruling.decision in TAKEN and (ruling.target or not one.draft.ours):
@@ -51,6 +53,12 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
         _keep_conversation(book, one, contact_id, lead_id)
     _record(book, one, ruling, contact_id, lead_id, match, clock)
     return ruling.decision
+
+
+def _with_firm(book: Book, one: Understood, match: Match) -> Match:
+    """That the company was known before is a fact like those about the person: rules ask for it."""
+    known = choose(one.firm, book.firms.owners, book.firms.known).company_id
+    return replace(match, why=(*match.why, KNOWN_COMPANY)) if known else match
 
 
 def _ruling(book: Book, one: Understood, match: Match, route: Route, running: Mapping[str, Any] | None) -> Ruling:
@@ -263,7 +271,8 @@ def _lead(
 
 def _open_lead(book: Book, one: Understood, contact_id: str, route: Route, match: Match, clock: Clock) -> str:
     draft, lead_id, now = one.draft, clock.new_id(), clock.now()
-    given = book.giving.give(lead_id, route, routing_facts(one), contact_id, now)
+    firm = str((book.contacts.get(contact_id) or {}).get("company_id") or "")
+    given = book.giving.give(lead_id, route, routing_facts(one, match.why), contact_id, now, firm)
     row = {
         "id": lead_id,
         "contact_id": contact_id,

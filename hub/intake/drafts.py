@@ -17,6 +17,7 @@ from hub.identity.facts import Facts
 from hub.identity.firms import NONE, Firm, firm_of
 from hub.identity.junk import Signs, signs
 from hub.identity.normalize import Known, dig, normalise
+from hub.intake import asked
 from hub.intake.connections import Live
 from mappings import Inbound, apply_inbound
 
@@ -63,7 +64,7 @@ def understand(row: Any, raw: Raw, live: Live, mapping: Inbound) -> Sequence[Und
     found = []
     for position, parsed in enumerate(live.source.parse(raw)):
         draft = apply_inbound(mapping, parsed)
-        known = _known(draft, live.row.region)
+        known = known_of(draft, live.row.region)
         key, previous = _keys(draft, row.received_at, live)
         facts = _facts(draft, known, row.received_at, live.row.region)
         keyed, junk = draft.key is not None, _junk(draft, known)
@@ -88,7 +89,7 @@ def _junk(draft: Draft, known: Known) -> Signs:
     return signs(known, draft.text, draft.subject, draft.person.phones, draft.person.emails)
 
 
-def _known(draft: Draft, region: str) -> Known:
+def known_of(draft: Draft, region: str) -> Known:
     """People leave their number in the message when the form has no field for it."""
     known = normalise(draft.person, region)
     if known.phones or known.emails or not draft.text or draft.kind is not DraftKind.INQUIRY:
@@ -164,20 +165,12 @@ def occurred(draft: Draft, received_at: int) -> int:
     return at if at <= received_at + FUTURE else received_at
 
 
-def routing_facts(one: Understood) -> Mapping[str, str]:
-    """What routing rules may look at."""
-    draft = one.draft
-    facts = {
-        "source": one.live.row.connector,
-        "connection": one.live.row.name,
-        "form": draft.form,
-        "region": one.known.phones[0].region if one.known.phones else "",
-        "language": draft.person.language,
-        "page": draft.touch.page,
-        "referrer": draft.touch.referrer,
-        "text": draft.text,
-        "subject": draft.subject,
-        "company": draft.person.company,
-    }
-    facts.update({f"utm.{name}": value for name, value in draft.touch.utm.items()})
-    return facts
+def routing_facts(one: Understood, why: Sequence[Any]) -> Mapping[str, str]:
+    """What routing rules may look at. `why` are the facts of who was recognised."""
+    draft, row = one.draft, one.live.row
+    return asked.facts_of(
+        asked.Asked(
+            row.connector, row.name, one.known, draft.person, draft.form, draft.subject, draft.text,
+            touch_json(draft.touch), draft.fields, why,
+        )
+    )  # fmt: skip
