@@ -18,7 +18,7 @@ from connectors.errors import ConnectorError
 from hub.clock import HOUR, Clock
 from hub.funnel.moves import NEXT_STEP
 from hub.identity.normalize import normalise
-from hub.model import contact, deal, lead, link, look_again, match_key, member, stage
+from hub.model import contact, deal, lead, link, look_again, match_key, stage
 from hub.store.engine import Store, add_unless_there
 from hub.store.notes import REST, note
 from hub.sync.account import SEEN_PLACE, Account
@@ -28,6 +28,7 @@ from hub.sync.observe import Observer, is_gone
 from hub.sync.plan import ABSENT
 from hub.sync.reading import read_each
 from hub.sync.split import Spot, There
+from hub.sync.unowned import Unowned, member_here
 
 WELCOME = "import"
 """The connection's config says under `strangers` whether cards made by people in the CRM get a record here."""
@@ -67,7 +68,7 @@ class Strangers:
 
     def __init__(self, store: Store, clock: Clock, observer: Observer) -> None:
         self._store, self._clock, self._observer = store, clock, observer
-        self._applier = Applier(clock)
+        self._applier, self._unowned = Applier(clock), Unowned(clock)
 
     # ── meeting ──────────────────────────────────────────────────────────────────────────────────
 
@@ -200,7 +201,7 @@ class Strangers:
             self._link(conn, account, verdict.role, "", record, run, held)
             return True
         contact_id = self._contact(conn, account, unknown, record, verdict.contact_id, run)
-        record_id = verdict.record_id or self._card(conn, account, verdict, contact_id, record)
+        record_id = verdict.record_id or self._card(conn, account, verdict, contact_id, record, unknown)
         self._link(conn, account, verdict.role, record_id, record, run, {})
         return True
 
@@ -222,24 +223,32 @@ class Strangers:
             self._link(conn, account, "contact", contact_id, person, run, {})
         return contact_id
 
-    def _card(self, conn: Connection, account: Account, verdict: Verdict, contact_id: str, record: Record) -> str:
+    def _card(
+        self, conn: Connection, account: Account, verdict: Verdict, contact_id: str, record: Record, unknown: Unknown
+    ) -> str:
         """A lead or a deal on the stage on which the card stands; everything else is read into it afterwards."""
         assert verdict.spot is not None  # noqa: S101 - "create" has one
         block, direction_id, key = verdict.spot
         now, card_id = self._clock.now(), self._clock.new_id()
         final = _final(conn, verdict.spot)
+        begins, why = now, dict[str, Any]()
+        owner = member_here(conn, values_of(account, record, block).get("owner"))
+        if not owner and block == "lead" and not final:
+            told = values_of(account, unknown.person_of(account, record), "contact")
+            owner, begins, why = self._unowned.give(conn, account, card_id, (contact_id, direction_id), told)
         values = {
             "id": card_id, "contact_id": contact_id, "direction_id": direction_id, "stage": key,
-            "owner_id": _owner(conn, values_of(account, record, block).get("owner")), "title": "", "version": 1,
+            "owner_id": owner or self._unowned.last(conn, contact_id), "title": "", "version": 1,
             "opened_at": now, "active_at": now, "closed_at": now if final else None, "state": final or "open",
         }  # fmt: skip
         if block == "lead":
-            step = {"next_step": "call_back", "next_step_at": now + NEXT_STEP.get("call_back", HOUR)}
+            step = {"next_step": "call_back", "next_step_at": begins + NEXT_STEP.get("call_back", HOUR)}
             more = {"source": account.live.row.connector, "reason": "Closed in the CRM" if final else ""}
             conn.execute(lead.insert().values({**values, **step, **more}))
         else:
             conn.execute(deal.insert().values({**values, "amount": "", "currency": ""}))
-        note(conn, self._clock, block, card_id, "imported", f"crm:{account.id}", {"ref": record.ref})
+        facts = {"ref": record.ref, **({"route": why} if why else {})}
+        note(conn, self._clock, block, card_id, "imported", f"crm:{account.id}", facts)
         return card_id
 
     def _link(
@@ -336,12 +345,6 @@ def _final(conn: Connection, spot: Spot) -> str:
     block, direction_id, key = spot
     place = (stage.c.direction_id == direction_id) & (stage.c.block == block) & (stage.c.key == key)
     return str(conn.execute(select(stage.c.final).where(place)).scalar() or "")
-
-
-def _owner(conn: Connection, wanted: Any) -> str:
-    """The CRM's responsible when that is somebody here, else whoever catches what has no owner."""
-    order = (member.c.id != str(wanted or ""), ~member.c.active, member.c.role, member.c.created_at)
-    return str(conn.execute(select(member.c.id).order_by(*order).limit(1)).scalar() or "")
 
 
 def _has_link(conn: Connection, account: Account, role: str, record_id: str, person: Record) -> bool:
