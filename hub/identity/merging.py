@@ -2,8 +2,7 @@
 
 What is not lost in a merge: the loser's row stays (with `merged_into`), its leads, deals, inquiries, conversations,
 ways of contact and keys go over to the winner. Where both have an open lead in one direction the loser's is closed as
-a duplicate, because the desk works on one; an undo opens it again. Links to CRM records move no record over there: the
-loser's link rests, the winner's travels again, and an undo wakes both.
+a duplicate, because the desk works on one; an undo opens it again. What becomes of their records in CRMs: see `cards`.
 
 After an undo, what came in later belongs to whom its own identifiers name: to the loser if they are the loser's
 alone, else to the winner. The pair is remembered as "not the same".
@@ -18,8 +17,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, or_, select, update
 
 from hub.clock import DAY
-from hub.identity.arrival import Setting, facts_of
+from hub.identity import cards
+from hub.identity.arrival import Setting, facts_of, place_name
 from hub.identity.facts import Facts, dumped, loaded
+from hub.identity.keys import Key
 from hub.identity.normalize import normalise
 from hub.identity.places import number_of, places
 from hub.identity.rules import VERSION
@@ -46,7 +47,6 @@ from hub.store.engine import inserting
 Row = dict[str, Any]
 RECENT = DAY
 """Messages are not always worked on in the order in which they came."""
-RESTS = "tombstoned"
 DUPLICATE = "duplicate"
 OWNED = (deal, inquiry, thread, match_key)
 """Tables whose rows simply change their contact."""
@@ -88,7 +88,7 @@ def merge(conn: Connection, one: Merge) -> str:
     moved |= {table.name: _take(conn, table, one) for table in OWNED}
     moved["lead"] = _move_leads(conn, one)
     moved["contact_point"] = _move_points(conn, one)
-    moved["link"] = _rest_links(conn, one)
+    moved["link"] = cards.rest(conn, one.winner, one.loser, one.at)
     moved["profile"] = [dict(r._mapping) for r in conn.execute(_profiles(one))]
     moved["contact"] = snapshot(conn, [one.winner, one.loser])
     conn.execute(update(contact).where(contact.c.id == one.loser).values(merged_into=one.winner, updated_at=one.at))
@@ -163,19 +163,8 @@ def _point(owner: str, row: Mapping[str, str]) -> Any:
     return update(contact_point).where(c.contact_id == owner, c.kind == row["kind"], c.value == row["value"])
 
 
-def _rest_links(conn: Connection, one: Merge) -> list[Row]:
-    mine = (link.c.role == "contact") & (link.c.record_id == one.loser)
-    rows = [
-        dict(r._mapping) for r in conn.execute(select(link.c.id, link.c.state, link.c.code, link.c.why).where(mine))
-    ]
-    why = "Merged into another contact here; the record over there is left as it is"
-    conn.execute(update(link).where(mine).values(state=RESTS, code="merged_here", why=why))
-    conn.execute(_travels((link.c.role == "contact") & (link.c.record_id == one.winner), one.at))
-    return rows
-
-
 def _travels(place: Any, at: int) -> Any:
-    return update(link).where(place, link.c.state != RESTS).values(dirty=link.c.dirty + 1, due_at=at)
+    return update(link).where(place, link.c.state != cards.RESTS).values(dirty=link.c.dirty + 1, due_at=at)
 
 
 def _profiles(one: Merge) -> Any:
@@ -210,11 +199,10 @@ def undo(conn: Connection, merge_id: str, actor: str, at: int) -> tuple[str, str
         _give_back(conn, table, row.moved[table.name], one)
     for point in row.moved["contact_point"]:
         conn.execute(_point(one.winner, point).values(contact_id=one.loser))
-    for kept in row.moved["link"]:
-        values = {name: kept[name] for name in ("state", "code", "why")}
-        conn.execute(update(link).where(link.c.id == kept["id"]).values(**values, dirty=link.c.dirty + 1, due_at=at))
+    cards.wake(conn, row.moved["link"], at)
     _later(conn, row, one)
     _open_leads(conn, row.moved["lead"], one)
+    cards.rehang(conn, one.loser)
     restore(conn, row.moved.get("contact", ()), at)
     told = {"undone_at": at, "undone_by": actor}
     conn.execute(update(merge_log).where(merge_log.c.id == merge_id).values(told))
@@ -307,6 +295,19 @@ def write_profile(conn: Connection, contact_id: str, facts: Facts, living: bool 
     rows = [{"place": place, "person": number} for place in places(facts).all()]
     if rows:
         conn.execute(inserting(conn, trace).on_conflict_do_nothing(), rows)
+
+
+def relearn(conn: Connection, contact_id: str, gone: Sequence[Key] = ()) -> None:
+    """Numbers and addresses changed by other means than an inquiry: the profile knows them, and not those that went."""
+    facts = profile_of(conn, contact_id)
+    row = conn.execute(select(contact).where(contact.c.id == contact_id)).one()
+    points = conn.execute(select(contact_point).where(contact_point.c.contact_id == contact_id)).all()
+    now = of_contact(dict(row._mapping), [dict(point._mapping) for point in points])
+    for key in gone:
+        facts.ids.pop(place_name(key), None)
+    for place, tie in now.ids.items():
+        facts.ids.setdefault(place, tie)
+    write_profile(conn, contact_id, facts)
 
 
 def profile_of(conn: Connection, contact_id: str) -> Facts:

@@ -16,7 +16,8 @@ from connectors.contract import Person
 from hub.clock import Clock
 from hub.funnel import moves
 from hub.identity.keys import Key
-from hub.identity.normalize import normalise
+from hub.identity.merging import relearn
+from hub.identity.normalize import Known, normalise
 from hub.identity.shown import enter
 from hub.model import contact, contact_point, deal, lead, link, match_key, member
 from hub.store.notes import REST, mark_dirty, note
@@ -111,13 +112,23 @@ class Applier:
                 flags = [flag for flag in rows[value].flags if flag not in records.UNFIT]
                 conn.execute(update(contact_point).where(mine, contact_point.c.value == value).values(flags=flags))
             self.add_points(conn, account, contact_id, kind, [value for value in wanted if value not in rows])
+            relearn(conn, contact_id, [key for value in gone for key in _known(account, kind, value).keys])
+
+    def add_new(self, conn: Connection, account: Account, contact_id: str, kind: str, values: Sequence[str]) -> bool:
+        """Those of these numbers or addresses that the contact has not; answers whether there were any."""
+        mine = (contact_point.c.contact_id == contact_id) & (contact_point.c.kind == kind)
+        held = set(conn.execute(select(contact_point.c.value).where(mine)).scalars())
+        news = [value for value in dict.fromkeys(values) if value not in held]
+        self.add_points(conn, account, contact_id, kind, news)
+        if news:
+            relearn(conn, contact_id)
+        return bool(news)
 
     def add_points(self, conn: Connection, account: Account, contact_id: str, kind: str, values: Sequence[str]) -> None:
         """Kept exactly as the mapping read them: another spelling here would look like an edit of ours."""
         now = self._clock.now()
         for value in values:
-            typed = Person(phones=(value,)) if kind == "phone" else Person(emails=(value,))
-            known = normalise(typed, account.live.row.region)
+            known = _known(account, kind, value)
             told = [*(p.flags for p in known.phones), *(e.flags for e in known.emails)]
             flags = [flag for one in told for flag in one if flag not in records.UNFIT]
             row = {"contact_id": contact_id, "kind": kind, "value": value, "raw": value, "ext": ""}
@@ -158,6 +169,11 @@ class Applier:
         """Other CRMs that hold this record have news to get."""
         others = (link.c.record_id == record_id) & (link.c.connection_id != account.id) & (link.c.state == "linked")
         conn.execute(update(link).where(others).values(dirty=link.c.dirty + 1, lane=REST, due_at=self._clock.now()))
+
+
+def _known(account: Account, kind: str, value: str) -> Known:
+    typed = Person(phones=(value,)) if kind == "phone" else Person(emails=(value,))
+    return normalise(typed, account.live.row.region)
 
 
 def _text(value: Any) -> str:

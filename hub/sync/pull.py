@@ -16,11 +16,13 @@ from sqlalchemy import Connection, bindparam, func, or_, select, update
 from connectors.contract import Record
 from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import MINUTE, SECOND, Clock
+from hub.identity.cards import SECONDS
 from hub.model import link, look_again, pull_state
 from hub.store.engine import Store, add_unless_there
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Sighting
 from hub.sync.foreign import guarded
+from hub.sync.joiner import Joiner
 from hub.sync.known import remember
 from hub.sync.observe import OLDER, Observer, is_gone
 from hub.sync.reading import absence_in_doubt, read_each
@@ -34,6 +36,8 @@ HINTS = 200
 STUMBLES = 12
 """After so many failures in a row a hint is dropped: polling and the audit see the record all the same."""
 
+READ = or_(link.c.state == "linked", (link.c.state == "history") & link.c.code.in_(SECONDS))
+"""Links whose records are looked at: those in step, and second cards of merged contacts."""
 SEEN = (
     update(link)
     .where(link.c.id == bindparam("b_id"))
@@ -81,6 +85,7 @@ class Puller:
         self._store, self._clock, self._accounts, self._ring, self._nightly = store, clock, accounts, ring, nightly
         self._observer = Observer(clock)
         self._strangers = Strangers(store, clock, self._observer)
+        self._joiner = Joiner(store, clock)
 
     def step(self, connection_id: str) -> int:
         """Look at everything hooks pointed at, then at every kind that is due, then at some pages of the nightly
@@ -93,6 +98,7 @@ class Puller:
             for kind in account.kinds:
                 looked += self._poll(account, kind)
             looked += self._nightly(connection_id)
+            looked += self._joiner.step(account)
         except Pause as error:
             log.warning("connection paused connection=%s code=%s", connection_id, error.code)
             self._accounts.pause(connection_id, error)
@@ -253,7 +259,7 @@ class Puller:
         has are kept in the mirror."""
         refs, news = list(found), 0
         for start in range(0, len(refs), 400):
-            mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind) & (link.c.state == "linked")
+            mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind) & READ
             asked = select(link).where(mine, link.c.remote_id.in_(refs[start : start + 400])).with_for_update()
             rows = list(conn.execute(asked))
             if not thorough:

@@ -32,7 +32,7 @@ def _contacts(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
         row.id: {
             "name": row.name, "first_name": row.first_name, "last_name": row.last_name, "middle_name": row.middle_name,
             "company": row.company, "position": row.position, "language": row.language,
-            "phones": [], "emails": [], "hub_id": row.id,
+            "phones": [], "emails": [], "hub_id": row.id, "merged_into": row.merged_into,
         }
         for row in _rows(conn, contact, ids)
     }  # fmt: skip

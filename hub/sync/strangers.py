@@ -24,6 +24,7 @@ from hub.store.notes import REST, note
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier
 from hub.sync.foreign import guarded
+from hub.sync.joined import living
 from hub.sync.observe import Observer, is_gone
 from hub.sync.plan import ABSENT
 from hub.sync.reading import read_each
@@ -113,7 +114,7 @@ class Strangers:
         if spot is None:
             return Verdict("outside", why="stands on a stage that is none of ours")
         person = unknown.person_of(account, record)
-        owners = list(dict.fromkeys(_living(conn, one) for one in self._owners_of(conn, account, person)))
+        owners = list(dict.fromkeys(living(conn, one) for one in self._owners_of(conn, account, person)))
         if len(owners) > 1:
             return Verdict("ambiguous", spot[0], spot, why="its phone and e-mail belong to different contacts here")
         verdict = self._among_leads(conn, account, spot, owners[0] if owners else "")
@@ -329,16 +330,6 @@ def personal_keys(account: Account, person: Record) -> list[tuple[str, str]]:
     typed = Person(phones=tuple(values.get("phones") or ()), emails=tuple(values.get("emails") or ()))
     known = normalise(typed, account.live.row.region)
     return [(key.kind, key.value) for key in known.keys if key.strength == "personal"]
-
-
-def _living(conn: Connection, contact_id: str) -> str:
-    """Itself, or the contact that it was merged into."""
-    for _merge in range(20):
-        into = conn.execute(select(contact.c.merged_into).where(contact.c.id == contact_id)).scalar()
-        if not into:
-            break
-        contact_id = str(into)
-    return contact_id
 
 
 def _final(conn: Connection, spot: Spot) -> str:

@@ -1,0 +1,113 @@
+"""Two contacts of the CRM became one over there, or two of ours have a card each: what that means here.
+
+A merge that a person made in the CRM is made here too, undoable like any other, unless somebody said that these are
+two people: then it is only shown. A second card (see `hub.identity.cards`) is read for what people add to it: numbers
+and addresses reach the contact, everything else stands in the timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from connectors.contract import Record
+from connectors.errors import Unreadable
+from hub.clock import Clock
+from hub.identity import cards
+from hub.identity.merging import CannotMerge, Merge
+from hub.identity.review import join
+from hub.model import contact, link
+from hub.store.notes import REST, mark_dirty, note
+from hub.sync.account import Account
+from hub.sync.apply import LISTS, Applier, Sighting
+from hub.sync.foreign import guarded
+from hub.sync.plan import Memory, reconcile
+
+STEPS = 20
+Pair = tuple[Any, Record | None]
+IN_CRM = {"result": "merged_in_crm", "en": "Merged in the CRM by a person", "ru": "Объединены в CRM человеком"}
+
+
+def living(conn: Connection, contact_id: str) -> str:
+    """Itself, or the contact that it was merged into."""
+    for _merge in range(STEPS):
+        into = conn.execute(select(contact.c.merged_into).where(contact.c.id == contact_id)).scalar()
+        if not into:
+            break
+        contact_id = str(into)
+    return contact_id
+
+
+def where_to(row: Any, record: Record | None) -> str:
+    """The record into which this one was merged over there, "" when it was not."""
+    if record is None or (record.deleted and not record.merged_into):
+        return ""
+    return record.merged_into or (record.ref if record.ref != row.remote_id else "")
+
+
+def follow(conn: Connection, clock: Clock, account: Account, pairs: Sequence[Pair]) -> set[str]:
+    """Merge the contacts whose records were merged over there; answers ids of links that gave their record to the
+    contact's own link, because the contact's own card was merged into its second one."""
+    given = set()
+    for row, record in pairs:
+        into = where_to(row, record)
+        other = into_link(conn, account, row, into) if into and row.role == "contact" else None
+        if other is None:
+            continue
+        loser, winner = living(conn, row.record_id), living(conn, other.record_id)
+        if loser != winner:
+            _join(conn, clock, account, winner, loser)
+        elif other.record_id != winner and row.record_id == winner:
+            gone = {"remote_id": None, "state": cards.RESTS, "code": "merged_in_crm", "why": "", "since": clock.now()}
+            conn.execute(update(link).where(link.c.id == other.id).values(gone))
+            given.add(other.id)
+    return given
+
+
+def into_link(conn: Connection, account: Account, row: Any, into: str) -> Any:
+    """Another link here to the record into which this one's was merged, those in step first."""
+    place = (link.c.connection_id == account.id) & (link.c.remote_kind == row.remote_kind)
+    there = place & (link.c.remote_id == into) & (link.c.id != row.id)
+    return conn.execute(select(link).where(there).order_by(link.c.state != "linked")).first()
+
+
+def _join(conn: Connection, clock: Clock, account: Account, winner: str, loser: str) -> None:
+    one = Merge(clock.new_id(), winner, loser, clock.now(), f"crm:{account.id}", (IN_CRM,))
+    try:
+        join(conn, one)
+    except CannotMerge as error:
+        note(conn, clock, "contact", loser, "merge_refused", f"crm:{account.id}", {"into": winner, "why": str(error)})
+
+
+# ── second cards ─────────────────────────────────────────────────────────────────────────────────
+
+
+def read_second(
+    conn: Connection, clock: Clock, account: Account, row: Any, record: Record, flat: Mapping[str, Any]
+) -> Sighting:
+    """What people changed on a second card since it was last read. Nothing is ever written to it."""
+    code, why = (row.code, row.why) if row.code in cards.SECONDS else (cards.SECOND, cards.WHY)
+    try:
+        seen = guarded(account.seen, record, "contact")
+        memory = Memory(row.base, row.raw, {})
+        agreed = guarded(reconcile, account.faces["contact"].slots, memory, dict(row.base), seen)
+    except Unreadable:
+        return Sighting("history", dict(flat), dict(row.base), dict(row.raw), code=code, why=why)
+    owner = living(conn, row.record_id)
+    _add(conn, clock, account, owner, agreed.hub)
+    told = {name: value for name, value in agreed.hub.items() if name not in LISTS}
+    if told and row.raw:
+        note(conn, clock, "contact", owner, "second_card", f"crm:{account.id}", {"ref": row.remote_id, "values": told})
+    return Sighting("history", dict(flat), agreed.base, agreed.raw, code=code, why=why, version=record.version)
+
+
+def _add(conn: Connection, clock: Clock, account: Account, owner: str, news: Mapping[str, Any]) -> None:
+    """Numbers and addresses that the contact has not; the card that is kept in step gets them too."""
+    grown = False
+    for name, kind in LISTS.items():
+        values = [str(one) for one in news.get(name) or ()]
+        grown = bool(values and Applier(clock).add_new(conn, account, owner, kind, values)) or grown
+    if grown:
+        mark_dirty(conn, clock, [owner], REST)

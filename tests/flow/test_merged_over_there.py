@@ -1,0 +1,242 @@
+"""Two contacts become one in the CRM, or here; and two again. On both sides, whoever began it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from connectors import registry
+from connectors.contract import Op
+from hub.identity.cards import seconds
+from hub.identity.merging import Merge, undo
+from hub.identity.review import join
+from hub.intake.quarantine import try_again
+from hub.model import connection, contact, contact_point, journal, lead, link, merge_log, not_same
+from hub.sync.joiner import leave, merge_there
+from tests.flow.far import Far, far
+from tests.servers import Stack
+
+ANNA, MAIL = "+79161234507", "serova-a@pochta.test"
+
+
+def opened(stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("connectors.crms.hubspot.SEARCHES", 1000)
+    return far(stack, name, monkeypatch)
+
+
+@pytest.fixture(params=["amocrm", "bitrix24", "hubspot"])
+def two(request: pytest.FixtureRequest, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """Anna came twice, by phone and by mail: two contacts and two cards everywhere; on both stacks."""
+    with opened(stack, request.param, monkeypatch) as made:
+        yield come(made)
+
+
+@pytest.fixture(params=["bitrix24", "hubspot"])
+def able(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """CRMs with a call for merging."""
+    with opened(embedded, request.param, monkeypatch) as made:
+        yield come(made)
+
+
+@pytest.fixture
+def amo(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    with opened(embedded, "amocrm", monkeypatch) as made:
+        yield come(made)
+
+
+def come(made: Far) -> Far:
+    made.set_up(registry.crm(made.person.name).facts.strategies[0])
+    made.made.post(name="Анна Серова", phone=ANNA, message="Нужен забор")
+    made.made.post(name="Анна Серова", email=MAIL, message="Нужна калитка")
+    made.made.settle()
+    assert len(made.made.rows(link, role="contact", state="linked")) == 2
+    return made
+
+
+def people(far: Far) -> list[Any]:
+    return sorted(far.made.rows(contact), key=lambda row: str(row.id))
+
+
+def alive(far: Far) -> list[str]:
+    return [row.id for row in people(far) if row.merged_into is None]
+
+
+def card(far: Far, contact_id: str) -> Any:
+    return far.made.row(link, role="contact", record_id=contact_id)
+
+
+def merge_over_there(far: Far, winner: str, loser: str) -> None:
+    """A person does it on the CRM's page."""
+    kind, into, ref = far.account.kind("contact"), card(far, winner).remote_id, card(far, loser).remote_id
+    if far.person.name == "amocrm":
+        far.state.merge(kind, int(into), int(ref))
+    else:
+        far.person.merge(kind, into, ref)
+    far.made.advance(far.account.lag + 60)
+    far.made.settle()
+
+
+def merge_here(far: Far) -> str:
+    winner, loser = alive(far)
+    hub = far.made.hub
+    with hub.store.write() as conn:
+        return join(conn, Merge(hub.clock.new_id(), winner, loser, hub.clock.now(), "member:m"))
+
+
+def taken_apart(far: Far, merge_id: str) -> None:
+    hub = far.made.hub
+    with hub.store.write() as conn:
+        undo(conn, merge_id, "member:m", hub.clock.now())
+
+
+def policy(far: Far, said: str) -> None:
+    with far.made.hub.store.write() as conn:
+        config = conn.execute(select(connection.c.config).where(connection.c.id == far.made.crm_id)).scalar_one()
+        values = {"config": {**config, "merge_in_crm": said}}
+        conn.execute(update(connection).where(connection.c.id == far.made.crm_id).values(values))
+    far.made.hub.connections.forget()
+
+
+def later(far: Far) -> None:
+    far.made.advance(far.account.lag + 60)
+    far.made.settle()
+
+
+# ── begun over there ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_merge_in_the_crm_is_one_here_and_can_be_undone(two: Far) -> None:
+    winner, loser = alive(two)
+    merge_over_there(two, winner, loser)
+    assert alive(two) == [winner]
+    (done,) = two.made.rows(merge_log)
+    assert done.actor == f"crm:{two.made.crm_id}"
+    assert {row.contact_id for row in two.made.rows(lead)} == {winner}
+    assert two.made.points("email") | two.made.points("phone") == {ANNA, MAIL}
+    assert card(two, loser).code == "merged_there"
+    assert len(two.all("contact")) == 1
+    taken_apart(two, done.id)
+    assert alive(two) == [winner, loser]
+    asked = card(two, loser)
+    assert (asked.state, asked.code) == ("held", "make_again")
+    later(two)
+    assert len(two.all("contact")) == 1, "nothing is made anew before somebody says so"
+    with two.made.hub.store.write() as conn:
+        assert try_again(conn, two.made.hub.clock, "member:m", asked.id)
+    later(two)
+    later(two)
+    again = card(two, loser)
+    assert again.state == "linked", (again.state, again.code, again.why)
+    assert len(two.all("contact")) == 2
+    (mine,) = [row for row in two.made.rows(lead) if row.contact_id == loser]
+    standing = two.made.row(link, role="lead", record_id=mine.id)
+    [shown] = two.person.get(two.account.kind("lead"), [standing.remote_id])
+    assert shown is not None
+    assert again.remote_id in shown.links[two.account.kind("contact")]
+
+
+def test_two_people_stay_two_although_the_crm_merged_them(amo: Far) -> None:
+    taken_apart(amo, merge_here(amo))
+    assert len(amo.made.rows(not_same)) == 1
+    merge_over_there(amo, *alive(amo))
+    assert len(alive(amo)) == 2
+    assert len(amo.made.rows(merge_log)) == 1
+    assert [row.code for row in amo.made.rows(link, role="contact", state="tombstoned")] == ["merged_in_crm"]
+    assert len(amo.made.rows(journal, what="merge_refused")) >= 1
+
+
+def test_who_got_a_number_in_the_crm_is_known_by_it(amo: Far) -> None:
+    first, _second = alive(amo)
+    values = amo.account.mapping.write("contact", {"phones": [ANNA, "+79161234599"]}, {}).values
+    amo.do(Op("contacts", values, ref=card(amo, first).remote_id))
+    amo.made.settle()
+    amo.made.post(name="Анна", phone="89161234599", message="И ворота")
+    amo.made.settle()
+    assert len(people(amo)) == 2
+    assert {row.contact_id for row in amo.made.rows(contact_point, value="+79161234599")} == {first}
+
+
+# ── begun here ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_second_card_is_read_and_never_written(amo: Far) -> None:
+    winner, loser = alive(amo)
+    merge_id = merge_here(amo)
+    later(amo)
+    second = card(amo, loser)
+    assert (second.state, second.code) == ("history", "second_card")
+    with amo.made.hub.store.read() as conn:
+        assert [row.id for row in seconds(conn, amo.made.crm_id)] == [second.id]
+    amo.sent.clear()
+    values = amo.account.mapping.write("contact", {"phones": ["+79161234588"], "position": "Boss"}, {}).values
+    amo.do(Op("contacts", values, ref=second.remote_id))
+    later(amo)
+    assert not [op for op in amo.sent if op.ref == second.remote_id], "nothing of ours goes to the second card"
+    assert {row.contact_id for row in amo.made.rows(contact_point, value="+79161234588")} == {winner}
+    told = [one for one in amo.all("contact") if one.ref == card(amo, winner).remote_id]
+    assert "+79161234588" in str(told[0].values["PHONE"])
+    amo.sent.clear()
+    for _poll in range(4):
+        later(amo)
+    assert amo.sent == [], "and then it is calm"
+    taken_apart(amo, merge_id)
+    assert (card(amo, loser).state, card(amo, loser).remote_id) == ("linked", second.remote_id)
+    with amo.made.hub.store.write() as conn:
+        assert not leave(conn, amo.made.hub.clock, "member:m", second.id)
+
+
+def test_the_only_card_there_is_becomes_the_contacts(amo: Far) -> None:
+    """The winner had none yet: no second one is made."""
+    _first, old = alive(amo)
+    amo.made.post(name="Анна Серова", telegram="serova", message="Вопрос", phone="+79031112233")
+    amo.made.hub.flow.drain()
+    (new,) = set(alive(amo)) - {_first, old}
+    hub = amo.made.hub
+    with hub.store.write() as conn:
+        merge_id = join(conn, Merge(hub.clock.new_id(), new, old, hub.clock.now(), "member:m"))
+    remote = amo.made.row(link, role="contact", record_id=new).remote_id
+    assert remote
+    later(amo)
+    assert len(amo.all("contact")) == 2
+    taken_apart(amo, merge_id)
+    assert card(amo, old).remote_id == remote
+    later(amo)
+    assert len(amo.all("contact")) == 3
+
+
+def test_a_person_has_the_cards_merged(able: Far) -> None:
+    winner, loser = alive(able)
+    merge_here(able)
+    later(able)
+    assert len(able.all("contact")) == 2, "nobody said so yet"
+    with able.made.hub.store.write() as conn:
+        assert merge_there(conn, able.made.hub.clock, "member:m", card(able, loser).id)
+    later(able)
+    later(able)
+    assert len(able.all("contact")) == 1
+    assert (card(able, loser).state, card(able, loser).code) == ("tombstoned", "merged_there")
+    assert card(able, winner).state == "linked"
+    assert able.made.rows(journal, what="card_before_merge")
+
+
+def test_the_policy_merges_them_by_itself(able: Far) -> None:
+    policy(able, "on")
+    merge_here(able)
+    later(able)
+    later(able)
+    assert len(able.all("contact")) == 1
+
+
+def test_a_merge_over_there_into_the_second_card_is_followed(amo: Far) -> None:
+    winner, loser = alive(amo)
+    merge_here(amo)
+    later(amo)
+    second = card(amo, loser).remote_id
+    amo.state.merge("contacts", int(second), int(card(amo, winner).remote_id))
+    later(amo)
+    assert (card(amo, winner).state, card(amo, winner).remote_id) == ("linked", second)
+    assert card(amo, loser).code == "merged_there"
+    assert len(amo.made.rows(merge_log)) == 1
