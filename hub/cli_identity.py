@@ -18,6 +18,7 @@ from hub.identity.merging import CannotMerge
 from hub.identity.review import ANSWERS
 from hub.identity.rules import BadRules, Rules, configured
 from hub.identity.stream import Stream
+from hub.identity.survivorship import BadPolicy
 from hub.identity.table import THRESHOLD, Kind, groups_of
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -107,7 +108,7 @@ def _hub(folder: Path) -> Iterator[Any]:
     made = open_hub(load_config(folder.resolve()))
     try:
         yield made
-    except CannotMerge as error:
+    except (CannotMerge, BadPolicy, BadRules) as error:
         raise click.ClickException(str(error)) from None
     finally:
         made.close()
@@ -172,3 +173,83 @@ def undo(merge: str, folder: Path) -> None:
     with _hub(folder) as hub, hub.store.write() as conn:
         winner, loser = back(conn, merge, "admin", hub.clock.now())
         click.echo(f"{winner} and {loser} are two contacts again")
+
+
+@identity.command()
+@click.option("--dry", is_flag=True, help="Only tell what would change.")
+@FOLDER
+def redecide(dry: bool, folder: Path) -> None:
+    """Decide anew what contacts show, after the setting `survivorship` changed: the raw facts are all there."""
+    from hub.identity.shown import everybody
+    from hub.identity.shown import redecide as decide
+
+    changed = 0
+    with _hub(folder) as hub:
+        with hub.store.read() as conn:
+            portions = list(everybody(conn))
+        for ids in portions:
+            with (hub.store.read if dry else hub.store.write)() as conn:
+                for one in decide(conn, ids, hub.clock.now(), dry=dry):
+                    changed += 1
+                    told = (f"{field}: {one.before[field]!r} -> {value!r}" for field, value in one.after.items())
+                    click.echo(f"{one.contact_id}  {', '.join(told)}")
+    click.echo(f"{changed} contacts {'would show' if dry else 'show'} something else")
+
+
+@identity.command()
+@click.option("--out", "target", type=click.Path(path_type=Path, dir_okay=False), help="Write the weights as TOML.")
+@FOLDER
+def estimate(target: Path | None, folder: Path) -> None:
+    """Weights that the answers of the review speak for: shown, not used. `use` uses them."""
+    from hub.identity.estimate import LEAST, propose
+    from hub.identity.review import answered
+    from hub.identity.stored import read_rules_of_identity
+
+    with _hub(folder) as hub, hub.store.read() as conn:
+        found = propose(answered(conn), read_rules_of_identity(conn))
+    click.echo(f"Answered pairs: {found.same} the same person, {found.different} two people")
+    if not found.lines:
+        click.echo(f"Too few to learn from: at least {LEAST} of each are wanted. Nothing is proposed.")
+        return
+    click.echo(f"{'weight':<18}{'now':>7}{'new':>7}{'same':>7}{'two':>7}")
+    for line in found.lines:
+        click.echo(f"{line.name:<18}{line.old:>+7.1f}{line.new:>+7.1f}{line.same:>7}{line.different:>7}")
+    click.echo("Answered pairs that would attach by their score, same / two people:")
+    click.echo(f"  now {found.before[0]} / {found.before[1]}, then {found.after[0]} / {found.after[1]}")
+    if target is not None:
+        target.write_text("".join(f"{name} = {value}\n" for name, value in found.values.items()), encoding="utf-8")
+        click.echo(f"Written to {target}; leadhub identity use {target} uses them")
+
+
+@identity.command()
+@click.argument("config", type=FILE)
+@FOLDER
+def use(config: Path, folder: Path) -> None:
+    """Use the weights of a TOML file from now on, beside those that were replaced before."""
+    from hub.identity.stored import replace_rules
+
+    _rules(config)
+    values = tomllib.loads(config.read_text(encoding="utf-8"))
+    with _hub(folder) as hub, hub.store.write() as conn:
+        replace_rules(conn, values)
+    click.echo(f"In use: {', '.join(f'{name} = {value}' for name, value in values.items()) or 'nothing new'}")
+
+
+@identity.command()
+@click.argument("contact")
+@click.option("--not", "wrong", is_flag=True, help="Say that the contact is not of this company.")
+@click.option("--shared", is_flag=True, help="With --not: several firms write from the contact's mail domain.")
+@FOLDER
+def company(contact: str, wrong: bool, shared: bool, folder: Path) -> None:
+    """Whose CONTACT is, and by which keys its company is found; or put it right."""
+    from hub.identity.employers import employer, not_there
+
+    with _hub(folder) as hub, hub.store.write() as conn:
+        if wrong or shared:
+            name = not_there(conn, contact, "admin", hub.clock.new_id(), hub.clock.now(), shared)
+            click.echo(f"{contact} is not of {name}")
+            return
+        row, keys = employer(conn, contact)
+        click.echo(f"{row.id}  {row.name}" if row else "No company is known")
+        for kind, value in keys:
+            click.echo(f"  {kind}: {value}")

@@ -11,10 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from hub.identity.estimate import Answered
 from hub.identity.facts import Facts
 from hub.identity.judge import Candidate, Verdict, judge
 from hub.identity.merging import CannotMerge, Merge, merge, pair_of, profile_of, write_profile
 from hub.identity.register import tokens
+from hub.identity.rules import VERSION
 from hub.identity.sentences import guard_fact, piece_fact, score_fact
 from hub.identity.stored import read_rules_of_identity
 from hub.identity.weigh import World
@@ -80,6 +82,20 @@ def share(conn: Connection, places: Sequence[str], actor: str, at: int) -> None:
 
 def _common(ours: Facts, theirs: Facts) -> list[str]:
     return [place for place in ours.ids if place in theirs.ids]
+
+
+def answered(conn: Connection) -> list[Answered]:
+    """The pairs somebody decided on, with the evidence as it stood; a merge that was taken back says "different"."""
+    said = select(review).where(review.c.state.in_(ANSWERS), review.c.rules == VERSION).order_by(review.c.id)
+    told_apart = {(row.first_id, row.second_id) for row in conn.execute(select(not_same))}
+    return [
+        Answered(
+            {fact["result"]: float(fact["bits"]) for fact in row.why if fact.get("bits") and fact["result"] != "score"},
+            row.score,
+            row.state == "same" and (row.first_id, row.second_id) not in told_apart,
+        )
+        for row in conn.execute(said)
+    ]
 
 
 # ── explaining ───────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ news for its CRMs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,18 @@ def redecide(
             if changed and not dry:
                 _write(conn, row, changed, at)
     return changes
+
+
+def everybody(conn: Connection) -> Iterator[list[str]]:
+    """All contacts that were not merged into others, in portions of ids."""
+    last = ""
+    while True:
+        page = select(contact.c.id).where(contact.c.id > last, contact.c.merged_into.is_(None)).order_by(contact.c.id)
+        ids = [str(one) for one in conn.execute(page.limit(PORTION)).scalars()]
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]
 
 
 def enter(conn: Connection, contact_id: str, values: Mapping[str, str], by: str, at: int) -> None:

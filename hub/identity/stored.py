@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from connectors.contract import Handle, Person
 from hub.identity.companies import company_key
@@ -27,6 +27,15 @@ def read_rules_of_identity(conn: Connection) -> Rules:
     """The rules of this installation: the defaults, and what the setting `identity` replaces."""
     value = conn.execute(select(setting.c.value).where(setting.c.name == SETTING)).scalar()
     return configured(value) if value else Rules()
+
+
+def replace_rules(conn: Connection, values: Mapping[str, object]) -> None:
+    """Replace single rules of this installation; those that were replaced before stay. Raises `BadRules`."""
+    held = conn.execute(select(setting.c.value).where(setting.c.name == SETTING)).scalar() or {}
+    both = {**held, **values}
+    configured(both)
+    conn.execute(delete(setting).where(setting.c.name == SETTING))
+    conn.execute(setting.insert().values(name=SETTING, value=both))
 
 
 def person_of(stored: Row) -> Person:
