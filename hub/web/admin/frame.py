@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import abort, current_app, flash, redirect, request, url_for
@@ -10,13 +10,14 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from hub.model import connection
+from hub.model import connection, lead
 from hub.setup import Unusable
 from hub.told import Told
 from hub.web.admin.complaints import FIELDS
 from hub.web.desk.access import whoami
 
 PAGE = 50
+PORTION = 400
 MOST_PAGES = 2000
 
 
@@ -59,6 +60,15 @@ def row_of(conn: Connection, connection_id: str, kind: str = "") -> Any:
 def names(conn: Connection) -> Mapping[str, str]:
     """Names of all connections by id."""
     return {row.id: row.name for row in conn.execute(select(connection.c.id, connection.c.name))}
+
+
+def titles_of(conn: Connection, lead_ids: Sequence[str]) -> dict[str, str]:
+    """Titles of these leads by id."""
+    found: dict[str, str] = {}
+    for start in range(0, len(lead_ids), PORTION):
+        some = select(lead.c.id, lead.c.title).where(lead.c.id.in_(lead_ids[start : start + PORTION]))
+        found |= {str(row.id): str(row.title) for row in conn.execute(some)}
+    return found
 
 
 def words(error: Unusable) -> dict[str, str]:

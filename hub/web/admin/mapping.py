@@ -1,7 +1,8 @@
 """Mappings of connections: fields that forms sent and nobody named yet, and the text of the mapping itself.
 
 Guarantees: a text with a mistake is refused with line and suggestion and nothing changes; a text that somebody
-else saved meanwhile is not overwritten, both are shown; comments and order survive an adoption.
+else saved meanwhile is not overwritten, both are shown; comments and order survive an adoption; a text can be run over
+the inquiries of the last days before it counts.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ from werkzeug.wrappers import Response
 import mappings
 from connectors.contract import CRM, Field, Schema
 from connectors.errors import ConnectorError
+from hub.clock import DAY
+from hub.insight.remapped import Remapped, try_inbound, try_outbound
 from hub.model import connection, inquiry
 from hub.store.notes import note
-from hub.web.admin.frame import actor, done, failed, hub, row_of
+from hub.web.admin.frame import actor, done, failed, hub, row_of, titles_of
 from mappings import BadMapping, Problem, Proposal, Stale
 from mappings.inbound import TARGETS
 
 RECENT = 2000
 SAMPLE = 200
+SPANS = (7, 30, 90)
+SHOWN = 300
 EMPTY = "format = 1\n\n[inbound]\n"
 NEW_FIELDS = "HUB_"
 """Codes of fields that the set-up creates: a mapping may name them before they are there."""
@@ -47,6 +52,7 @@ def add_to(bp: Blueprint) -> None:
     place = "/connections/<key:connection_id>/mapping"
     bp.add_url_rule(place, "mapping", show)
     bp.add_url_rule(place, "save_mapping", save, methods=["POST"])
+    bp.add_url_rule(f"{place}/trial", "try_mapping", tried, methods=["POST"])
     bp.add_url_rule(f"{place}/adopt", "adopt", adopt, methods=["POST"])
 
 
@@ -72,6 +78,36 @@ def save(connection_id: str) -> Response | tuple[str, int]:
             row = row_of(conn, connection_id)
         return _page(row, typed, stale=difference(text_of(row), typed)), 409
     return done(_("The mapping is saved.") + tried, "mapping", connection_id=connection_id)
+
+
+def tried(connection_id: str) -> str | tuple[str, int]:
+    """A new text run over the inquiries of the last days: what it would change, before it is saved. Writes nothing."""
+    typed, seen = request.form.get("text", "").replace("\r\n", "\n"), request.form.get("seen", "")
+    days = int(chosen) if (chosen := request.form.get("days", "")) in map(str, SPANS) else SPANS[0]
+    with hub().store.read() as conn:
+        row = row_of(conn, connection_id)
+    try:
+        _check(row, typed)
+        found = _run(row, typed, days)
+    except BadMapping as error:
+        return _page(row, typed, problems=error.problems), 422
+    with hub().store.read() as conn:
+        titles = titles_of(conn, [one.lead_id for one in found.changes[:SHOWN]])
+    return render_template(
+        "admin/mapping_trial.html", row=row, text=typed, seen=seen, days=days, spans=SPANS, found=found, titles=titles,
+        shown=found.changes[:SHOWN], stale=mappings.stamp(text_of(row)) != seen,
+    )  # fmt: skip
+
+
+def _run(row: Any, typed: str, days: int) -> Remapped:
+    until = hub().clock.now() + 1
+    since, known = until - days * DAY, text_of(row)
+    if row.kind == "source":
+        before, after = (mappings.load_inbound(one, mappings.default_inbound()) for one in (known, typed))
+        return try_inbound(hub().store, hub().connections.by_id(row.id), before, after, since, until)
+    tables = row.config.get("tables")
+    with hub().store.read() as conn:
+        return try_outbound(conn, mappings.load(known, tables), mappings.load(typed, tables), since, until)
 
 
 def adopt(connection_id: str) -> Response:

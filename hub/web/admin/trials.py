@@ -5,7 +5,7 @@ back, with the offer to route again what the bad one sent elsewhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import blake2s
 from typing import Any
@@ -19,17 +19,16 @@ from werkzeug.wrappers import Response
 from hub.clock import DAY
 from hub.insight import drafts
 from hub.insight.trial import Difference, Trial
-from hub.model import lead, rule_set
+from hub.model import rule_set
 from hub.store.notes import note
 from hub.team import directions
 from hub.web.admin.drafts import row_of_draft
-from hub.web.admin.frame import actor, done, failed, hub
+from hub.web.admin.frame import actor, done, failed, hub, titles_of
 from hub.web.admin.pools import named, names_of
 from hub.web.desk.shown import typed
 
 SPANS = (7, 30, 90)
 SHOWN = 200
-PORTION = 400
 
 
 def add_to(bp: Blueprint) -> None:
@@ -78,7 +77,7 @@ def _page(conn: Connection, draft_id: str, days: int, until: int, stale: bool = 
     names, shown = names_of(conn), trial.differences[:SHOWN]
     return render_template(
         "admin/trial.html", row=row, trial=trial, told=trial.announced(), shown=shown, seen=seen, days=days,
-        until=until, spans=SPANS, names=names, titles=_titles(conn, [one.lead_id for one in shown]), stale=stale,
+        until=until, spans=SPANS, names=names, titles=titles_of(conn, [one.lead_id for one in shown]), stale=stale,
         changes={one.lead_id: changes(one, names, _places(conn)) for one in shown},
         complaints=named(drafts.complaints_of(conn, row.body, until), names),
     )  # fmt: skip
@@ -98,14 +97,6 @@ def changes(one: Difference, people: Mapping[str, str], places: Mapping[str, str
         before, after = getattr(one.before, field), getattr(one.after, field)
         if before != after:
             found.append((word, names.get(before, before) or "—", names.get(after, after) or "—"))
-    return found
-
-
-def _titles(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for start in range(0, len(ids), PORTION):
-        some = select(lead.c.id, lead.c.title).where(lead.c.id.in_(ids[start : start + PORTION]))
-        found |= {row.id: row.title for row in conn.execute(some)}
     return found
 
 
@@ -165,7 +156,7 @@ def again() -> str:
     with hub().store.read() as conn:
         since, until = _span(conn)
         found = drafts.misrouted(conn, since, until)
-        titles = _titles(conn, [one for one, _now, _then in found[:SHOWN]])
+        titles = titles_of(conn, [one for one, _now, _then in found[:SHOWN]])
         return render_template(
             "admin/again.html", found=found, shown=found[:SHOWN], titles=titles, names=names_of(conn), since=since,
             until=until,
