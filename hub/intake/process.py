@@ -26,7 +26,7 @@ from hub.intake.book import Book, Collision
 from hub.intake.connections import Connections, Live
 from hub.intake.decide import decide
 from hub.intake.drafts import Understood, raw_of, understand
-from hub.intake.quarantine import TRUSTED
+from hub.intake.quarantine import NO_OWNER, TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
 from hub.routing.floor import NobodyThere
 from hub.routing.kept import Kept
@@ -113,7 +113,7 @@ class Flow:
             return Outcome()
         except NobodyThere as error:
             return self._write(
-                [_waiting(v, "no_owner", str(error), self._clock.now() + MINUTE) for v in verdicts], lease
+                [_waiting(v, NO_OWNER, str(error), self._clock.now() + MINUTE) for v in verdicts], lease
             )
         except (IntegrityError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
             return self._halve(rows, lease, error)

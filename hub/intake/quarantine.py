@@ -22,6 +22,9 @@ TRUSTED = "trusted"
 """An admin vouched for this message: its sender is not asked for a proof, and what set it apart is passed over."""
 
 OPEN = ("parked", "quarantined")
+NO_OWNER = "no_owner"
+"""Waits for somebody who could own a lead; goes on by itself, and an admin has to know."""
+WAITS = event_work.c.state.in_(OPEN) | ((event_work.c.state == "waiting") & (event_work.c.code == NO_OWNER))
 LIMITS = ("flood", "disabled", "probe")
 """Set apart by our own limits, not for want of proof: a replay passes them."""
 STUCK = ("parked", "held")
@@ -61,7 +64,7 @@ def causes(conn: Connection) -> list[Cause]:
     count = func.count().label("count")
     rows = conn.execute(
         select(*kept, count, func.min(event_work.c.at).label("since"))
-        .where(event_work.c.state.in_(OPEN))
+        .where(WAITS)
         .group_by(*kept)
         .order_by(count.desc())
     )
@@ -70,7 +73,7 @@ def causes(conn: Connection) -> list[Cause]:
 
 def how_many(conn: Connection) -> int:
     """How many messages and records wait for a person."""
-    messages = select(func.count()).select_from(event_work).where(event_work.c.state.in_(OPEN))
+    messages = select(func.count()).select_from(event_work).where(WAITS)
     records = select(func.count()).select_from(link).where(link.c.state.in_(STUCK))
     return int(conn.execute(messages).scalar() or 0) + int(conn.execute(records).scalar() or 0)
 
@@ -79,7 +82,7 @@ def waiting(
     conn: Connection, connection_id: str = "", code: str = "", start: int = 0, limit: int = 50
 ) -> Sequence[Any]:
     """Rows of event_work that wait for a person, newest first."""
-    query = select(event_work).where(event_work.c.state.in_(OPEN))
+    query = select(event_work).where(WAITS)
     if connection_id:
         query = query.where(event_work.c.connection_id == connection_id)
     if code:
@@ -108,7 +111,7 @@ def trust(conn: Connection, clock: Clock, actor: str, event_id: str) -> int:
 
 def dismiss(conn: Connection, clock: Clock, actor: str, event_id: str) -> int:
     """Take one message off the list; it stays stored and can be found by its receipt."""
-    waits = (event_work.c.event_id == event_id, event_work.c.state.in_(OPEN))
+    waits = (event_work.c.event_id == event_id, WAITS)
     row = conn.execute(select(event_work.c.connection_id, event_work.c.code).where(*waits)).one_or_none()
     if row is None:
         return 0
@@ -120,7 +123,7 @@ def dismiss(conn: Connection, clock: Clock, actor: str, event_id: str) -> int:
 def _again(
     conn: Connection, clock: Clock, actor: str, place: Sequence[Any], facts: Mapping[str, str], code: str = ""
 ) -> int:
-    waits = (*place, event_work.c.state.in_(OPEN))
+    waits = (*place, WAITS)
     counted = conn.execute(
         select(event_work.c.connection_id, func.count().label("count"))
         .where(*waits)

@@ -34,6 +34,27 @@ def submit(config: Config, form_id: str, first: int, count: int, start_at: float
     return accepted, drained
 
 
+NAMES = ("Anna", "Boris", "Vera", "Gleb", "Daria", "Egor", "Zoya", "Ivan", "Kira", "Lev")
+LAST = ("Orlova", "Kuzmin", "Panova", "Gusev", "Frolova", "Zuev", "Belova", "Somov", "Titova", "Lisin")
+
+
+def submit_people(config: Config, form_id: str, first: int, count: int, start_at: float) -> int:
+    """Post one inquiry each of `count` different people, draining all the while; answers how many were drained."""
+    hub = open_hub(config)
+    live = hub.connections.by_id(form_id)
+    assert live is not None
+    time.sleep(max(0.0, start_at - time.time()))
+    drained = 0
+    for number in range(first, first + count):
+        name = f"{NAMES[number % 10]} {LAST[number // 10]}"
+        phone = f"+7 9{number * 7 % 90 + 10} {number * 37 % 900 + 100}-{number * 53 % 90 + 10}-{number:02}"
+        body = json.dumps({"name": name, "phone": phone, "message": "A window, please"})
+        hub.intake.accept(live, Raw(body.encode(), instant(hub.clock.now()), {"content-type": "application/json"}))
+        drained += hub.flow.drain().events
+    hub.close()
+    return drained
+
+
 def submit_same(config: Config, form_id: str, count: int) -> int:
     """Post one and the same inquiry `count` times with no id of its own: double clicks, resent forms."""
     hub = open_hub(config)

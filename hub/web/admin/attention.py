@@ -149,6 +149,9 @@ def cause_words() -> dict[str, tuple[str, str]]:
         ),
         "disabled": (_("Came while the connection was off"), _("Switch it on, then replay.")),
         "probe": (_("A probe"), _("Somebody tried the address.")),
+        "no_owner": (
+            _("Nobody to give leads to"), _("Add somebody under Team, or switch them on: it goes on by itself."),
+        ),
         "no_connection": (_("Its connection is gone"), _("Dismiss it.")),
         "fault": (_("A fault of the hub"), _("Report it; replay after an update.")),
         "pause": (_("The source cannot be reached"), _("Correct the connection, then replay.")),
