@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from hub.identity.merging import CannotMerge, Merge, undo
 from hub.identity.review import answer, join, waiting
+from hub.identity.stored import replace_rules
 from hub.model import (
     contact,
     contact_point,
@@ -23,6 +24,7 @@ from hub.model import (
     not_same,
     profile,
     review,
+    shared_key,
     thread,
     trace,
 )
@@ -163,3 +165,30 @@ def test_an_answer_is_kept_and_acted_on(real: Whole, said: str, left: int) -> No
     says(real, live, name="Олег", phone="+79161234507", message="Ну что?")
     with real.hub.store.read() as conn:
         assert waiting(conn) == [], "nobody is asked twice"
+
+
+def test_never_moves_the_common_contact_to_the_shared_list(real: Whole) -> None:
+    """From then on the number joins nobody by itself, somebody with the whole name still."""
+    live = doubtful(real)
+    with real.hub.store.write() as conn:
+        [question] = waiting(conn)
+        answer(conn, question.id, "never", "member:m", real.hub.clock.new_id(), real.hub.clock.now())
+    assert [(row.kind, row.value) for row in real.rows(shared_key)] == [("phone", "+79161234507")]
+    assert real.count(not_same) == 1
+    says(real, live, name="Инна", phone="+79161234507", message="Нужен забор")
+    assert len(living(real)) == 3
+    says(real, live, name="Анна Серова", phone="+79161234507", message="И калитка")
+    assert len(living(real)) == 3
+
+
+@pytest.mark.parametrize(("strict", "people", "asked"), [(False, 1, 0), (True, 2, 1)])
+def test_in_strict_mode_a_typed_bridge_is_only_asked_about(real: Whole, strict: bool, people: int, asked: int) -> None:
+    live = halves(real)
+    with real.hub.store.write() as conn:
+        replace_rules(conn, {"strict": strict})
+    bridge(real, live)
+    assert len(living(real)) == people
+    assert real.count(merge_log) == 1 - asked
+    with real.hub.store.read() as conn:
+        assert len(waiting(conn)) == asked
+        assert all(one.why for one in waiting(conn))
