@@ -24,6 +24,7 @@ from hub.web.admin import (
     mapping,
     people,
     pools,
+    robot_edit,
     robots,
     routing,
     seats,
@@ -36,7 +37,7 @@ from hub.web.desk.access import guard
 
 ROOMS = (
     connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, drafts,
-    trials, watch, robots,
+    trials, watch, robots, robot_edit,
 )  # fmt: skip
 
 

@@ -1,13 +1,15 @@
-"""Robots: the sets that ship, switched on one by one after a dry run, held when they storm."""
+"""Robots: the list with what each did lately, the sets that ship, dry runs and the brake; `robot_edit` changes one."""
 
 from __future__ import annotations
 
 from flask import Blueprint, abort, render_template, request
 from flask_babel import gettext as _
-from sqlalchemy import select, update
+from sqlalchemy import Connection, func, select, update
 from werkzeug.wrappers import Response
 
-from hub.model import robot
+from hub.clock import DAY
+from hub.model import robot, robot_run
+from hub.model.robots import IS_WAITING
 from hub.robots.defaults import SETS, add_set
 from hub.robots.dry import Touched, first_week, would_touch
 from hub.robots.robots import Robot, UnusableRobot, read_robot, rings
@@ -39,8 +41,18 @@ def show() -> str:
     """All robots, and rings among those that are on."""
     with hub().store.read() as conn:
         rows = list(conn.execute(select(robot).order_by(robot.c.block.desc(), robot.c.position, robot.c.id)))
-        warnings = rings(read_robots(conn))
-    return render_template("admin/robots.html", rows=rows, warnings=warnings, sets=set_words())
+        warnings, lately = rings(read_robots(conn)), _lately(conn)
+    return render_template("admin/robots.html", rows=rows, warnings=warnings, sets=set_words(), lately=lately)
+
+
+def _lately(conn: Connection) -> dict[str, dict[str, int]]:
+    """Runs of the last day by robot and state, and those that wait."""
+    recent = (robot_run.c.at > hub().clock.now() - DAY) | IS_WAITING
+    counted = select(robot_run.c.robot_id, robot_run.c.state, func.count()).where(recent)
+    found: dict[str, dict[str, int]] = {}
+    for robot_id, state, count in conn.execute(counted.group_by(robot_run.c.robot_id, robot_run.c.state)):
+        found.setdefault(str(robot_id), {})[str(state)] = int(count)
+    return found
 
 
 def add() -> Response:

@@ -1,0 +1,154 @@
+"""The form of robots: what ships goes through it unchanged, what nobody could run is named where it stands."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.clock import HOUR
+from hub.model import journal, letter, robot, robot_run
+from hub.robots.defaults import SETS
+from hub.robots.run import add
+from hub.web.admin.robot_form import fill_form, read_form, with_action, without_action
+from tests.web.world import World, press
+
+PLAIN = {
+    "name": "Call back", "block": "lead", "on": "opened", "act-0-do": "task", "act-0-text": "Call {name|the client}",
+    "act-0-within": "2", "act-0-unit": "h", "press": "save",
+}  # fmt: skip
+
+
+def rows(world: World) -> list[Any]:
+    with world.hub.store.read() as conn:
+        return list(conn.execute(select(robot).order_by(robot.c.id)))
+
+
+def page(world: World, path: str) -> str:
+    answer = world.admin.get(f"/admin/{path}")
+    assert answer.status_code == 200, path
+    return str(answer.get_data(as_text=True))
+
+
+def make(world: World, **typed: str) -> Any:
+    return press(world.admin, "/admin/robots/new", **{**PLAIN, **typed})
+
+
+@pytest.mark.parametrize("name", sorted(SETS))
+def test_what_ships_goes_through_the_form_unchanged(world: World, name: str) -> None:
+    press(world.admin, "/admin/robots/sets", set=name)
+    for row in rows(world):
+        form = page(world, f"robots/{row.id}/edit")
+        assert html.escape(row.name, quote=False) in form
+        wrong: dict[str, str] = {}
+        again = read_form(fill_form(row._mapping), wrong)
+        assert wrong == {}
+        assert {key: again[key] for key in ("trigger", "conditions", "actions")} == {
+            key: getattr(row, key) for key in ("trigger", "conditions", "actions")
+        }
+        assert again["delay"] == (row.delay or {})
+        answer = press(world.admin, f"/admin/robots/{row.id}/edit", **fill_form(row._mapping))
+        assert answer.status_code == 303
+    assert not any(row.active for row in rows(world))
+
+
+def test_a_new_robot_comes_switched_off_and_is_tried_dry(world: World) -> None:
+    answer = make(
+        world, **{"field-0": "source", "op-0": "is", "value-0": "webform", "delay": "30", "delay-unit": "min"}
+    )
+    [row] = rows(world)
+    assert answer.location.endswith(f"/admin/robots/{row.id}/dry")
+    assert not row.active
+    assert row.actions == [{"do": "task", "text": "Call {name|the client}", "within_ms": 2 * HOUR}]
+    told = page(world, f"robots/{row.id}/dry")
+    assert "It would touch these now: 4" in told
+    assert "Call Ivan Petrov" in told
+    with world.hub.store.read() as conn:
+        assert conn.execute(select(robot_run)).all() == []
+        assert conn.execute(select(letter)).all() == []
+    stored = page(world, f"robots/{row.id}/edit")
+    assert "&#34;within_ms&#34;: 7200000" in stored
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"name": ""}, "is missing"), ({"on": "wish"}, "“wish” is no trigger"),
+        ({"on": "time", "on-within": "", "on-unit": "h"}, "must be a whole number above 0"),
+        ({"block": "deal", "on": "time", "on-within": "1", "on-unit": "h"}, "only leads have a next step"),
+        ({"on": "stage", "on-stage": "nowhere"}, "names a stage that is not here"),
+        ({"act-0-text": ""}, "task lacks text"), ({"act-0-text": "Dear {nobody}"}, "nobody knows “{nobody}”"),
+        ({"act-0-within": "soon"}, "must be a whole number above 0"), ({"at": "ten"}, "is no time of day"),
+        ({"field-0": "__class__", "op-0": "is"}, "is no condition"), ({"direction": "gone"}, "is not here any more"),
+        ({"act-1-do": "message", "act-1-channel": "pigeon", "act-1-text": "Hi"}, "“pigeon” is no channel"),
+        ({"act-1-do": "field", "act-1-field": "owner_id", "act-1-value": "x"}, "may not write “owner_id”"),
+        ({"act-1-do": "stage", "act-1-stage": "nowhere"}, "names a stage that is not here"),
+        ({"act-1-do": "owner"}, "does not say whose it becomes"), ({"act-1-do": "explode"}, "“explode” is no action"),
+        ({"delay": "-1", "delay-unit": "h"}, "must be a whole number above 0"),
+    ],
+)  # fmt: skip
+def test_what_nobody_could_run_is_named_and_what_was_typed_stays(
+    world: World, typed: dict[str, str], said: str
+) -> None:
+    answer = make(world, **{"value-2": "<u>kept", **typed})
+    told = html.unescape(answer.get_data(as_text=True))
+    assert answer.status_code == 422
+    assert said in told
+    assert "&lt;u&gt;kept" in answer.get_data(as_text=True)
+    assert rows(world) == []
+
+
+def test_actions_are_added_and_removed_without_saving(world: World) -> None:
+    answer = make(world, press="add", kind="message")
+    told = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    assert 'name="act-1-channel"' in told
+    assert "Call {name|the client}" in told
+    answer = make(world, **{"act-1-do": "signal", "act-1-text": "Look", "press": "remove:0"})
+    assert re.search(r'name="act-0-do" value="signal"', answer.get_data(as_text=True))
+    assert "act-1-do" not in answer.get_data(as_text=True)
+    assert rows(world) == []
+
+
+def test_pieces_move_up_when_one_goes() -> None:
+    typed = with_action(with_action({"name": "x"}, "task"), "signal")
+    typed = {**typed, "act-0-text": "a", "act-1-text": "b"}
+    assert without_action(typed, 0) == {"name": "x", "act-0-do": "signal", "act-0-text": "b"}
+    assert without_action(typed, 1) == {"name": "x", "act-0-do": "task", "act-0-text": "a"}
+
+
+def test_changing_a_robot_that_is_on_leaves_it_on_and_says_who(world: World) -> None:
+    make(world)
+    [row] = rows(world)
+    press(world.admin, f"/admin/robots/{row.id}", do="on")
+    press(world.admin, f"/admin/robots/{row.id}/edit", **{**PLAIN, "name": "Call soon"})
+    assert [(one.name, one.active) for one in rows(world)] == [("Call soon", True)]
+    with world.hub.store.read() as conn:
+        lines = conn.execute(select(journal).where(journal.c.subject == "robot")).all()
+    assert {line.what for line in lines} == {"kept", "switched"}
+    assert {line.actor for line in lines} == {f"member:{world.members['ada']}"}
+
+
+def test_a_held_robot_says_why_and_is_let_go(world: World) -> None:
+    with world.hub.store.write() as conn:
+        made = {"name": "Storm", "block": "lead", "trigger": {"on": "opened"}, "held": "ran 500 times",
+                "actions": [{"do": "signal", "text": "x"}]}  # fmt: skip
+        robot_id = add(conn, world.hub.clock, made)
+    assert "ran 500 times" in page(world, f"robots/{robot_id}/edit")
+    press(world.admin, f"/admin/robots/{robot_id}", do="let_go")
+    assert rows(world)[0].held == ""
+
+
+def test_what_it_did_last_is_shown(world: World) -> None:
+    make(world)
+    [row] = rows(world)
+    press(world.admin, f"/admin/robots/{row.id}", do="on")
+    world.send(name="New Visitor", phone="+7 912 000-11-33", submission_id="n")
+    world.process()
+    world.hub.timers.step()
+    told = page(world, f"robots/{row.id}/edit")
+    assert world.leads["New Visitor"] in told
+    assert re.search(r"Within a day: [1-9] done", page(world, "robots"))
