@@ -10,13 +10,11 @@ from hub.clock import MINUTE, Clock
 from hub.funnel.evidence import touch
 from hub.funnel.policy import Decision, Ruling, Standing, rule_on
 from hub.identity import survivorship
-from hub.identity.firms import choose
 from hub.identity.junk import is_junk
 from hub.identity.merging import Merge, pair_of
 from hub.identity.mirror import Card
 from hub.identity.resolve import Match, recognise
 from hub.identity.rules import VERSION
-from hub.intake.asked import KNOWN_COMPANY
 from hub.intake.book import Book
 from hub.intake.drafts import Understood, occurred, person_json, routing_facts, touch_json
 from hub.model import contact, contact_point, inquiry, journal, lead, link, match_key, thread
@@ -53,12 +51,6 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
         _keep_conversation(book, one, contact_id, lead_id)
     _record(book, one, ruling, contact_id, lead_id, match, clock)
     return ruling.decision
-
-
-def _with_firm(book: Book, one: Understood, match: Match) -> Match:
-    """That the company was known before is a fact like those about the person: rules ask for it."""
-    known = choose(one.firm, book.firms.owners, book.firms.known).company_id
-    return replace(match, why=(*match.why, KNOWN_COMPANY)) if known else match
 
 
 def _ruling(book: Book, one: Understood, match: Match, route: Route, running: Mapping[str, Any] | None) -> Ruling:
