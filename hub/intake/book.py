@@ -43,6 +43,7 @@ from hub.model import (
 from hub.routing.giving import Giving
 from hub.routing.kept import Kept
 from hub.store.engine import inserting
+from hub.store.many import add_many
 
 log = logging.getLogger("leadhub.intake")
 Row = dict[str, Any]
@@ -251,18 +252,18 @@ class Book:
 
     def _add_all(self, table: Table) -> None:
         if rows := self._new[table.name]:
-            self._conn.execute(table.insert(), rows)
+            add_many(self._conn, table, rows)
 
     def _add_known(self, table: Table) -> None:
         if rows := self._new[table.name]:
-            self._conn.execute(inserting(self._conn, table).on_conflict_do_nothing(), rows)
+            add_many(self._conn, table, rows, unless_there=True)
 
     def _claim_keys(self) -> None:
         """Keys in one order everywhere, so that two workers wait for each other and never in a ring."""
         rows = sorted(self._new[match_key.name], key=lambda row: (row["kind"], row["value"]))
         if not rows:
             return
-        self._conn.execute(inserting(self._conn, match_key).on_conflict_do_nothing(), rows)
+        add_many(self._conn, match_key, rows, unless_there=True)
         if self._conn.dialect.name == "sqlite":
             return  # we hold the only writing transaction: what we read is still true
         wanted = {(row["kind"], row["value"]): row["contact_id"] for row in rows}

@@ -31,6 +31,7 @@ from hub.model import event, event_work, inbox_reader, look_again
 from hub.routing.floor import NobodyThere
 from hub.routing.kept import Kept
 from hub.store.engine import Store, add_unless_there, inserting
+from hub.store.many import add_many, run_many
 from mappings import Inbound, default_inbound, load_inbound
 
 log = logging.getLogger("leadhub.intake")
@@ -40,6 +41,13 @@ LEASE = 60 * SECOND
 TRIES = 8
 COLLISIONS = 6
 BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 120 * MINUTE, 300 * MINUTE)
+
+
+JUDGED = (
+    update(event_work)
+    .where(event_work.c.event_id == bindparam("b_id"))
+    .values({"lease": "", "lease_until": None} | {n: bindparam(n) for n in ("state", "code", "why", "due_at", "at")})
+)
 
 
 class LeaseLost(Exception):
@@ -176,7 +184,7 @@ class Flow:
         with self._store.read_inbox() as inbox:
             rows = list(inbox.execute(select(event).where(event.c.seq > seq).order_by(event.c.seq).limit(size)))
         if rows:
-            conn.execute(event_work.insert(), [_taken(row, now, lease) for row in rows])
+            add_many(conn, event_work, [_taken(row, now, lease) for row in rows])
             conn.execute(update(inbox_reader).where(inbox_reader.c.name == "flow").values(seq=rows[-1].seq))
         return rows
 
@@ -281,10 +289,7 @@ class Flow:
             {"b_id": v.row.id, "state": v.state, "code": v.code, "why": v.why, "due_at": v.due_at, "at": now}
             for v in verdicts
         ]
-        conn.execute(
-            update(event_work).where(event_work.c.event_id == bindparam("b_id")).values(lease="", lease_until=None),
-            rows,
-        )
+        run_many(conn, JUDGED, rows)
 
 
 NOTHING = "No name, contact data or message was understood: map its fields"

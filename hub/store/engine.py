@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 import stamina
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
@@ -125,9 +125,10 @@ class Store:
         self.inbox.dispose()
 
 
-def inserting(conn: Connection | Engine, table: Table) -> Any:
+def inserting(conn: Connection | Engine | Dialect, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT, in the words of this database."""
-    return (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(table)
+    dialect = conn if isinstance(conn, Dialect) else conn.dialect
+    return (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def add_unless_there(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, insert, select, tuple_
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from hub.model import event, poll_cursor
-from hub.store.engine import inserting
+from hub.store.many import add_many
 
 LOG_LOCK = 0x1EAD  # any number that all our processes agree on
 PATIENCE_S = 25.0
@@ -170,8 +170,7 @@ class Inbox:
             return {}
         if conn.dialect.name == "postgresql":
             conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOG_LOCK})")
-        done = conn.execute(inserting(conn, event).on_conflict_do_nothing(), rows)
-        if done.rowcount == len(rows):
+        if add_many(conn, event, rows, unless_there=True) == len(rows):
             return {}  # nobody had been here before
         wanted = [(row["connection_id"], row["delivery"]) for row in rows if row["delivery"] != row["id"]]
         if not wanted:

@@ -14,6 +14,7 @@ from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
 from hub.model import deal, journal, link, look_again, sync_write
 from hub.store.engine import Store, add_unless_there
+from hub.store.many import add_many, run_many
 from hub.store.notes import PERSON, REST
 from hub.sync import brake, records
 from hub.sync.account import Account
@@ -273,9 +274,9 @@ class Ledger:
             for name in ("base", "raw", "remote_id", "seen_at", "b_run"):
                 del row[name]
         if short:
-            conn.execute(ABOUT_TO_SEND, short)
+            run_many(conn, ABOUT_TO_SEND, short)
         if len(short) < len(rows):
-            conn.execute(SETTLED, [row for row in rows if "base" in row])
+            run_many(conn, SETTLED, [row for row in rows if "base" in row])
 
     def _row(self, p: Parcel, stays: bool, now: int) -> dict[str, Any]:
         same = (p.state, p.code) == (p.row.state, p.row.code)
@@ -302,5 +303,4 @@ class Ledger:
             for p in parcels
             if (p.state == "linked" and p.first) or p.state in ("parked", "held", "uncertain")
         ]  # fmt: skip
-        if lines:
-            conn.execute(journal.insert(), lines)
+        add_many(conn, journal, lines)
