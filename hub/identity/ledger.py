@@ -1,8 +1,10 @@
 """The contacts of the hub as a register: what one batch needs, in few reads, and what it learnt, in few writes.
 
 On PostgreSQL the exact identifiers of a batch are locked first (advisory locks to the end of the transaction, in one
-order everywhere), so that two workers who meet the same new person decide one after the other; on SQLite the
-writing transaction is the only one anyway.
+order everywhere), so that two workers who meet the same new person decide one after the other. Who spelt themselves
+otherwise each time is found at the end: the row that counts the contacts is written first and held to the commit, and
+whoever adds contacts looks once more at the places of their own; `Overtaken` says that somebody was faster. On SQLite
+the writing transaction is the only one anyway.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ PEOPLE = "#"
 KINDS = {"phone": "p", "email": "m", "visitor": "v"}
 
 
+class Overtaken(Exception):
+    """Another worker made a contact of somebody whom we took for a new person: decide the batch anew."""
+
+
 class Ledger:
     """A register that is read from the database and written back."""
 
@@ -34,6 +40,8 @@ class Ledger:
         self.register = Register(rules)
         self.ids: dict[int, str] = {}
         self._known: set[int] = set()
+        self._seen: set[int] = set()
+        self._new: dict[int, Facts] = {}
 
     def number(self, contact_id: str) -> int:
         """The number of a contact, remembered so that it can be turned back."""
@@ -61,10 +69,14 @@ class Ledger:
 
     def _traces(self, wanted: Collection[int]) -> None:
         there: dict[int, list[int]] = defaultdict(list)
-        for place, person in rows_of(self._conn, trace.c.place, sorted(wanted), trace.c.place, trace.c.person):
+        for place, person in self._at(wanted):
             there[place].append(person)
         for place, numbers in there.items():
             self.register.traces[place] = sorted(numbers)
+            self._seen.update(numbers)
+
+    def _at(self, wanted: Collection[int]) -> Iterable[tuple[int, int]]:
+        return rows_of(self._conn, trace.c.place, sorted(wanted), trace.c.place, trace.c.person)
 
     def _people(self, wanted: Collection[int]) -> None:
         columns = profile.c.number, profile.c.contact_id, profile.c.facts
@@ -96,7 +108,10 @@ class Ledger:
 
     def learn(self, contact_id: str, facts: Facts) -> None:
         """A newcomer is this contact."""
-        self.register.add(self.number(contact_id), facts)
+        number = self.number(contact_id)
+        if number not in self.register.people:
+            self._new[number] = facts
+        self.register.add(number, facts)
 
     def adopt(self, contact_id: str, facts: Facts) -> None:
         """A contact that nobody has made a profile of (it came from a CRM, or before profiles were made), or that has
@@ -108,15 +123,28 @@ class Ledger:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def write(self) -> None:
-        """What the register learnt since it was read."""
+        """What the register learnt since it was read. Raises `Overtaken`; then nothing may be committed."""
         register = self.register
+        self._count()
+        if self._new and self._conn.dialect.name == "postgresql":
+            self._look_again()
         gone = [number for number in register.touched if number not in register.people and number in self._known]
         self._delete(profile, [{"b_number": number} for number in gone], profile.c.number == bindparam("b_number"))
         self._profiles([number for number in sorted(register.touched) if number in register.people])
         rows = [{"b_place": place, "b_person": person} for place, person in sorted(register.removed)]
         self._delete(trace, rows, (trace.c.place == bindparam("b_place")) & (trace.c.person == bindparam("b_person")))
         put(self._conn, TRACES, sorted(register.added))
-        self._count()
+
+    def _look_again(self) -> None:
+        """Whether one of our new people is somebody whom another worker has committed since we read."""
+        wanted = {place for facts in self._new.values() for place in places(facts).all()}
+        strangers = {person for _, person in self._at(wanted)} - self._seen - self._new.keys()
+        self._people(strangers)
+        others = {number: self.register.people[number] for number in strangers if number in self.register.people}
+        for facts in self._new.values() if others else ():
+            verdict = self.register.compare(facts, others)
+            if verdict.found or verdict.asks:
+                raise Overtaken(f"{len(others)} contacts came meanwhile")
 
     def _profiles(self, numbers: Sequence[int]) -> None:
         put(self._conn, PROFILES, [self._row(number) for number in numbers])
@@ -128,7 +156,7 @@ class Ledger:
 
     def _count(self) -> None:
         register = self.register
-        grown = [(PEOPLE, register.grown)] if register.grown else []
+        grown = [(PEOPLE, register.grown)] if register.grown or self._new else []
         put(self._conn, TERMS, grown + [(token, n) for token, n in sorted(register.counted.items()) if n])
 
     def _delete(self, table: Table, rows: list[dict[str, Any]], where: Any) -> None:

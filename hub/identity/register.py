@@ -7,7 +7,7 @@ one batch needs, read before and written after (`hub.identity.ledger`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hub.identity.facts import Facts
@@ -39,10 +39,12 @@ class Register:
 
     def resolve(self, mine: Facts) -> Verdict:
         """Who the newcomer is. Changes nothing."""
-        found = places(mine)
-        numbers = self.shortlist(found)
-        others = {number: self.people[number] for number in numbers}
-        return judge(mine, others, self._world(mine, found), self.rules, self.apart)
+        numbers = self.shortlist(places(mine))
+        return self.compare(mine, {number: self.people[number] for number in numbers})
+
+    def compare(self, mine: Facts, others: Mapping[int, Facts]) -> Verdict:
+        """Which of these the newcomer is. Changes nothing."""
+        return judge(mine, others, self._world(mine, places(mine)), self.rules, self.apart)
 
     def shortlist(self, found: Places) -> list[int]:
         """The candidates of whom something is known."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, bindparam, case, select, tuple_, updat
 
 from hub.clock import Clock
 from hub.funnel.policy import Decision
-from hub.identity.ledger import Ledger
+from hub.identity.ledger import Ledger, Overtaken
 from hub.identity.merging import Merge, ask, merge
 from hub.identity.resolve import Place, lookups
 from hub.identity.shown import read_policy, redecide
@@ -240,7 +240,10 @@ class Book:
         for one in self._merges:
             merge(self._conn, one)
         redecide(self._conn, sorted(self.decided_anew), self._now, self.policy)
-        self.ledger.write()
+        try:
+            self.ledger.write()
+        except Overtaken as error:
+            raise Collision("person") from error
         ask(self._conn, self._asked)
 
     def _mark_contacts(self) -> None:
