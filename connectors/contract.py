@@ -256,6 +256,10 @@ class Source:
         """Block until there may be something new (IMAP IDLE) or `seconds` are over; False where it cannot wait."""
         return False
 
+    def invite(self, code: str) -> str:
+        """A web address that opens a conversation with us by saying `code` (64 of A-Z a-z 0-9 _ - at the most)."""
+        raise Unsupported(f"{self.title} has no address to begin a conversation with")
+
     def backfill(self, since: datetime) -> Sequence[Raw]:
         """What we may have missed since, from the sender's own store."""
         raise Unsupported(f"{self.title} keeps nothing we could ask for again")
@@ -341,11 +345,13 @@ Outcome = Done | Failed | Lost
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A page of changed records, oldest first; repeats allowed, gaps not. `cursor` resumes the scan."""
+    """A page of changed records, oldest first; repeats allowed, gaps not. `cursor` resumes the scan; `at` is what the
+    CRM's clock said with this page, None where it does not say."""
 
     records: tuple[Record, ...]
     cursor: str
     more: bool = False
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from flask import Flask
@@ -24,9 +24,12 @@ from connectors.turns import Budget, InFile, Turns
 from hub.clock import Clock
 from hub.config import Config
 from hub.funnel.timers import Timers
+from hub.insight.daily import Daily
 from hub.intake.accept import Intake
 from hub.intake.connections import Connections
 from hub.intake.process import Flow
+from hub.notices.given import follow_given, spread
+from hub.notices.seals import Seals
 from hub.robots.left import remember
 from hub.robots.outbox import Outbox
 from hub.robots.run import Robots, follow_robots
@@ -103,14 +106,23 @@ class Hub:
     @cached_property
     def timers(self) -> Timers:
         robots = Robots(self.store, self.clock)
-        return Timers(self.store, self.clock, (follow_robots,), self.ring, (robots.step, self.outbox.step))
+        also = (
+            robots.step,
+            Daily(self.store, self.clock).step,
+            partial(spread, self.store, self.clock),
+            self.outbox.step,
+        )
+        return Timers(self.store, self.clock, (follow_robots, follow_given), self.ring, also)
+
+    @cached_property
+    def seals(self) -> Seals:
+        return Seals(load_key(self.config.folder, self.config.key), self.config.public_url)
 
     @cached_property
     def outbox(self) -> Outbox:
-        pause = self.accounts.pause
-        return Outbox(
-            self.store, self.clock, Ways(self.store, self.connections, pause, self.config.public_url), remember
-        )
+        pause, ours = self.accounts.pause, self.config.public_url
+        ways = Ways(self.store, self.connections, pause, ours, self.seals.compose)
+        return Outbox(self.store, self.clock, ways, remember)
 
     @cached_property
     def provision(self) -> Provision:
@@ -185,13 +197,14 @@ def open_hub(
 
 def create_app(hub: Hub) -> Flask:
     """The whole web application of one hub."""
-    from hub.web import admin, desk, health, inbound
+    from hub.web import admin, answering, desk, health, inbound
 
     app = Flask("hub.web", static_url_path="/static")
     app.extensions["hub"] = hub
     app.config["MAX_CONTENT_LENGTH"] = hub.config.file_limit
     app.register_blueprint(inbound.bp)
     app.register_blueprint(health.bp)
+    app.register_blueprint(answering.bp)
     desk.init_app(app, hub)
     admin.init_app(app, hub)
     if hub.config.proxies:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from hub.clock import Clock
 from hub.model import signal
-from hub.store.engine import inserting
+from hub.store.engine import add_unless_there
 
 OPEN, OVER = "open", "over"
 
@@ -18,7 +18,7 @@ def tell(conn: Connection, clock: Clock, name: str, member_id: str, facts: Mappi
     """It is so; answers whether that is news."""
     row = {"id": clock.new_id(), "name": name, "member_id": member_id or None, "state": OPEN, "facts": dict(facts),
            "since": clock.now()}  # fmt: skip
-    return bool(conn.execute(inserting(conn, signal).values(row).on_conflict_do_nothing()).rowcount)
+    return add_unless_there(conn, signal, row)
 
 
 def over(conn: Connection, clock: Clock, names: Sequence[str]) -> int:

@@ -78,7 +78,7 @@ class Connections:
         self._made: dict[str, Live] = {}
 
     def by_token(self, token: str) -> Live | None:
-        """The connection behind /in/<token>, switched off or not; None if there is none, or if nothing comes in there."""
+        """The connection behind /in/<token>, switched off or not; None where nothing comes in."""
         live = self._remembered(self._by_token, token, connection.c.token)
         return None if live is None or live.row.kind == "carrier" else live
 

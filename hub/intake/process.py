@@ -28,6 +28,7 @@ from hub.intake.decide import decide
 from hub.intake.drafts import Understood, raw_of, understand
 from hub.intake.quarantine import NO_OWNER, TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
+from hub.notices.pressed import take
 from hub.routing.floor import NobodyThere
 from hub.routing.kept import Kept
 from hub.store.engine import Store, add_unless_there, inserting
@@ -245,19 +246,23 @@ class Flow:
 
     def _decide_and_write(self, verdicts: Sequence[_Verdict], lease: str) -> Outcome:
         outcome = Outcome(events=len(verdicts), hints=sum(len(verdict.hints) for verdict in verdicts))
-        batch = [one for verdict in verdicts for one in verdict.understood]
         with self._store.write() as conn:
             self._hold_lease(conn, verdicts, lease)
-            if batch:
+            said = [self._by_others(conn, verdict) for verdict in verdicts]
+            if batch := [one for some in said for one in some]:
                 book = Book(conn, batch, self._clock.now(), self._kept)
-                for verdict in verdicts:
-                    decided = [decide(book, one, self._clock) for one in verdict.understood]
+                for verdict, some in zip(verdicts, said, strict=True):
+                    decided = [decide(book, one, self._clock) for one in some]
                     outcome.decisions.update(decided)
                     _judge(verdict, decided)
                 book.write(self._clock)
             self._look_again(conn, verdicts)
             self._record(conn, verdicts)
         return outcome
+
+    def _by_others(self, conn: Connection, verdict: _Verdict) -> Sequence[Understood]:
+        """What clients said: what colleagues press and write is dealt with at once."""
+        return [one for one in verdict.understood if not take(conn, self._clock, one)]
 
     def _look_again(self, conn: Connection, verdicts: Sequence[_Verdict]) -> None:
         """What hooks pointed at: one row per record, however often it was pointed at."""

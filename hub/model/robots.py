@@ -79,7 +79,11 @@ letter = Table(
     text("why"),
     at("at", nullable=False),
 )
-"""What leaves the house because of a robot. `unknown` was perhaps sent: a person looks, it never leaves twice."""
+Index(
+    "ix_letter_provider", letter.c.provider_id,
+    sqlite_where=sql("provider_id <> ''"), postgresql_where=sql("provider_id <> ''"),
+)  # fmt: skip
+"""What leaves the house. `unknown` was perhaps sent: a person looks, it never leaves twice."""
 LEAVING = sql("state IN ('new','sending')")
 IS_LEAVING = letter.c.state.in_((literal_column("'new'"), literal_column("'sending'")))
 Index("ix_letter_due", letter.c.due_at, sqlite_where=LEAVING, postgresql_where=LEAVING)

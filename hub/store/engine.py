@@ -133,7 +133,10 @@ def inserting(conn: Connection | Engine | Dialect, table: Table) -> Any:
 
 def add_unless_there(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """A row whose key another worker may write at the same moment; answers whether it was ours that counted."""
-    return bool(conn.execute(inserting(conn, table).values(dict(row)).on_conflict_do_nothing()).rowcount)
+    adding = inserting(conn, table).values(dict(row)).on_conflict_do_nothing()
+    # Without it SQLAlchemy answers -1 for an INSERT on PostgreSQL:
+    # https://docs.sqlalchemy.org/en/21/core/connections.html (preserve_rowcount)
+    return conn.execute(adding, execution_options={"preserve_rowcount": True}).rowcount > 0
 
 
 def open_store(database_url: str, inbox_url: str) -> Store:

@@ -13,8 +13,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
 from standardwebhooks import Webhook
 
 from connectors import registry
@@ -25,7 +23,7 @@ from connectors.carriers.smtp import Smtp
 from connectors.contract import Letter
 from connectors.errors import Missing, Pause, Refuse, Retry
 from connectors.http import Wire
-from tests.servers import free_port
+from tests.office import Office, open_office
 
 AT = datetime(2026, 2, 1, 9, 30, tzinfo=UTC)
 ID = "0CHD2JPT1S0123456789ABCDEF"
@@ -47,42 +45,10 @@ def test_every_carrier_is_explained_and_named_like_its_folder(name: str) -> None
 # ── mail ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class Office:
-    """A mail server that does as it is told: `says` are its answers to RCPT and to the end of DATA; "" hangs up."""
-
-    mails: list[bytes] = field(default_factory=list)
-    rcpt: str = "250 OK"
-    data: str = "250 OK"
-    port: int = 0
-
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        if self.rcpt.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return self.rcpt
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        self.mails.append(envelope.content)
-        if not self.data:
-            server.transport.abort()
-        return self.data or "250 OK"
-
-
-def let_in(_server: Any, _session: Any, _envelope: Any, _kind: str, data: Any) -> AuthResult:
-    fits = isinstance(data, LoginPassword) and (data.login, data.password) == (b"desk", b"right")
-    return AuthResult(success=fits, handled=False)
-
-
 @pytest.fixture
 def office() -> Iterator[Office]:
-    made = Office()
-    made.port = free_port()
-    server = Controller(
-        made, "127.0.0.1", made.port, authenticator=let_in, auth_require_tls=False, enable_SMTPUTF8=True
-    )
-    server.start()
-    yield made
-    server.stop()
+    with open_office() as made:
+        yield made
 
 
 def smtp(office: Office, password: str = "right", **more: str) -> Smtp:

@@ -18,9 +18,10 @@ from sqlalchemy import event as engine_event
 
 import hub.model
 from hub.clock import Clock
-from hub.model import event, poll_cursor
+from hub.funnel.signals import tell
+from hub.model import event, poll_cursor, setting
 from hub.store import engine as engines
-from hub.store.engine import Store, open_store
+from hub.store.engine import Store, add_unless_there, open_store
 from hub.store.groupcommit import DifferentBody, Inbox, NotStored
 from hub.store.migrate import HEADS, SCRIPTS, migrate, revision, version_table
 from tests.servers import Stack, wait_until
@@ -109,6 +110,13 @@ def test_an_open_lead_without_owner_is_refused_by_the_database(store: Store) -> 
 
 
 # ── group commit ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_the_first_hears_that_its_row_counts(store: Store) -> None:
+    with store.write() as conn:
+        heard = [add_unless_there(conn, setting, {"name": "n", "value": {}}) for _ in range(2)]
+        told = [tell(conn, clock, "signal", "", {}) for _ in range(2)]
+    assert (heard, told) == ([True, False], [True, False])
 
 
 def test_many_who_wait_share_one_commit(store: Store) -> None:

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from connectors import registry
-from connectors.contract import CRM
 from connectors.crms.amocrm.sandbox import Account, create_sandbox, serving
 from hub.intake.connections import place_of_secrets
 from hub.model import connection, journal
@@ -234,7 +233,7 @@ def admin_routes(world: World) -> list[tuple[str, str]]:
     """(method, address) of every admin route, ids filled in with something that exists."""
     given = {"connection_id": world.form, "kind": "source", "name": "webform", "event_id": "0" * 26, "what": "replay",
              "link_id": "0" * 26, "review_id": "0" * 26, "merge_id": "0" * 26, "robot_id": "0" * 26,
-             "deal_id": "0" * 26, "said": "same", "member_id": world.members["ada"],
+             "deal_id": "0" * 26, "letter_id": "0" * 26, "said": "same", "member_id": world.members["ada"],
              "rule_id": "0" * 26, "direction_id": "0" * 26,
              "block": "lead", "stage": "new"}  # fmt: skip
     found = []
@@ -269,7 +268,7 @@ def test_every_change_wants_our_own_form(still: World) -> None:
 
 def test_the_catalogue_promises_what_connectors_declare(still: World) -> None:
     page = still.admin.get("/admin/connections/new").get_data(as_text=True)
-    for name, cls in {**registry.sources(), **registry.crms()}.items():
-        kind = "crm" if issubclass(cls, CRM) else "source"
+    for cls in (*registry.sources().values(), *registry.crms().values(), *registry.carriers().values()):
+        name, kind = cls.name, registry.kind_of(cls)
         card = page.partition(f"/admin/connections/new/{kind}/{name}")[2].partition("</li>")[0]
         assert f'class="badge {cls.evidence.value}"' in card

@@ -39,7 +39,7 @@ def said() -> set[str]:
         message if isinstance(message, str) else message[0]
         for _file, _line, message, _comments, _context in extract_from_dir(WEB, METHODS, keywords=KEYWORDS)
     }
-    for connector in [*registry.sources().values(), *registry.crms().values()]:
+    for connector in [*registry.sources().values(), *registry.crms().values(), *registry.carriers().values()]:
         found |= {connector.title, *(text for one in connector.form for text in (one.label, one.help))}
     return {text for text in found if text}
 

@@ -31,6 +31,8 @@ MATRIX = {
     "inbound.receive": EVERYBODY, "inbound.hosted_form": EVERYBODY, "inbound.thanks": EVERYBODY,
     "access.home": EVERYBODY, "access.login": EVERYBODY, "access.enter": EVERYBODY, "access.logout": EVERYBODY,
     "access.choose_language": EVERYBODY,
+    "answering.show": (NOTHING,) * 5, "answering.press": (NOTHING,) * 5,
+    "profile.show": STAFF, "profile.mail": STAFF, "profile.bot": (LOGIN,) + (NOTHING,) * 4, "profile.drop": STAFF,
     "inbox.desk": STAFF, "inbox.rows": STAFF, "board.show": STAFF,
     "card.show": OWN, "acts.press": OWN,
     "deals.listing": DEALS, "deals.show": OWN_DEALS, "deals.move": OWN_DEALS,

@@ -77,6 +77,9 @@ class Telegram(Source):
     def check(self) -> str:
         return named(self._bot, self._by_webhook)
 
+    def invite(self, code: str) -> str:
+        return letters.invite(self._bot, code)
+
     def send(self, letter: Letter) -> str:
         return letters.send(self._bot, letter)
 

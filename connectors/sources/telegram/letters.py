@@ -31,6 +31,11 @@ def send(bot: Bot, letter: Letter) -> str:
     return f"{told['to']}:{sent['message_id']}"
 
 
+def invite(bot: Bot, code: str) -> str:
+    """A deep link (https://core.telegram.org/bots/features#deep-linking)."""
+    return f"https://t.me/{bot.call('getMe').json()['result']['username']}?start={code}"
+
+
 def find(letter: Letter) -> str | None:
     """As in the contract: only a message of its own may not come twice."""
     return "" if letter.body.get("answer") or letter.body.get("edit") else None

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
 from hub.intake import quarantine
+from hub.robots import parked
 from hub.web.admin import (
     attention,
     connections,
@@ -57,7 +58,7 @@ def init_app(app: Flask, owner: Any) -> None:
 def waiting_for_you() -> int:
     """How many messages and records wait for an admin."""
     with hub().store.read() as conn:
-        return quarantine.how_many(conn)
+        return quarantine.how_many(conn) + parked.how_many(conn, hub().clock.now())
 
 
 def home() -> Response:

@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from hub.intake import quarantine
+from hub.robots.parked import parked
 from hub.sync.decide import asked, believe_gone, settle
 from hub.sync.health import health
+from hub.web.admin import letters
 from hub.web.admin.frame import PAGE, actor, done, failed, hub, names, page
 from hub.web.admin.wired import stored_secrets
 
@@ -28,6 +30,7 @@ ACTS: dict[str, Callable[..., int]] = {
 
 def add_to(bp: Blueprint) -> None:
     """The pages of this room."""
+    letters.add_to(bp)
     bp.add_url_rule("/attention", "attention", everything)
     bp.add_url_rule("/attention/replay", "replay_cause", replay_cause, methods=["POST"])
     bp.add_url_rule("/attention/links/<key:link_id>", "try_again", try_again, methods=["POST"])
@@ -49,10 +52,11 @@ def everything() -> str:
             "crms": health(conn),
             "asked": asked(conn, PAGE),
             "names": names(conn),
+            "letters": parked(conn, hub().clock.now(), PAGE),
         }
     return render_template(
         "admin/attention.html", rows=rows[:PAGE], more=len(rows) > PAGE, page=page(), whose=whose, code=code,
-        words=cause_words(), **known,
+        words=cause_words(), channels=letters.channel_words(), letter_states=letters.state_words(), **known,
     )  # fmt: skip
 
 

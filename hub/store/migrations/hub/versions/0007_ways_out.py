@@ -10,6 +10,7 @@ depends_on = None
 
 BEFORE, AFTER = "kind IN ('source','crm')", "kind IN ('source','crm','carrier')"
 LINKED = sa.text("address <> ''")
+SENT = sa.text("provider_id <> ''")
 CODED = sa.text("code <> ''")
 
 
@@ -27,13 +28,20 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_reach_member_id_member")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reach")),
-        sa.UniqueConstraint("member_id", "channel", "connection_id", name=op.f("uq_reach_member_id_channel_connection_id")),
+        sa.UniqueConstraint(
+            "member_id", "channel", "connection_id", name=op.f("uq_reach_member_id_channel_connection_id")
+        ),
     )
     op.create_index(
-        "uq_reach_address", "reach", ["channel", "connection_id", "address"], unique=True, sqlite_where=LINKED,
+        "uq_reach_address",
+        "reach",
+        ["channel", "connection_id", "address"],
+        unique=True,
+        sqlite_where=LINKED,
         postgresql_where=LINKED,
     )
     op.create_index("uq_reach_code", "reach", ["code"], unique=True, sqlite_where=CODED, postgresql_where=CODED)
+    op.create_index("ix_letter_provider", "letter", ["provider_id"], sqlite_where=SENT, postgresql_where=SENT)
 
 
 def _widen(conn: sa.Connection) -> None:

@@ -1,0 +1,1 @@
+"""Owners are told of their leads where they are, and answer from there."""
