@@ -17,6 +17,7 @@ from hub.web.admin import (
     attention,
     connections,
     consent,
+    conversion,
     crm,
     deadlines,
     drafts,
@@ -38,7 +39,7 @@ from hub.web.desk.access import guard
 
 ROOMS = (
     connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, drafts,
-    trials, watch, robots, robot_edit,
+    trials, watch, conversion, robots, robot_edit,
 )  # fmt: skip
 
 

@@ -1,10 +1,9 @@
-"""What a head watches: signals, conversion with its alarms, the border with stray deals, statuses without evidence,
+"""What a head watches: signals, alarms of conversion, the border with stray deals, statuses without evidence,
 and everything in rules, pools and hours that does not do what was hoped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -18,12 +17,13 @@ from hub.funnel.moves import NotPossible
 from hub.funnel.questions import add_defaults
 from hub.funnel.signals import open_signals
 from hub.insight.alarms import alarms
-from hub.insight.conversion import overall, rates, read_journeys, untouched_status
+from hub.insight.conversion import overall, read_journeys, untouched_status
 from hub.insight.drafts import complaints_of, read_body
-from hub.model import calendar, direction, member, question
+from hub.model import calendar, question
 from hub.routing.check import absence_complaints, plan_complaints
 from hub.routing.hours import read_plan
 from hub.routing.reading import read_floor
+from hub.web.admin.conversion import called
 from hub.web.admin.frame import actor, done, failed, hub
 
 SPAN = 30 * DAY
@@ -42,28 +42,13 @@ def show() -> str:
     now = hub().clock.now()
     with hub().store.read() as conn:
         journeys = read_journeys(conn, now - SPAN, now, now)
-        names = _names(conn)
+        names = called(conn)
         return render_template(
             "admin/watch.html", signals=open_signals(conn), alarms=alarms(journeys), total=overall(journeys),
-            tables=[(title, rates(journeys, by)) for by, title in dimensions()], names=names,
+            names=names,
             crossings=border.crossings(conn, now - SPAN), strays=border.strays(conn),
             clicked=untouched_status(conn, now - SPAN), complaints=_complaints(conn, names, now), asks=_asks(conn),
         )  # fmt: skip
-
-
-def dimensions() -> Sequence[tuple[str, str]]:
-    """What conversion is told by."""
-    return (
-        ("source", _("Channel")),
-        ("campaign", _("Campaign")),
-        ("person", _("Responsible")),
-        ("seller", _("Seller")),
-    )
-
-
-def _names(conn: Connection) -> dict[str, str]:
-    people = {str(row.id): str(row.name) for row in conn.execute(select(member.c.id, member.c.name))}
-    return people | {str(row.id): str(row.name) for row in conn.execute(select(direction.c.id, direction.c.name))}
 
 
 def _asks(conn: Connection) -> bool:
