@@ -12,6 +12,7 @@ import http.client
 import json as jsonlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -251,6 +252,12 @@ def _host(url: str) -> str:
 
 
 def _encode(value: Value) -> bytes:
+    """orjson is six times quicker, but writes numbers that are none as null and knows none above 64 bits: whatever
+    says null, or nothing, the standard library writes or refuses."""
+    with suppress(TypeError):
+        told = orjson.dumps(value)
+        if b"null" not in told:
+            return told
     try:
         return jsonlib.dumps(value, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError):
