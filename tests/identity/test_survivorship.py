@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from hub.identity.survivorship import (
     typed,
 )
 from hub.model import contact, inquiry, link, setting
+from hub.sync.apply import Applier, Sighting
 from tests.servers import Stack
 from tests.whole import JSON, Whole, whole_hub
 
@@ -220,6 +222,32 @@ def test_intake_shows_the_fuller_name_and_what_people_entered_stays(real: Whole)
     assert (one["name"], one["last_name"], one["position"]) == ("Анна Петровна Кравец", "Кравец", "Шеф")
     assert one["basis"]["position"][0] == ENTERED
     assert decided_anew(real) == 0
+
+
+def test_what_somebody_edits_in_a_crm_stays_and_other_crms_hear_of_it(real: Whole) -> None:
+    live = real.connect("webhook")
+    says(real, live, name="Анна Серова", company="Лес", phone=PHONE, message="Забор")
+    [one] = people(real)
+    where: Any = SimpleNamespace(role="contact", record_id=one["id"])
+    crm: Any = SimpleNamespace(id="crm1")
+    with real.hub.store.write() as conn:
+        made = {"role": "contact", "record_id": one["id"], "state": "linked", "due_at": 1, "since": 1, "dirty": 0}
+        conn.execute(link.insert(), [{"id": n, "connection_id": f"crm{n}", **made} for n in "12"])
+        news = {"company": "ООО Лес и поле", "last_name": "Кравец"}
+        Applier(real.hub.clock).apply(conn, crm, where, news, Sighting("linked", {}, {}, {}))
+    assert {row.id: row.dirty for row in real.rows(link)} == {"1": 0, "2": 1}
+    says(real, live, name="Анна Петровна Серова", company="Лесной край", phone=PHONE, message="Калитка")
+    [one] = people(real)
+    assert (one["company"], one["name"]) == ("ООО Лес и поле", "Анна Петровна Кравец")
+    assert decided_anew(real) == 0
+
+
+def test_a_correction_takes_the_place_of_what_was_said(real: Whole) -> None:
+    live = real.connect("webhook", id_field="id")
+    says(real, live, id="7", name="Анна Петровна Серова", phone=PHONE, message="Забор")
+    says(real, live, id="7", name="Анна Серова", phone=PHONE, message="Забор, опечатка")
+    assert real.count(inquiry) == 1
+    assert people(real)[0]["name"] == "Анна Серова"
 
 
 def test_a_merge_decides_from_the_facts_of_both_and_an_undo_puts_each_back(real: Whole) -> None:
