@@ -23,6 +23,7 @@ from hub.model import contact, contact_point, deal, lead, link, match_key, membe
 from hub.store.notes import REST, mark_dirty, note
 from hub.sync import records
 from hub.sync.account import Account
+from hub.sync.suspects import sharers, suspect
 
 COLUMNS: Mapping[str, tuple[Any, Mapping[str, str]]] = {
     "contact": (
@@ -134,6 +135,8 @@ class Applier:
             row = {"contact_id": contact_id, "kind": kind, "value": value, "raw": value, "ext": ""}
             conn.execute(contact_point.insert().values(**row, flags=flags, attested=False, first_seen_at=now))
             self._claim(conn, known.keys, contact_id)
+        if values:
+            suspect(conn, self._clock, account, contact_id, sharers(conn, contact_id))
 
     def _claim(self, conn: Connection, keys: Sequence[Key], contact_id: str) -> None:
         """A free personal key is this contact's from now on."""

@@ -8,6 +8,7 @@ and addresses reach the contact, everything else stands in the timeline.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -47,23 +48,54 @@ def where_to(row: Any, record: Record | None) -> str:
     return record.merged_into or (record.ref if record.ref != row.remote_id else "")
 
 
-def follow(conn: Connection, clock: Clock, account: Account, pairs: Sequence[Pair]) -> set[str]:
-    """Merge the contacts whose records were merged over there; answers ids of links that gave their record to the
-    contact's own link, because the contact's own card was merged into its second one."""
-    given = set()
-    for row, record in pairs:
+@dataclass
+class Followed:
+    """What the merges of one reading mean: ids of links that gave their record to the contact's own link (its own card
+    was merged into its second one), and by role and new id the link that goes on where several went into a new one."""
+
+    given: set[str] = field(default_factory=set)
+    heirs: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def other(self, conn: Connection, account: Account, row: Any, into: str) -> Any:
+        """Another link here that stands for the record into which this one's was merged; None when there is none."""
+        heir = self.heirs.get((row.role, into))
+        return into_link(conn, account, row, into) or (heir if heir is not None and heir.id != row.id else None)
+
+
+def follow(conn: Connection, clock: Clock, account: Account, pairs: Sequence[Pair]) -> Followed:
+    """Merge the contacts whose records were merged over there."""
+    done = Followed()
+    for row, record in sorted(pairs, key=lambda pair: (pair[0].state != "linked", pair[0].record_id)):
         into = where_to(row, record)
-        other = into_link(conn, account, row, into) if into and row.role == "contact" else None
-        if other is None:
+        if into or record is None:
+            _unblock(conn, clock, account, row)
+        if not into:
             continue
-        loser, winner = living(conn, row.record_id), living(conn, other.record_id)
-        if loser != winner:
-            _join(conn, clock, account, winner, loser)
-        elif other.record_id != winner and row.record_id == winner:
-            gone = {"remote_id": None, "state": cards.RESTS, "code": "merged_in_crm", "why": "", "since": clock.now()}
-            conn.execute(update(link).where(link.c.id == other.id).values(gone))
-            given.add(other.id)
-    return given
+        other = done.other(conn, account, row, into)
+        if other is None:
+            done.heirs[row.role, into] = row
+        elif row.role == "contact":
+            _follow(conn, clock, account, row, other, done)
+    return done
+
+
+def _unblock(conn: Connection, clock: Clock, account: Account, row: Any) -> None:
+    """With a second card gone the contact's own may take what the CRM refused it (an e-mail that only one may have)."""
+    owner = living(conn, row.record_id) if row.role == "contact" else row.record_id
+    if owner != row.record_id:
+        mine = (link.c.connection_id == account.id) & (link.c.role == "contact") & (link.c.record_id == owner)
+        again = {"state": "linked", "dirty": link.c.dirty + 1, "due_at": clock.now(), "attempts": 0}
+        conn.execute(update(link).where(mine, link.c.state == "parked", link.c.remote_id.is_not(None)).values(again))
+
+
+def _follow(conn: Connection, clock: Clock, account: Account, row: Any, other: Any, done: Followed) -> None:
+    loser, winner = living(conn, row.record_id), living(conn, other.record_id)
+    if loser != winner:
+        _join(conn, clock, account, winner, loser)
+    elif other.record_id != winner and row.record_id == winner:
+        gone = {"remote_id": None, "state": cards.RESTS, "code": cards.THERE, "why": "", "since": clock.now()}
+        conn.execute(update(link).where(link.c.id == other.id).values(gone))
+        done.given.add(other.id)
 
 
 def into_link(conn: Connection, account: Account, row: Any, into: str) -> Any:

@@ -104,7 +104,7 @@ class Joiner:
                 return
             first = primary(conn, row)
             if first is not None:  # the survivor holds the values of both, and may have a new id
-                again = {"dirty": link.c.dirty + 1, "due_at": now}
+                again = {"state": "linked", "dirty": link.c.dirty + 1, "due_at": now, "attempts": 0}
                 conn.execute(update(link).where(link.c.id == first.id).values(again))
             if code == cards.THERE:
                 note(conn, self._clock, "contact", row.record_id, "merged_there", "hub", {"ref": row.remote_id})
@@ -127,10 +127,12 @@ def _rehung(account: Account) -> Any:
 
 
 def primary(conn: Connection, row: Any) -> Any:
-    """The link that is kept in step of the contact whose second card this is."""
+    """The link that is kept in step of the contact whose second card this is; parked where the CRM does not let two
+    cards have one e-mail."""
     owner = living(conn, row.record_id)
     mine = (link.c.connection_id == row.connection_id) & (link.c.role == "contact") & (link.c.record_id == owner)
-    return conn.execute(select(link).where(mine, link.c.state == "linked", link.c.remote_id.is_not(None))).one_or_none()
+    there = link.c.state.in_(("linked", "parked")) & link.c.remote_id.is_not(None)
+    return conn.execute(select(link).where(mine, there)).one_or_none()
 
 
 # ── what a person answers ────────────────────────────────────────────────────────────────────────

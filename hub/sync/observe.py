@@ -23,8 +23,9 @@ from hub.sync import records
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier, Sighting, convert
 from hub.sync.foreign import guarded
-from hub.sync.joined import follow, into_link, living, read_second
+from hub.sync.joined import Followed, follow, living, read_second
 from hub.sync.plan import ASKED, Agreed, Memory, reconcile
+from hub.sync.suspects import sharers, suspect
 
 FEW = 10
 """So many deletions in an hour are believed without asking."""
@@ -64,7 +65,7 @@ class Observer:
 
         `run` is the sync run this belongs to; `doubt` says why absences of this reading prove nothing.
         """
-        given = follow(conn, self._clock, account, pairs)
+        followed = follow(conn, self._clock, account, pairs)
         flats: dict[tuple[str, str], records.Flat] = {}
         for role in ("contact", "lead", "deal"):
             ids = [row.record_id for row, _record in pairs if row.role == role]
@@ -77,8 +78,8 @@ class Observer:
             flat = flats.get((row.role, row.record_id), {})
             seen[row.id] = (
                 Sighting("tombstoned", flat, {}, {}, code=cards.THERE, why=WHY_GIVEN, remote_id="")
-                if row.id in given
-                else self._one(conn, account, row, record, flat, doubt, writes)
+                if row.id in followed.given
+                else self._one(conn, account, row, record, flat, doubt, writes, followed)
             )
         if writes:
             conn.execute(sync_write.insert(), [{**one, "run": run} for one in writes])
@@ -93,13 +94,15 @@ class Observer:
         flat: records.Flat,
         doubt: str,
         writes: list[dict[str, Any]],
+        followed: Followed,
     ) -> Sighting:
         if record is None or is_gone(record):
             if doubt:
                 return Sighting("held", flat, dict(row.base), dict(row.raw), code="vanished", why=doubt)
             return self._gone(conn, account, row, flat)
         if record.merged_into or record.ref != row.remote_id:
-            return self._merged(conn, account, row, record.merged_into or record.ref, flat)
+            into = record.merged_into or record.ref
+            return self._merged(conn, account, row, into, flat, followed.other(conn, account, row, into))
         if flat.get("merged_into"):
             return read_second(conn, self._clock, account, row, record, flat)
         try:
@@ -135,13 +138,17 @@ class Observer:
         if row.seen_at is None and not row.raw:  # the mirror knew it, and it was gone before anybody read it
             forget(conn, [(account.id, row.remote_id)])
             return Sighting("new", flat, {}, {}, remote_id="", again=True)
+        if row.role == "contact":
+            conn.execute(update(link).where(link.c.id == row.id).values(code="deleted_in_crm"))
+            suspect(conn, self._clock, account, row.record_id, sharers(conn, row.record_id))
         note(conn, self._clock, row.role, row.record_id, "deleted_in_crm", f"crm:{account.id}", {"ref": row.remote_id})
         why = "The record was deleted in the CRM; it stays here and is not made again"
         return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code="deleted_in_crm", why=why)
 
-    def _merged(self, conn: Connection, account: Account, row: Any, into: str, flat: records.Flat) -> Sighting:
+    def _merged(
+        self, conn: Connection, account: Account, row: Any, into: str, flat: records.Flat, other: Any
+    ) -> Sighting:
         """Two records over there became one. The link follows, unless the other one has its record here."""
-        other = into_link(conn, account, row, into)
         actor = f"crm:{account.id}"
         facts = {"ref": row.remote_id, "into": into, "record": other.record_id if other else ""}
         note(conn, self._clock, row.role, row.record_id, "merged_in_crm", actor, facts)

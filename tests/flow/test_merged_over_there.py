@@ -12,9 +12,9 @@ from connectors import registry
 from connectors.contract import Op
 from hub.identity.cards import seconds
 from hub.identity.merging import Merge, undo
-from hub.identity.review import join
+from hub.identity.review import answer, join
 from hub.intake.quarantine import try_again
-from hub.model import connection, contact, contact_point, journal, lead, link, merge_log, not_same
+from hub.model import connection, contact, contact_point, journal, lead, link, look_again, merge_log, not_same, review
 from hub.sync.joiner import leave, merge_there
 from tests.flow.far import Far, far
 from tests.servers import Stack
@@ -27,10 +27,24 @@ def opened(stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return far(stack, name, monkeypatch)
 
 
-@pytest.fixture(params=["amocrm", "bitrix24", "hubspot"])
-def two(request: pytest.FixtureRequest, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
-    """Anna came twice, by phone and by mail: two contacts and two cards everywhere; on both stacks."""
-    with opened(stack, request.param, monkeypatch) as made:
+@pytest.fixture
+def two(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """A CRM that says into which record another went. Anna came twice, by phone and by mail: two contacts and two
+    cards; on both stacks."""
+    with opened(stack, "hubspot", monkeypatch) as made:
+        yield come(made)
+
+
+@pytest.fixture(params=["amocrm", "bitrix24"])
+def mute(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """CRMs that show the loser of a merge as deleted."""
+    with opened(embedded, request.param, monkeypatch) as made:
+        yield come(made)
+
+
+@pytest.fixture
+def hubspot(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    with opened(embedded, "hubspot", monkeypatch) as made:
         yield come(made)
 
 
@@ -71,7 +85,9 @@ def card(far: Far, contact_id: str) -> Any:
 def merge_over_there(far: Far, winner: str, loser: str) -> None:
     """A person does it on the CRM's page."""
     kind, into, ref = far.account.kind("contact"), card(far, winner).remote_id, card(far, loser).remote_id
-    if far.person.name == "amocrm":
+    if far.person.name == "amocrm":  # without taking its numbers over, which the page does
+        numbers = {"phones": [ANNA], "emails": [MAIL]}
+        far.do(Op(kind, far.account.mapping.write("contact", numbers, {}).values, ref=into))
         far.state.merge(kind, int(into), int(ref))
     else:
         far.person.merge(kind, into, ref)
@@ -138,14 +154,34 @@ def test_a_merge_in_the_crm_is_one_here_and_can_be_undone(two: Far) -> None:
     assert again.remote_id in shown.links[two.account.kind("contact")]
 
 
-def test_two_people_stay_two_although_the_crm_merged_them(amo: Far) -> None:
-    taken_apart(amo, merge_here(amo))
-    assert len(amo.made.rows(not_same)) == 1
-    merge_over_there(amo, *alive(amo))
-    assert len(alive(amo)) == 2
-    assert len(amo.made.rows(merge_log)) == 1
-    assert [row.code for row in amo.made.rows(link, role="contact", state="tombstoned")] == ["merged_in_crm"]
-    assert len(amo.made.rows(journal, what="merge_refused")) >= 1
+def test_two_people_stay_two_although_the_crm_merged_them(hubspot: Far) -> None:
+    taken_apart(hubspot, merge_here(hubspot))
+    later(hubspot)
+    assert len(hubspot.made.rows(not_same)) == 1
+    merge_over_there(hubspot, *alive(hubspot))
+    assert len(alive(hubspot)) == 2
+    assert len(hubspot.made.rows(merge_log)) == 1
+    assert [row.code for row in hubspot.made.rows(link, role="contact", state="tombstoned")] == ["merged_in_crm"]
+    assert len(hubspot.made.rows(journal, what="merge_refused")) >= 1
+
+
+def test_where_the_crm_does_not_say_so_a_person_is_asked(mute: Far) -> None:
+    winner, loser = alive(mute)
+    gone = {"connection_id": mute.made.crm_id, "kind": "contacts", "remote_id": card(mute, loser).remote_id}
+    merge_over_there(mute, winner, loser)
+    with mute.made.hub.store.write() as conn:  # as a hook does
+        conn.execute(look_again.insert().values(**gone, at=1, times=1))
+    later(mute)
+    assert alive(mute) == [winner, loser]
+    (asked,) = mute.made.rows(review, state="open")
+    assert {asked.first_id, asked.second_id} == {winner, loser}
+    hub = mute.made.hub
+    with hub.store.write() as conn:
+        answer(conn, asked.id, "same", "member:m", hub.clock.new_id(), hub.clock.now())
+    later(mute)
+    assert len(alive(mute)) == 1
+    assert [row.state for row in mute.made.rows(link, role="contact", record_id=alive(mute)[0])] == ["linked"]
+    assert len(mute.all("contact")) == 1
 
 
 def test_who_got_a_number_in_the_crm_is_known_by_it(amo: Far) -> None:
@@ -230,13 +266,14 @@ def test_the_policy_merges_them_by_itself(able: Far) -> None:
     assert len(able.all("contact")) == 1
 
 
-def test_a_merge_over_there_into_the_second_card_is_followed(amo: Far) -> None:
-    winner, loser = alive(amo)
-    merge_here(amo)
-    later(amo)
-    second = card(amo, loser).remote_id
-    amo.state.merge("contacts", int(second), int(card(amo, winner).remote_id))
-    later(amo)
-    assert (card(amo, winner).state, card(amo, winner).remote_id) == ("linked", second)
-    assert card(amo, loser).code == "merged_there"
-    assert len(amo.made.rows(merge_log)) == 1
+def test_a_merge_over_there_into_the_second_card_is_followed(hubspot: Far) -> None:
+    winner, loser = alive(hubspot)
+    merge_here(hubspot)
+    later(hubspot)
+    kind, second, first = "contacts", card(hubspot, loser).remote_id, card(hubspot, winner).remote_id
+    hubspot.person.merge(kind, second, first)
+    later(hubspot)
+    (left,) = hubspot.all("contact")
+    assert (card(hubspot, winner).state, card(hubspot, winner).remote_id) == ("linked", left.ref)
+    assert card(hubspot, loser).code == "merged_there"
+    assert len(hubspot.made.rows(merge_log)) == 1

@@ -98,7 +98,7 @@ def absence_deletes_nothing_stays(patch: Patch) -> None:
 
 def merges_are_deletions(patch: Patch) -> None:
     """A10: a merged record is followed nowhere, its link stays."""
-    patch.setattr(Observer, "_merged", lambda self, conn, account_, row, into, flat: apply.Sighting(
+    patch.setattr(Observer, "_merged", lambda self, conn, account_, row, into, flat, other: apply.Sighting(
         "linked", flat, dict(row.base), dict(row.raw)))  # fmt: skip
 
 
