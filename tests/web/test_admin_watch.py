@@ -37,7 +37,7 @@ def test_everything_is_on_one_page(world: World) -> None:
 
 def test_the_usual_questions_are_asked_with_one_press(world: World) -> None:
     for _press in range(2):
-        press(world.admin, "/admin/watch/questions")
+        press(world.admin, "/admin/questions/usual")
     assert len(rows(world, question)) == 5
     assert "Nothing is asked" not in page(world, "watch")
 

@@ -26,6 +26,7 @@ from hub.web.admin import (
     mapping,
     people,
     pools,
+    questions,
     robot_edit,
     robots,
     routing,
@@ -39,7 +40,7 @@ from hub.web.desk.access import guard
 
 ROOMS = (
     connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, drafts,
-    trials, watch, conversion, robots, robot_edit,
+    trials, questions, watch, conversion, robots, robot_edit,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ FIELDS = {
     "rule": _marked("Rule"),
     "member": _marked("Member"),
     "pool": _marked("Pool"),
+    "policy": _marked("Policy"),
 }
 COMPLAINTS = (
     _marked("is missing"),
@@ -61,6 +62,12 @@ COMPLAINTS = (
     _marked("are missing: choose at least one thing to do"),
     _marked("names a stage that is not here"),
     _marked("does not say whose it becomes"),
+    _marked("is missing: say what is asked, in one language at least"),
+    _marked("is none of text, choice, number, date, yes"),
+    _marked("are missing: a choice needs answers to choose from"),
+    _marked("“%(text)s” is no name: write small letters, digits and _, as floor_area"),
+    _marked("must be a whole number from -100 to 100"),
+    _marked("is none of back, accept"),
     _marked("is none of first_touch, next_touch, qualify"),
     _marked("must be a whole number above 0, a year of working time at the most"),
     _marked("must be between 1 and 99, or 0 for no warning"),

@@ -14,7 +14,6 @@ from werkzeug.wrappers import Response
 from hub.clock import DAY, instant
 from hub.funnel import border
 from hub.funnel.moves import NotPossible
-from hub.funnel.questions import add_defaults
 from hub.funnel.signals import open_signals
 from hub.insight.alarms import alarms
 from hub.insight.conversion import overall, read_journeys, untouched_status
@@ -34,7 +33,6 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/watch", "watch", show)
     bp.add_url_rule("/watch/deals/<key:deal_id>/accept", "accept_stray", accept, methods=["POST"])
     bp.add_url_rule("/watch/deals/<key:deal_id>/back", "send_stray_back", send_back, methods=["POST"])
-    bp.add_url_rule("/watch/questions", "add_questions", add_questions, methods=["POST"])
 
 
 def show() -> str:
@@ -83,8 +81,3 @@ def accept(deal_id: str) -> Response:
 def send_back(deal_id: str) -> Response:
     """A stray deal becomes a lead."""
     return _act(lambda conn: border.send_back(conn, hub().clock, deal_id, actor()), _("It is a lead again."))
-
-
-def add_questions() -> Response:
-    """The shipped questions, which close the border to leads of whom too little is known."""
-    return _act(lambda conn: add_defaults(conn, hub().clock), _("The questions are asked from now on."))
