@@ -63,7 +63,8 @@ def _task(doing: Doing, occasion: str, action: Mapping[str, Any]) -> str:
     told = fill(str(action["text"]), doing.known.facts)
     made = {"id": doing.clock.new_id(), "subject": doing.robot.block, "subject_id": row.id, "member_id": row.owner_id,
             "text": told, "due_at": due, "by": doing.actor, "occasion": occasion}  # fmt: skip
-    if add_unless_there(doing.conn, task, made) and doing.robot.block == "lead":
+    fresh = add_unless_there(doing.conn, task, made)
+    if fresh and doing.robot.block == "lead" and doing.robot.trigger["on"] != "time":  # a reminder is no next step
         mine = (
             (lead.c.id == row.id)
             & (lead.c.state == "open")

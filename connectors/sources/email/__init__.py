@@ -37,6 +37,7 @@ class Email(Source):
         Setting("user", "User", required=True, help="mostly the whole address"),
         Setting("password", "Password", secret=True, required=True, help="an app password where the provider has them"),
         Setting("folder", "Folder", default="INBOX"),
+        Setting("way", "What the folder holds", default="in", help="in: what people write; out: what we sent, as work"),
         Setting("since", "Nothing older than", help="YYYY-MM-DD; empty reads the whole folder"),
         Setting(
             "own", "Colleagues", help="domains or addresses whose forwarded mails are leads; else the user's domain"
@@ -48,7 +49,7 @@ class Email(Source):
         return letters.key(raw.body)
 
     def parse(self, raw: Raw) -> Sequence[Draft]:
-        return (letters.draft(raw, self._desk),)
+        return letters.sent(raw) if self.settings.get("way") == "out" else (letters.draft(raw, self._desk),)
 
     def poll(self, cursor: str) -> Polled:
         return mailbox.poll(self._account, cursor)

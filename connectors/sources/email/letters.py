@@ -88,6 +88,24 @@ def draft(raw: Raw, desk: Desk) -> Draft:
     )
 
 
+def sent(raw: Raw) -> tuple[Draft, ...]:
+    """A mail out of the folder of sent ones: evidence of work, known by whom it went to and what it answers. What the
+    hub sent itself is nobody's work."""
+    mail = mime.parse(raw.body)
+    if robots.ours(mail) or mail.too_big:
+        return ()
+    subject = mail.header("subject")[: mime.MAX_SUBJECT // 10]
+    text, _inside = _words(mail, bodies.read(mail)[0])
+    to = next(iter(mail.addresses("to", "cc")), ("", ""))
+    return (
+        Draft(
+            key=f"sent:{key(raw.body)}", kind=DraftKind.NOTE, person=_person(to), subject=subject,
+            text=quotes.reply(text), occurred_at=_date(mail, raw.received_at)[0], thread=_thread(mail, subject),
+            fields=_kept(mail), ours="mail",
+        ),
+    )  # fmt: skip
+
+
 # ── whose mail it is ─────────────────────────────────────────────────────────────────────────────
 
 Judged = tuple[DraftKind, str, Person, dict[str, Any]]
