@@ -16,16 +16,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, or_, select, update
 
-from hub.clock import DAY
 from hub.identity import cards
-from hub.identity.arrival import Setting, facts_of, place_name
+from hub.identity.arrival import place_name
 from hub.identity.facts import Facts, dumped, loaded
 from hub.identity.keys import Key
-from hub.identity.normalize import normalise
+from hub.identity.later import RECENT, share_out
 from hub.identity.places import number_of, places
 from hub.identity.rules import VERSION
 from hub.identity.shown import inherit, restore, snapshot
-from hub.identity.stored import of_contact, person_of
+from hub.identity.stored import of_contact
 from hub.model import (
     contact,
     contact_point,
@@ -45,8 +44,6 @@ from hub.model import (
 from hub.store.engine import inserting
 
 Row = dict[str, Any]
-RECENT = DAY
-"""Messages are not always worked on in the order in which they came."""
 DUPLICATE = "duplicate"
 OWNED = (deal, inquiry, thread, match_key)
 """Tables whose rows simply change their contact."""
@@ -200,7 +197,9 @@ def undo(conn: Connection, merge_id: str, actor: str, at: int) -> tuple[str, str
     for point in row.moved["contact_point"]:
         conn.execute(_point(one.winner, point).values(contact_id=one.loser))
     cards.wake(conn, row.moved["link"], at)
-    _later(conn, row, one)
+    profiles = share_out(conn, row)
+    for owner, facts in zip((one.winner, one.loser), profiles, strict=True):
+        write_profile(conn, owner, facts)
     _open_leads(conn, row.moved["lead"], one)
     cards.rehang(conn, one.loser)
     restore(conn, row.moved.get("contact", ()), at)
@@ -246,37 +245,6 @@ def _open_leads(conn: Connection, rows: Sequence[Row], one: Merge) -> None:
             if conn.execute(own).first() is not None:
                 mine = (thread.c.lead_id == row["into"]) & (thread.c.contact_id == one.loser)
                 conn.execute(update(thread).where(mine).values(lead_id=row["id"]))
-
-
-def _later(conn: Connection, row: Any, one: Merge) -> None:
-    """What came after the merge goes to whom its identifiers name; the profiles are as before, and what is theirs."""
-    known = {kept["contact_id"]: loaded(kept["facts"]) for kept in row.moved["profile"]}
-    ours, theirs = known.get(one.winner, Facts()), known.get(one.loser, Facts())
-    came = select(inquiry).where(inquiry.c.contact_id == one.winner, inquiry.c.received_at >= row.at - RECENT)
-    before_it = {each["id"] for each in (*row.moved["inquiry"], *row.moved["stayed"])}
-    for later in conn.execute(came.order_by(inquiry.c.received_at)).all():
-        facts = _facts(later)
-        if later.id in before_it or later.event_id == row.event_id:
-            continue
-        if facts.ids.keys() & theirs.ids.keys() and not facts.ids.keys() & ours.ids.keys():
-            _hand_over(conn, later, one)
-            theirs.absorb(facts)
-        else:
-            ours.absorb(facts)
-    for owner, facts in ((one.winner, ours), (one.loser, theirs)):
-        write_profile(conn, owner, facts)
-
-
-def _facts(row: Any) -> Facts:
-    """What an inquiry said of its person; the stored draft is enough."""
-    return facts_of(normalise(person_of(row.person)), Setting(row.received_at // 1000, text=row.text))
-
-
-def _hand_over(conn: Connection, later: Any, one: Merge) -> None:
-    conn.execute(update(inquiry).where(inquiry.c.id == later.id).values(contact_id=one.loser))
-    others = select(inquiry.c.id).where(inquiry.c.lead_id == later.lead_id, inquiry.c.contact_id == one.winner)
-    if later.lead_id and conn.execute(others).first() is None:
-        conn.execute(update(lead).where(lead.c.id == later.lead_id).values(contact_id=one.loser))
 
 
 def write_profile(conn: Connection, contact_id: str, facts: Facts, living: bool = True) -> None:
