@@ -40,7 +40,7 @@ class Watched:
     seen: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        expected = "409 (CONFLICT)", "401 (UNAUTHORIZED)"
+        expected = "409 (CONFLICT)", "401 (UNAUTHORIZED)", "422 (UNPROCESSABLE ENTITY)"
         if message.type == "error" and not any(status in message.text for status in expected):
             self.seen.append(message.text)
 
