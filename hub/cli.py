@@ -12,6 +12,7 @@ import click
 import connectors
 from hub.cli_crm import crm, sync
 from hub.cli_identity import identity
+from hub.cli_rules import rules
 from hub.cli_sandbox import sandbox
 from hub.config import load_config
 
@@ -186,7 +187,7 @@ def connector_accept(name: str, force: bool) -> None:
         click.echo(path)
 
 
-for group in (crm, sync, sandbox, identity):
+for group in (crm, sync, sandbox, identity, rules):
     main.add_command(group)
 
 if __name__ == "__main__":
