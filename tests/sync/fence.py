@@ -4,15 +4,15 @@ them while they are free; what a list showed is written to no row that somebody 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from greenlet import getcurrent, greenlet
 from sqlalchemy import Connection
 
 from hub.clock import FixedClock
-from hub.sync.ledger import ABOUT_TO_SEND, NEXT_DUE, SETTLED
-from hub.sync.pull import SEEN
+from hub.sync.ledger import Ledger
+from hub.sync.parcel import Parcel
+from hub.sync.pull import Puller
 
 
 class Fence:
@@ -20,35 +20,46 @@ class Fence:
 
     def __init__(self, clock: FixedClock) -> None:
         self._clock = clock
-        self._leases: dict[greenlet, set[str]] = defaultdict(set)
+        self._kept: dict[str, set[str]] = defaultdict(set)
         self._transaction: Any = None
-        self._taking = False
         self._before: dict[str, tuple[str, int | None]] = {}
         self.wrong: list[str] = []
 
-    def __call__(self, conn: Connection, statement: Any, many: Sequence[dict[str, Any]]) -> None:
+    def look(self, conn: Connection) -> None:
+        """Who holds what, when a transaction begins."""
         if conn.get_transaction() is not self._transaction:
-            self._transaction, self._taking = conn.get_transaction(), False
+            self._transaction = conn.get_transaction()
             raw: Any = conn.connection.dbapi_connection
             rows = raw.execute("SELECT id, lease, lease_until FROM link WHERE lease <> ''")
             self._before = {row[0]: (row[1], row[2]) for row in rows}
-        if statement is NEXT_DUE:
-            self._taking = True
-        elif statement in (ABOUT_TO_SEND, SETTLED):
-            self._worker(many)
-        elif statement is SEEN:
-            held = [one["b_id"] for one in many if self._held(one["b_id"])]
-            self.wrong += [f"I12 link {one} was written from a list while a worker held it" for one in held]
 
-    def _worker(self, many: Sequence[dict[str, Any]]) -> None:
-        """What counts is who held the row when the transaction began."""
-        mine = self._leases[getcurrent()]
-        for link_id in (one["b_id"] for one in many):
-            right = not self._held(link_id) if self._taking else self._before.get(link_id, ("", None))[0] in mine
-            if not right:
-                self.wrong.append(f"I13 link {link_id} was written by a worker whose lease is gone")
-        mine |= {one["lease"] for one in many if one["lease"]}
+    def worker(self, lease: str, parcels: Sequence[Parcel], keep: Sequence[Parcel]) -> None:
+        for one in (parcel.row.id for parcel in parcels):
+            mine = self._before.get(one, ("", None))[0] == lease
+            if not mine and (one in self._kept[lease] or self._is_held(*self._before.get(one, ("", None)))):
+                self.wrong.append(f"I13 link {one} was written by a worker whose lease is gone")
+        self._kept[lease] |= {parcel.row.id for parcel in keep}
 
-    def _held(self, link_id: str) -> bool:
-        lease, until = self._before.get(link_id, ("", None))
+    def reader(self, rows: Sequence[Any]) -> None:
+        held = [row.id for row in rows if self._is_held(row.lease, row.lease_until)]
+        self.wrong += [f"I12 link {one} was written from a list while a worker held it" for one in held]
+
+    def _is_held(self, lease: str, until: int | None) -> bool:
         return bool(lease) and until is not None and until > self._clock.now()
+
+
+def _watched(save: Callable[..., Any], tell: Callable[..., None]) -> Callable[..., Any]:
+    def told(self: Any, conn: Connection, *args: Any, **more: Any) -> Any:
+        fence = self._store.__dict__.get("fence")
+        if fence is not None:
+            fence.look(conn)
+            tell(fence, self, *args, **more)
+        return save(self, conn, *args, **more)
+
+    return told
+
+
+Ledger._save = _watched(  # type: ignore[method-assign]
+    Ledger._save, lambda fence, ledger, parcels, keep=(): fence.worker(ledger.lease, parcels, keep)
+)
+Puller._save = _watched(Puller._save, lambda fence, _puller, rows, *_rest: fence.reader(rows))  # type: ignore[method-assign]

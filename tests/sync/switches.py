@@ -14,7 +14,6 @@ import pytest
 
 from hub.funnel import moves
 from hub.intake.accept import Intake
-from hub.intake.process import Flow
 from hub.store.groupcommit import UNSTORABLE, Inbox
 from hub.sync import account, answers, apply, ledger, observe, parcel, plan, pull, push, strangers
 from hub.sync.account import Account
@@ -228,11 +227,6 @@ def each_time_anew(patch: Patch) -> None:
     patch.setattr(Intake, "_delivery", lambda self, source, raw: "")
 
 
-def two_hands(patch: Patch) -> None:
-    """I10: who took too long writes his decisions all the same."""
-    patch.setattr(Flow, "_hold_lease", lambda self, conn, verdicts, lease: None)
-
-
 def together_for_ever(patch: Patch) -> None:
     """I15: a record that breaks its call takes its neighbours along, each time."""
     patch.setattr(push, "ALONE", 1_000_000)
@@ -265,10 +259,10 @@ SWITCHES: Mapping[str, Break] = {
     "A10": merges_are_deletions, "A11": children_first, "A12": default_stage, "A13": conversion_in_two,
     "A14": newest_seen, "A15": overwrite_on_match, "A16": any_account, "A17": no_fence, "A18": undeclared_lag,
     "A19": answers_by_position, "A20": stale_page, "I9": quick_to_thank, "I10": each_time_anew,
-    "I10 lease": two_hands, "I13": no_fence, "I15": together_for_ever, "I18": mapping_is_an_edit, "I20": causes_pass,
+    "I13": no_fence, "I15": together_for_ever, "I18": mapping_is_an_edit, "I20": causes_pass,
     "brake": no_brake,
 }  # fmt: skip
 """By rule, or by the invariant it guards. Each is one function that does not do what its rule says."""
-IN_A_SCENE = ("A4", "A16", "A17", "A18", "A19", "A20")
+IN_A_SCENE = ("A4", "A16", "A17", "A18", "A19", "A20", "I13", "I15")
 """Rules that chance breaks too rarely to wait for: tests/sync/test_rules.py plays a scene for each."""
 __all__ = ["IN_A_SCENE", "SWITCHES"]

@@ -20,7 +20,7 @@ from hub.sync.health import health
 from hub.sync.match import preview, welcome_all
 from hub.sync.undo import Undo, runs
 from tests.sync.switches import SWITCHES
-from tests.sync.world import CRM_ID, World
+from tests.sync.world import CRM_ID, Worker, World
 
 Scene = Callable[..., World]
 
@@ -187,9 +187,45 @@ def frozen_worker(scene: Scene) -> bool:
     return links(world)[0].state == "uncertain"
 
 
+def taken_over(scene: Scene) -> bool:
+    """The same, watched: a worker comes back after another one has done its work, and writes nothing."""
+    world = scene()
+    with world.store.write() as conn:
+        world.new_lead(conn)
+    world.calm = False
+    late, quick = hired(world, "late"), hired(world, "quick")
+    while late.at != "write>":
+        world.run_on(late)
+    world.clock.advance(200)
+    for worker in (quick, late):
+        while worker in world.workers:
+            world.run_on(worker)
+    world.calm = True
+    return world.store.__dict__["fence"].wrong == []
+
+
+def hired(world: World, name: str) -> Worker:
+    world.hire(name, lambda: world.pusher.drain(CRM_ID))
+    return world.workers[-1]
+
+
+def poison_in_a_batch(scene: Scene) -> bool:
+    """One record breaks every call it is part of: its neighbours are written in the same step, and it says why."""
+    world = scene()
+    ids = leads(world, 3)
+    poison = links(world)[1]
+    world.crm.poison.add(poison.remote_id)
+    for one in ids:
+        retitle(world, one, "Fine")
+    world.pusher.drain(CRM_ID)
+    written = [one.values["title"] for one in world.crm.live("cards")].count("Fine") == 2
+    (row,) = world_rows(world, link, id=poison.id)
+    return written and bool(row.code and row.why)
+
+
 SCENES: Mapping[str, Callable[[Scene], bool]] = {
     "A4": answer_lost_between_two_edits, "A16": another_account, "A17": frozen_worker, "A18": index_behind,
-    "A19": half_a_batch, "A20": page_from_before,
+    "A19": half_a_batch, "A20": page_from_before, "I13": taken_over, "I15": poison_in_a_batch,
 }  # fmt: skip
 
 

@@ -105,8 +105,8 @@ class Seams(Store):
         object.__setattr__(self, "seam", lambda _name: None)
 
         @event.listens_for(hub, "before_execute")
-        def _watch(conn: Connection, statement: Any, many: Any, one: Any, _options: Any) -> None:
-            self.__dict__["fence"](conn, statement, many or [one])
+        def _watch(conn: Connection, *_statement: Any) -> None:
+            self.__dict__["fence"].look(conn)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -566,7 +566,7 @@ class World:
     def spoil(self, _conn: Connection) -> None:
         """X33: one record breaks every write it is part of, for ever."""
         rows = self.crm.live("people", "cards", "leads")
-        if rows and not self.crm.poison and self.chance.random() < 0.2:
+        if rows and not self.crm.poison and self.chance.random() < 0.8:
             self.crm.poison.add(self.chance.choice(rows).ref)
 
     def merge_there(self, _conn: Connection) -> None:
