@@ -75,7 +75,7 @@ def _is_test(text: str) -> bool:
 
 
 def _says_test(text: str) -> bool:
-    """"Message 5" is what a form writes by itself: only a word such as "test" makes a test of it."""
+    """What a form writes by itself ("Message 5") is none: only a word such as "test" makes a test of it."""
     return any(word in junk_words.TEST for word in LETTERS.findall(text[:60].casefold()))
 
 
