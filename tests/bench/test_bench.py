@@ -47,11 +47,12 @@ NAMES = {
         "yardsticks": {"leads", "not_measured"},
     },
     "identity": {
-        "ratios": {"p50_growth_10k_to_1m", "mean_growth_10k_to_1m"},
+        "ratios": {"p50_growth_10k_to_100k", "mean_growth_10k_to_100k"},
         "figures": {
-            "cpu_ms_mean_at_10k", "cpu_ms_p99_at_10k", "bytes_per_contact", "bulk_load_per_s_per_core",
+            "cpu_ms_mean_at_10k", "cpu_ms_p99_at_10k", "bytes_per_contact", "bulk_events_per_s",
+            "pg_round_trips_per_event",
         },
-        "yardsticks": {"contacts", "not_measured"},
+        "yardsticks": {"contacts", "splink_lookup_ms"},
     },
 }  # fmt: skip
 
