@@ -9,7 +9,10 @@ from sqlalchemy import select
 
 from hub.funnel.border import missing, policy
 from hub.funnel.questions import questions_of
-from hub.model import direction, journal, question
+from hub.funnel.standing import read_known
+from hub.funnel.warmth import POINTS, score
+from hub.model import direction, journal, lead, question
+from hub.web.desk.words import WORTH
 from tests.web.world import World, press
 
 PLAIN = {"name": "floor_area", "en": "How large?", "kind": "number", "points": "5", "active": "yes"}
@@ -96,3 +99,17 @@ def test_what_happens_to_cards_dragged_too_early_is_chosen(world: World) -> None
         lines = conn.execute(select(journal.c.actor).where(journal.c.subject == "setting")).scalars().all()
     assert lines == [f"member:{world.members['ada']}"]
     assert "is none of back, accept" in page(world)
+
+
+def test_a_card_says_what_the_lead_is_worth_and_why(world: World) -> None:
+    add(world, name="budget", en="What budget?", kind="text", points="15")
+    lead_id = world.leads["Ivan Petrov"]
+    press(world.admin, f"/leads/{lead_id}/answer", question="budget", value="a million")
+    with world.hub.store.read() as conn:
+        row = conn.execute(select(lead).where(lead.c.id == lead_id)).one()
+        worth = score(read_known(conn, {lead_id: row})[lead_id])
+    card = world.admin.get(f"/leads/{lead_id}").get_data(as_text=True)
+    assert f"{worth.points} points" in card
+    assert "<dt>+15</dt><dd>answered “budget”" in card
+    assert "<dt>+10</dt><dd>left a phone number" in card
+    assert set(POINTS) == set(WORTH)

@@ -72,7 +72,27 @@ def test_labels_of_connectors_hold_no_percent_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["connections", "connections/new", "attention", "team", "rules", "directions", "watch", "robots"]
+    "path",
+    [
+        "connections",
+        "connections/new",
+        "attention",
+        "team",
+        "rules",
+        "directions",
+        "watch",
+        "robots",
+        "hours",
+        "pools",
+        "hours/new",
+        "deadlines",
+        "deadlines/new",
+        "drafts",
+        "conversion",
+        "questions",
+        "questions/new",
+        "robots/new",
+    ],
 )
 def test_a_russian_admin_reads_russian(world: World, path: str) -> None:
     with world.hub.store.write() as conn:

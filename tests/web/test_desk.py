@@ -210,7 +210,7 @@ def test_a_touch_is_noted_and_stops_the_clock(world: World) -> None:
 
 def test_too_little_known_is_no_deal_unless_somebody_says_why(world: World) -> None:
     admin, lead_id = world.admin, first_open(world)
-    press(admin, "/admin/watch/questions")
+    press(admin, "/admin/questions/usual")
     refused = press(admin, f"/leads/{lead_id}/convert", owner=seller(world))
     assert refused.status_code == 409
     assert "Too little is known" in refused.get_data(as_text=True)
@@ -223,7 +223,7 @@ def test_too_little_known_is_no_deal_unless_somebody_says_why(world: World) -> N
 
 def test_by_force_with_a_reason(world: World) -> None:
     admin, lead_id = world.admin, first_open(world)
-    press(admin, "/admin/watch/questions")
+    press(admin, "/admin/questions/usual")
     press(admin, f"/leads/{lead_id}/convert", owner=seller(world), force="They paid already")
     assert state_of(world, lead_id) == "converted"
     assert "They paid already" in admin.get(f"/leads/{lead_id}").get_data(as_text=True)

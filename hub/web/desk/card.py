@@ -10,6 +10,8 @@ from flask import Blueprint, current_app, render_template
 from sqlalchemy import Connection, select
 
 from hub.funnel.questions import Question, answers_of, questions_of
+from hub.funnel.standing import read_known
+from hub.funnel.warmth import Score, score
 from hub.model import contact, contact_point, inquiry, lead, member
 from hub.web.desk import words
 from hub.web.desk.access import guard
@@ -47,6 +49,8 @@ class Card:
     deal: Any
     asked: Sequence[tuple[Question, str]] = ()
     """Questions of the direction with what is known."""
+    score: Score | None = None
+    """What the lead is worth, with a reason for every point."""
 
     @property
     def answers(self) -> Mapping[str, Any]:
@@ -94,6 +98,7 @@ def read_card(scope: Scope, lead_id: str) -> Card:
             heirs=heirs(row, people),
             deal=deal,
             asked=_asked(conn, row),
+            score=score(read_known(conn, {row.id: row})[row.id]),
         )
 
 

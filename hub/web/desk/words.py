@@ -23,6 +23,20 @@ NEXT_STEPS = {
 }
 CLOCKS = {"next_touch": _("Next touch")}
 WARMTH = {"silent": _("silent"), "cold": _("cold"), "warm": _("warm"), "hot": _("hot")}
+WORTH = {
+    "phone": _("left a phone number"),
+    "email": _("left an e-mail address"),
+    "company": _("named a company"),
+    "business_mail": _("writes from a business address"),
+    "throw_away_mail": _("writes from a throw-away address"),
+    "invented": _("the contact data is invented"),
+    "came_again": _("came again"),
+    "replied": _("replied to us"),
+    "meeting": _("met us"),
+    "unanswered": _("left our touches unanswered"),
+    "campaign": _("came by a campaign"),
+}
+"""What gives a lead points: `hub.funnel.warmth.POINTS`."""
 ROLES = {"admin": _("Admin"), "lead_desk": _("Lead desk"), "sales": _("Sales")}
 BLOCKS = {"lead": _("Leads"), "deal": _("Deals")}
 REASONS = (
@@ -166,6 +180,8 @@ NOT_POSSIBLE = {
 }
 
 TABLES: Mapping[str, Mapping[str, Any]] = {
+    "worth": WORTH,
+    "warmth": WARMTH,
     "state": STATES,
     "next_step": NEXT_STEPS,
     "role": ROLES,
