@@ -179,6 +179,28 @@ def sync_gone(connection: str, folder: Path) -> None:
         click.echo(f"{believe_gone(conn, hub.clock, ACTOR, connection)} records are gone for good over there")
 
 
+@sync.command("cards")
+@click.argument("connection")
+@click.option("--merge", "link", help="Merge this second card into the contact's own, over there.")
+@click.option("--leave", help="Leave this second card as it is, and do not ask again.")
+@FOLDER
+def sync_cards(connection: str, link: str | None, leave: str | None, folder: Path) -> None:
+    """People who are one contact here and have two cards in the CRM."""
+    from hub.identity.cards import seconds
+    from hub.sync import joiner
+
+    with _opened(folder) as hub, hub.store.write() as conn:
+        if link or leave:
+            act = joiner.merge_there if link else joiner.leave
+            done = act(conn, hub.clock, ACTOR, link or leave or "")
+            click.echo(
+                "It is done with the next pull" if done and link else "Left as it is" if done else "Settled before"
+            )
+            return
+        rows = [f"{row.id}: {row.remote_kind} {row.remote_id} – {row.why}" for row in seconds(conn, connection)]
+    _say(rows, "Nobody has two cards")
+
+
 @sync.command("reconnect")
 @click.argument("connection")
 @click.option("--migrate", "how", flag_value="migrate", help="Our records moved to the new account: look for each.")

@@ -20,6 +20,7 @@ leadhub crm audit CONNECTION                           # "0 differences on 12345
 leadhub sync match CONNECTION                          # what the cards that are there would become here
 leadhub sync runs CONNECTION                           # what changed, by run
 leadhub sync undo RUN                                  # take one back
+leadhub sync cards CONNECTION                          # people with two cards over there: --merge, --leave
 leadhub sync health                                    # in step, on their way, left out, in trouble
 """
 """As hub/sync/README.md has them."""
@@ -56,6 +57,7 @@ def test_every_command_of_the_guide(calm: Scene) -> None:
     assert "1 known already" in told["sync match"]
     assert "here 1" in told["sync runs"]
     assert "restored: lead" in told["sync undo"]
+    assert told["sync cards"] == "Nobody has two cards\n"
     assert "2 in step" in told["sync health"]
     assert calm.lead().title != "Renamed there"
 
