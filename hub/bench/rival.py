@@ -24,8 +24,8 @@ def lookup_ms(people: Sequence[Row], newcomers: Sequence[Row]) -> float | None:
     """
     if find_spec("splink") is None:
         return None
-    logging.getLogger("splink").setLevel(logging.ERROR)
     splink, arrow = import_module("splink"), import_module("pyarrow")
+    logging.getLogger("splink").setLevel(logging.ERROR)  # it sets its own when it is imported
     base = splink.DuckDBAPI()
     table = base.register(arrow.Table.from_pylist(people))
     linker = splink.Linker(table, _model(splink))
