@@ -55,7 +55,7 @@ def arrive(account: Account, parcel: Parcel, record: Record, echoed: bool, now: 
     parcel.raw = {**parcel.raw, **(account.seen(record, parcel.row.role) if echoed else _plain(parcel.sent))}
     parcel.sent, parcel.remote_id = {name: parcel.sent[name] for name in (OLDER,) if name in parcel.sent}, record.ref
     parcel.state, parcel.attempts = "linked", 0
-    parcel.code, parcel.why = parcel.remark if parcel.remark[0] else left_out(parcel.base)
+    parcel.code, parcel.why = parcel.remark if parcel.remark[0] not in ("", "left_out") else left_out(parcel.base)
     parcel.due_at, parcel.dirty = now, -parcel.row.dirty
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, select, update
 from hub.clock import Clock
 from hub.model import connection, link, look_again, mirror, mirror_key, pull_state
 from hub.store.notes import PERSON, note
+from hub.sync.fight import FIGHT, SETTLED
 from hub.sync.plan import ASKED
 
 
@@ -31,7 +32,12 @@ class Asked:
 
 def asked(conn: Connection, limit: int) -> list[Asked]:
     """What waits for a decision, the oldest first."""
-    open_ = select(link).where(link.c.code == "conflict", link.c.state == "linked").order_by(link.c.since).limit(limit)
+    open_ = (
+        select(link)
+        .where(link.c.code.in_(("conflict", "fight")), link.c.state == "linked")
+        .order_by(link.c.since)
+        .limit(limit)
+    )
     return [
         Asked(row.id, row.connection_id, row.role, row.record_id, field, here, there, row.since)
         for row in conn.execute(open_)
@@ -50,10 +56,19 @@ def settle(conn: Connection, clock: Clock, actor: str, link_id: str, field: str,
         return False
     ours, theirs = asked.pop(field)
     base = {**row.base, ASKED: asked, field: theirs if side == "hub" else ours}
+    raw = row.raw
+    if field in row.base.get(FIGHT, ()):
+        base, raw = _peace(base, field, clock.now()), {}  # what stands there is looked at as if for the first time
     again = {"dirty": link.c.dirty + 1, "lane": PERSON, "due_at": clock.now()}
-    conn.execute(update(link).where(link.c.id == link_id).values(base=base, **again))
+    conn.execute(update(link).where(link.c.id == link_id).values(base=base, raw=raw, **again))
     note(conn, clock, row.role, row.record_id, "settled", actor, {"field": field, "winner": side})
     return True
+
+
+def _peace(base: dict[str, Any], field: str, now: int) -> dict[str, Any]:
+    """The field is kept in step again, and its rounds are counted anew."""
+    left = [name for name in base.pop(FIGHT) if name != field]
+    return {**base, SETTLED: now, **({FIGHT: left} if left else {})}
 
 
 def believe_gone(conn: Connection, clock: Clock, actor: str, connection_id: str) -> int:

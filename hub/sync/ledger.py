@@ -16,7 +16,7 @@ from hub.model import deal, journal, link, look_again, sync_write
 from hub.store.engine import Store, add_unless_there
 from hub.store.many import add_many, run_many
 from hub.store.notes import PERSON, REST
-from hub.sync import brake, records
+from hub.sync import brake, fight, records
 from hub.sync.account import Account
 from hub.sync.apply import Sighting
 from hub.sync.known import bound
@@ -218,6 +218,7 @@ class Ledger:
 
     def _say(self, conn: Connection, seen: Sequence[tuple[Parcel, Sighting]], now: int) -> list[Parcel]:
         """Those that have something to say; what the hourly brake has no room for stays due."""
+        fight.stop(conn, now, [(parcel.row, sighting) for parcel, sighting in seen])
         room = brake.room(conn, self._clock, self._account)
         sending: list[Parcel] = []
         for parcel, sighting in seen:

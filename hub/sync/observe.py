@@ -22,6 +22,7 @@ from hub.store.notes import note
 from hub.sync import records
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier, Sighting, convert
+from hub.sync.fight import FIGHT, cause
 from hub.sync.foreign import guarded
 from hub.sync.joined import Followed, follow, living, read_second
 from hub.sync.plan import ASKED, Agreed, Memory, reconcile
@@ -38,7 +39,18 @@ ANY = "@any"
 UNREAD = "@unread"
 """Under this name a base lists fields whose value over there nobody here knows."""
 PASSING = frozenset(
-    {"", "conflict", "unmapped", "unreadable", "unknown_outcome", "retry", "refuse", "refuse_together", "left_out"}
+    {
+        "",
+        "conflict",
+        "unmapped",
+        "unreadable",
+        "unknown_outcome",
+        "retry",
+        "refuse",
+        "refuse_together",
+        "left_out",
+        "fight",
+    }
 )
 """Causes that are gone when a look does not find them again."""
 OLDER = "@older"
@@ -130,7 +142,9 @@ class Observer:
         older = [values for until, values in row.sent.get(OLDER, ()) if until > now]
         quiet = bool(row.base) and not row.dirty
         memory = Memory(row.base, row.raw, row.sent, older, _newer(account, row, record, now), quiet)
-        return reconcile(account.faces[row.role].slots, memory, flat, seen)
+        held = row.base.get(FIGHT, ())
+        slots = account.faces[row.role].slots
+        return reconcile([one for one in slots if one.hub not in held] if held else slots, memory, flat, seen)
 
     # ── records that are not there any more ──────────────────────────────────────────────────────
 
@@ -206,6 +220,7 @@ class Observer:
                 note(conn, self._clock, row.role, row.record_id, "field", actor, facts)
         known = row.base.get(ASKED, {})
         asked = {one.field: [one.hub, one.crm] for one in agreed.conflicts if one.winner == "ask"}
+        asked |= _fought(account, row, agreed, flat)
         for conflict in agreed.conflicts:
             if known.get(conflict.field) != [conflict.hub, conflict.crm]:
                 facts = {"field": conflict.field, "hub": conflict.hub, "crm": conflict.crm, "winner": conflict.winner}
@@ -223,6 +238,8 @@ class Observer:
             sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
         elif not asked and row.code not in PASSING and not {records.PLACE} & (agreed.hub.keys() | agreed.push.keys()):
             sighting.code, sighting.why = row.code, row.why  # a move that was not followed, and still stands there
+        if FIGHT in row.base:
+            sighting.code, sighting.why = "fight", cause(row.base[FIGHT])
         _tell_refused(account, row, agreed, sighting)
 
 
@@ -286,6 +303,11 @@ def _unread(account: Account, row: Any, agreed: Agreed) -> list[str]:
     slots = account.faces[row.role].slots if known else ()
     still = [s.hub for s in slots if s.hub in known and agreed.raw.get(s.crm) == row.raw.get(s.crm)]
     return sorted({*agreed.unread, *still} - {"owner"})  # a CRM has users who are nobody here: nothing to repair
+
+
+def _fought(account: Account, row: Any, agreed: Agreed, flat: records.Flat) -> dict[str, list[Any]]:
+    """Fields that two programs fight for: what stands here, and what was last agreed on there."""
+    return {name: [flat.get(name), agreed.base.get(name)] for name in row.base.get(FIGHT, ())}
 
 
 def _tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting) -> None:

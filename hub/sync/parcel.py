@@ -124,7 +124,7 @@ def _prepare_new(account: Account, parcel: Parcel, carried: set[int], now: int) 
 
 
 def _can_travel_along(account: Account, contact: Parcel, carried: set[int]) -> bool:
-    ready = contact.state == "new" and bool(contact.flat) and id(contact) not in carried and contact.code != APART
+    ready = contact.state == "new" and bool(contact.flat) and id(contact) not in carried and contact.row.code != APART
     return ready and bool(account.crm.facts.compound) and bool(account.crm.contact_kind)
 
 
