@@ -22,10 +22,11 @@ def rules() -> None:
 def rules_import(file: Path, publish: bool, folder: Path) -> None:
     """Read rules from FILE (.csv or .toml); rules that take everything stay behind them."""
     from hub.app import open_hub
+    from hub.funnel.directions import directions
     from hub.insight import drafts
     from hub.routing.files import UnusableFile, read_file
-    from hub.setup import POOL, main_direction
-    from hub.team import directions
+    from hub.routing.rotation import POOL
+    from hub.setup import main_direction
 
     hub = open_hub(load_config(folder.resolve()))
     try:

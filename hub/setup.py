@@ -1,6 +1,6 @@
 """What a hub needs before the first inquiry: people, a direction, a default rule, connections.
 
-The guided first page, the command line and the demo all use these; nothing else writes these tables.
+The guided first page, the admin pages, the command line and the demo all use these.
 """
 
 from __future__ import annotations
@@ -21,23 +21,14 @@ from hub.funnel.defaults import add_direction
 from hub.intake.connections import place_of_secrets
 from hub.model import connection, direction, member, rotation, rule, setting
 from hub.model.access import ROLES
+from hub.routing.rotation import POOL
 from hub.store.engine import Store
 from hub.store.notes import note
 from hub.store.secrets import Vault
-
-POOL = "desk"
-"""The pool every lead goes to until an admin makes others."""
-
+from hub.told import Unusable
 
 FIRST_TOKEN = "first_token"  # noqa: S105 - the name of a row
-
-
-class Unusable(ValueError):
-    """What was typed cannot be used; `fields` says which and why."""
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
-        self.fields = dict(fields)
+SHORTEST_PASSWORD = 8
 
 
 def is_fresh(conn: Connection) -> bool:
@@ -91,7 +82,7 @@ def add_member(
         wrong["login"] = "is missing"
     elif conn.execute(select(member.c.id).where(member.c.login == login)).first():
         wrong["login"] = "is taken"
-    if len(password) < 8:
+    if len(password) < SHORTEST_PASSWORD:
         wrong["password"] = "needs at least 8 characters"  # noqa: S105 - a message
     if role not in ROLES:
         wrong["role"] = f"is none of {', '.join(ROLES)}"
@@ -108,6 +99,14 @@ def add_member(
         conn.execute(rotation.insert().values(pool=POOL, member_id=member_id, weight=weight, credit=0, given=0))
     note(conn, clock, "member", member_id, "added", "hub", {"role": role})
     return member_id
+
+
+def set_password(conn: Connection, clock: Clock, actor: str, member_id: str, password: str) -> None:
+    """A new password; raises `Unusable` when it is too short."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise Unusable({"password": "needs at least 8 characters"})
+    conn.execute(update(member).where(member.c.id == member_id).values(password_hash=PasswordHasher().hash(password)))
+    note(conn, clock, "member", member_id, "password", actor)
 
 
 def add_connection(

@@ -1,4 +1,4 @@
-"""A complaint with values in it, which a page can still translate: as text it is English, with everything filled in."""
+"""Complaints about what was typed: as text they are English; a page can still translate one with values in it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ class Told(str):
         made = super().__new__(cls, text % values)
         made.text, made.values = text, values
         return made
+
+
+class Unusable(ValueError):
+    """What was typed cannot be used; `fields` says which and why."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
+        self.fields = dict(fields)

@@ -27,11 +27,12 @@ from hub.bench.scale import Scale
 from hub.clock import FixedClock
 from hub.config import load_config
 from hub.model import connection, contact, contact_point, lead, link
-from hub.setup import Unusable, add_connection, add_member, first_setup
+from hub.setup import add_connection, add_member, first_setup
 from hub.store.notes import FRESH, REST
 from hub.sync.account import Account, make_account
 from hub.sync.plan import Memory, reconcile
 from hub.sync.split import Placement
+from hub.told import Unusable
 
 TOKEN = "sandbox-token"  # noqa: S105 - of stand-ins only
 CREATE: Mapping[str, tuple[int, int]] = {

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+POOL = "desk"
+"""The pool every lead goes to until an admin makes others."""
 LEAD = 200_000_000
 """One lead in stored credit."""
 MOST = 4 * LEAD

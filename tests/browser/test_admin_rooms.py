@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from hub import deadline_rules, pools, shifts
+from hub.funnel import deadline_rules
 from hub.funnel.questions import add_defaults
 from hub.insight import drafts
 from hub.model import calendar, robot, rule_set
 from hub.robots.defaults import add_set
+from hub.routing import pools, shifts
 from tests.browser.conftest import Enter, House
 from tests.web.world import World
 

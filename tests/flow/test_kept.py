@@ -13,7 +13,7 @@ from hub.clock import HOUR
 from hub.model import absence, calendar, member, pool, rotation, rule, seat, setting
 from hub.routing.giving import Giving
 from hub.routing.kept import Kept
-from hub.setup import POOL
+from hub.routing.rotation import POOL
 from tests.funnel.desk import Desk
 from tests.servers import Stack
 from tests.whole import whole_hub

@@ -23,7 +23,7 @@ from hub.intake.quarantine import causes
 from hub.model import assignment, calendar, deal, event_work, journal, lead, lineup, member, pool, rotation, rule, seat
 from hub.routing.explain import sentences
 from hub.routing.ledger import deviations, read_ledger
-from hub.setup import POOL
+from hub.routing.rotation import POOL
 from tests.flow import crowd
 from tests.flow.scene import REAL, configured, scene
 from tests.servers import Stack

@@ -15,7 +15,7 @@ from hub.funnel.timers import Timers
 from hub.model import assignment, contact, direction, journal, lead, member, pool, rotation
 from hub.routing.ledger import record
 from hub.routing.reading import own_owners, read_floor
-from hub.setup import POOL
+from hub.routing.rotation import POOL
 from hub.store.engine import Store
 from hub.store.notes import note
 from tests.whole import whole_hub

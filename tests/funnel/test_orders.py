@@ -28,7 +28,7 @@ from hub.funnel.moves import (
 )
 from hub.model import assignment, deal, lead, lineup, member, rotation
 from hub.routing.ledger import deviations, read_ledger
-from hub.setup import POOL
+from hub.routing.rotation import POOL
 from tests.funnel.desk import Desk, open_desk
 
 FULL = os.environ.get("LEADHUB_CAMPAIGN") == "full"

@@ -26,7 +26,7 @@ from hub.insight.drafts import (
 from hub.insight.traffic import facts_of
 from hub.insight.trial import compare, outcomes
 from hub.model import connection, direction, inquiry, journal, lead, member, rotation, rule
-from hub.setup import POOL
+from hub.routing.rotation import POOL
 from tests.funnel.desk import Desk
 from tests.whole import JSON, whole_hub
 

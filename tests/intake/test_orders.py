@@ -27,7 +27,7 @@ from hub.intake.quarantine import replay, trust
 from hub.model import contact, event_work, inquiry, lead, member, merge_log
 from hub.model import event as stored
 from hub.routing.ledger import deviations, read_ledger
-from hub.setup import POOL
+from hub.routing.rotation import POOL
 from tests.flow.crowd import LAST, NAMES
 from tests.funnel.desk import Desk
 from tests.funnel.test_orders import EVENTS, Play

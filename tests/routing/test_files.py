@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from hub.cli import main
 from hub.model import rule, rule_set
 from hub.routing.files import UnusableFile, read_file
+from hub.routing.rotation import POOL
 from hub.routing.rules import RuleBook, read_rule
-from hub.setup import POOL
 from tests.funnel.desk import Desk, open_desk
 
 HEAD = "name,direction,pool,conditions\n"

@@ -14,7 +14,7 @@ from hub.model import assignment, calendar, member, rotation, rule, seat
 from hub.routing.floor import NobodyThere
 from hub.routing.giving import Giving
 from hub.routing.ledger import deviations, read_ledger
-from hub.setup import POOL
+from hub.routing.rotation import POOL
 from tests.funnel.desk import Desk, open_desk
 
 

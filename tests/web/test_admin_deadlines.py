@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub import deadline_rules
 from hub.clock import DAY, HOUR, MINUTE, SECOND, FixedClock
+from hub.funnel import deadline_rules
 from hub.funnel.clocks import DEFAULTS
 from hub.model import calendar, deadline_rule, journal, lead, setting, signal
 from tests.web.world import World, press

@@ -10,7 +10,7 @@ from sqlalchemy import Table, select
 from hub.clock import DAY
 from hub.model import absence, calendar, journal, seat
 from hub.routing.reading import read_floor
-from hub.shifts import read_spans, written
+from hub.routing.shifts import read_spans, written
 from tests.web.world import World, press
 
 WEEK = {f"day-{n}": "9-18" for n in range(5)}

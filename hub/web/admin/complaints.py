@@ -72,4 +72,4 @@ COMPLAINTS = (
     _marked("must be a whole number above 0, a year of working time at the most"),
     _marked("must be between 1 and 99, or 0 for no warning"),
 )
-"""What `hub.setup`, `hub.team` and the rooms beside them complain of."""
+"""What `hub.setup`, `hub.routing` and `hub.funnel` complain of."""

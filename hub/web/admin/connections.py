@@ -19,8 +19,8 @@ from hub import setup
 from hub.clock import DAY
 from hub.intake import quarantine
 from hub.model import connection, event, journal, member
-from hub.setup import Unusable
 from hub.store.notes import note
+from hub.told import Unusable
 from hub.web.admin import consent, wired
 from hub.web.admin.frame import actor, done, failed, hub, row_of, words
 from hub.web.admin.guide import evidence, guide

@@ -18,12 +18,12 @@ from werkzeug.wrappers import Response
 from connectors.contract import Schema, Step, digest
 from connectors.errors import ConnectorError
 from hub.clock import MINUTE
+from hub.funnel.directions import directions
 from hub.model import provision_run, setting
 from hub.store.notes import note
 from hub.sync.enrol import enrol
 from hub.sync.layout import NEW
 from hub.sync.provision import NotAsPlanned, Plan, possible, strategy_of
-from hub.team import directions
 from hub.web.admin.frame import actor, done, failed, hub, row_of
 
 LONGEST = 5 * MINUTE

@@ -11,14 +11,15 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from hub import deadline_rules as rules
 from hub.clock import instant, millis
+from hub.funnel import deadline_rules as rules
 from hub.funnel.clocks import DEFAULTS, KINDS
+from hub.funnel.directions import directions
 from hub.model import connection, deadline_rule
-from hub.pools import pool_names, read_known
 from hub.routing.floor import NobodyThere
-from hub.setup import POOL, Unusable
-from hub.team import directions
+from hub.routing.pools import pool_names, read_known
+from hub.routing.rotation import POOL
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence, words
 from hub.web.admin.pools import names_of
 from hub.web.desk.shown import typed

@@ -12,12 +12,13 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from hub import pools
+from hub.funnel.directions import directions
 from hub.insight import drafts, redrawn
 from hub.model import rule_set
+from hub.routing import pools
+from hub.routing.rotation import POOL
 from hub.routing.rules import FIELDS, UnusableRule
-from hub.setup import POOL, Unusable
-from hub.team import directions
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence, words
 from hub.web.admin.pools import named, names_of, off_hours_words, typed_of, typed_pool
 from hub.web.admin.routing import ACTS, CONDITIONS, field_words, operation_words, typed_rule

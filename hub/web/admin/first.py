@@ -18,8 +18,8 @@ from werkzeug.wrappers import Response
 from connectors import registry
 from hub import setup
 from hub.model import connection, inquiry
-from hub.setup import Unusable
 from hub.store.notes import note
+from hub.told import Unusable
 from hub.web.admin.connections import countries
 from hub.web.admin.frame import hub, words
 from hub.web.admin.guide import evidence

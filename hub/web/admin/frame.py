@@ -11,8 +11,7 @@ from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from hub.model import connection, lead
-from hub.setup import Unusable
-from hub.told import Told
+from hub.told import Told, Unusable
 from hub.web.admin.complaints import FIELDS
 from hub.web.desk.access import whoami
 

@@ -13,12 +13,12 @@ from holidays import list_supported_countries
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from hub import shifts
 from hub.clock import instant
 from hub.model import calendar
+from hub.routing import shifts
 from hub.routing.check import plan_complaints
 from hub.routing.hours import available_zones
-from hub.setup import Unusable
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence, words
 from hub.web.desk.shown import typed
 

@@ -9,11 +9,12 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection, update
 from werkzeug.wrappers import Response
 
-from hub import setup, team
+from hub import setup
 from hub.model import member
+from hub.routing import team
 from hub.routing.reading import read_floor
-from hub.setup import Unusable
 from hub.store.notes import note
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence
 from hub.web.admin.seats import state_of
 from hub.web.desk.access import LANGUAGES, language
@@ -95,6 +96,6 @@ def password(member_id: str) -> Response:
     """A new password, handed over by the admin; running sessions of the member end."""
     typed = request.form.get("password", "")
     return _try(
-        lambda conn: team.set_password(conn, hub().clock, actor(), member_id, typed),
+        lambda conn: setup.set_password(conn, hub().clock, actor(), member_id, typed),
         _("The password is new; open sessions have ended."),
     )

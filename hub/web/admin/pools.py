@@ -10,13 +10,14 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from hub import pools
 from hub.clock import MINUTE
 from hub.model import member
+from hub.routing import pools
 from hub.routing.check import pool_complaints
 from hub.routing.reading import read_floor
-from hub.setup import POOL, Unusable
-from hub.shifts import LIMITS
+from hub.routing.rotation import POOL
+from hub.routing.shifts import LIMITS
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence, words
 from hub.web.desk.shown import typed
 

@@ -10,13 +10,13 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from hub import question_sets as sets
+from hub.funnel import question_sets as sets
 from hub.funnel.border import policy
+from hub.funnel.directions import directions
 from hub.funnel.questions import KINDS, add_defaults
 from hub.model import question
-from hub.setup import Unusable
 from hub.store.notes import note
-from hub.team import directions
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence, words
 from hub.web.desk.shown import typed
 

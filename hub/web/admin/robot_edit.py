@@ -14,12 +14,12 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection, select, update
 from werkzeug.wrappers import Response
 
+from hub.funnel.directions import directions
 from hub.model import robot, robot_run, stage
-from hub.pools import read_known
 from hub.robots.robots import BLOCKS, CHANNELS, FACTS, WRITABLE
 from hub.robots.run import add as add_robot
+from hub.routing.pools import read_known
 from hub.store.notes import note
-from hub.team import directions
 from hub.web.admin.frame import actor, done, hub, told
 from hub.web.admin.robot_form import (
     CONDITIONS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hub.deadline_rules import MOST, UNITS, split_span
+from hub.funnel.deadline_rules import MOST, UNITS, split_span
 from hub.robots.robots import UnusableRobot, read_robot
 
 CONDITIONS, MOST_ACTIONS = 3, 8

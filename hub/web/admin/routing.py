@@ -9,10 +9,12 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from hub import team
-from hub.pools import pool_names
+from hub.funnel import directions
+from hub.routing import team
+from hub.routing.pools import pool_names
+from hub.routing.rotation import POOL
 from hub.routing.rules import FIELDS, OPERATIONS, UnusableRule
-from hub.setup import POOL, Unusable
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence
 from hub.web.desk.access import language
 
@@ -35,7 +37,7 @@ def add_to(bp: Blueprint) -> None:
 def show_rules() -> str:
     """Rules in the order in which they are asked."""
     with hub().store.read() as conn:
-        rows, known = team.rules(conn), {one.id: one.name for one, _stages in team.directions(conn)}
+        rows, known = team.rules(conn), {one.id: one.name for one, _stages in directions.directions(conn)}
         pools = pool_names(conn)
     return render_template(
         "admin/rules.html", rows=rows, directions=known, fields=FIELDS, operations=operation_words(),
@@ -113,7 +115,7 @@ def change_rule(rule_id: str) -> Response:
 def show_directions() -> str:
     """Directions with their two blocks of stages."""
     with hub().store.read() as conn:
-        rows = team.directions(conn)
+        rows = directions.directions(conn)
     return render_template("admin/directions.html", rows=rows)
 
 
@@ -121,7 +123,7 @@ def add_direction() -> Response:
     """A direction with the default stages."""
     name = request.form.get("name", "")[:LONGEST]
     return _try(
-        lambda conn: team.new_direction(conn, hub().clock, actor(), name, language()),
+        lambda conn: directions.new_direction(conn, hub().clock, actor(), name, language()),
         _("Added. Set the CRM up again, so that it gets its pipeline."), "directions",
     )  # fmt: skip
 
@@ -130,7 +132,9 @@ def rename_direction(direction_id: str) -> Response:
     """Another name."""
     name = request.form.get("name", "")[:LONGEST]
     return _try(
-        lambda conn: team.rename_direction(conn, hub().clock, actor(), direction_id, name), _("Saved."), "directions"
+        lambda conn: directions.rename_direction(conn, hub().clock, actor(), direction_id, name),
+        _("Saved."),
+        "directions",
     )
 
 
@@ -138,6 +142,6 @@ def rename_stage(direction_id: str, block: str, stage: str) -> Response:
     """Another name or colour."""
     name, colour = request.form.get("name", "")[:LONGEST], request.form.get("colour", "")
     return _try(
-        lambda conn: team.rename_stage(conn, hub().clock, actor(), (direction_id, block, stage), name, colour),
+        lambda conn: directions.rename_stage(conn, hub().clock, actor(), (direction_id, block, stage), name, colour),
         _("Saved."), "directions",
     )  # fmt: skip

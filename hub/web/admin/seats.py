@@ -10,12 +10,13 @@ from flask_babel import gettext as _
 from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from hub import shifts
+from hub.funnel import absences
 from hub.model import member, presence
+from hub.routing import shifts
 from hub.routing.check import absence_complaints
 from hub.routing.floor import Floor, Person
 from hub.routing.reading import read_floor
-from hub.setup import Unusable
+from hub.told import Unusable
 from hub.web.admin.frame import actor, done, hub, words
 from hub.web.desk.shown import typed
 
@@ -54,7 +55,7 @@ def go_away(member_id: str) -> Response | tuple[str, int]:
     try:
         with hub().store.write() as conn:
             _there(conn, member_id)
-            shifts.go_away(conn, hub().clock, actor(), member_id, values)
+            absences.go_away(conn, hub().clock, actor(), member_id, values)
     except Unusable as error:
         return _page(member_id, values, words(error)), 422
     return done(_("Noted. Open leads follow when the absence begins."), "work", member_id=member_id)
@@ -63,7 +64,7 @@ def go_away(member_id: str) -> Response | tuple[str, int]:
 def come_back(member_id: str, absence_id: str) -> Response:
     """Back earlier, or not away at all."""
     with hub().store.write() as conn:
-        shifts.come_back(conn, hub().clock, actor(), absence_id)
+        absences.come_back(conn, hub().clock, actor(), absence_id)
     return done(_("Here again. Leads that were lent come back."), "work", member_id=member_id)
 
 
@@ -83,7 +84,7 @@ def _page(member_id: str, filled: Mapping[str, str], wrong: Mapping[str, str]) -
             "admin/work.html", row=row, values={**_values(row), **filled}, wrong=wrong, people=people, person=person,
             others=[(one, name) for one, name in people.items() if one != member_id and floor.people[one].active],
             plans=[(one.id, one.name) for one in shifts.plans(conn)], seen=seen, pools=pools_of(floor, member_id),
-            absences=shifts.absences_of(conn, member_id, now), state=state_of(person, now), day=_day_there(person),
+            absences=absences.absences_of(conn, member_id, now), state=state_of(person, now), day=_day_there(person),
             complaints=absence_complaints(person, row.name), load=person.load,
         )  # fmt: skip
 

@@ -17,11 +17,11 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from hub.clock import DAY
+from hub.funnel.directions import directions
 from hub.insight import drafts
 from hub.insight.trial import Difference, Trial
 from hub.model import rule_set
 from hub.store.notes import note
-from hub.team import directions
 from hub.web.admin.drafts import row_of_draft
 from hub.web.admin.frame import actor, done, failed, hub, titles_of
 from hub.web.admin.pools import named, names_of

@@ -22,8 +22,9 @@ from connectors.errors import ConnectorError
 from connectors.oauth import Granting
 from connectors.registry import Connector
 from hub.intake.connections import place_of_secrets
-from hub.setup import Unusable, split_form
+from hub.setup import split_form
 from hub.store.secrets import KeyUnfit
+from hub.told import Unusable
 
 
 @dataclass

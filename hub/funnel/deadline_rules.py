@@ -16,12 +16,12 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from hub.clock import DAY, HOUR, MINUTE, Clock
 from hub.funnel.clocks import DEFAULTS, KINDS, DeadlineRule, Running, read_rules, wind
 from hub.model import deadline_rule, direction, member, setting
-from hub.pools import pool_names
 from hub.routing.floor import Floor
+from hub.routing.pools import pool_names
 from hub.routing.reading import LAST_RESORT, read_floor
-from hub.setup import Unusable
 from hub.store.engine import inserting
 from hub.store.notes import note
+from hub.told import Unusable
 
 UNITS: Mapping[str, int] = {"min": MINUTE, "h": HOUR, "d": DAY}
 MOST = 366 * DAY

@@ -1,4 +1,4 @@
-"""Who works here and where leads go: members, their share, rules, directions and stages.
+"""Who works here and where leads go: members, their share of the desk, rules.
 
 Guarantees: somebody who may change this can always log in; whoever leaves keeps no open lead's turn; a rule that
 cannot be evaluated is not saved. Every change stands in the journal.
@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from argon2 import PasswordHasher
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from hub.clock import Clock
-from hub.funnel.defaults import add_direction
-from hub.model import direction, member, rotation, rule, stage
+from hub.model import direction, member, rotation, rule
 from hub.model.access import ROLES
+from hub.routing.rotation import POOL
 from hub.routing.rules import read_rule
-from hub.setup import POOL, Unusable
 from hub.store.notes import note
+from hub.told import Unusable
 
-SHORTEST_PASSWORD = 8
 MOST_WEIGHT = 100
 
 
@@ -67,14 +65,6 @@ def _share(conn: Connection, member_id: str, weight: int) -> None:
     if not changed.rowcount and weight:
         row = {"pool": POOL, "member_id": member_id, "weight": weight, "credit": 0, "given": 0}
         conn.execute(rotation.insert().values(row))
-
-
-def set_password(conn: Connection, clock: Clock, actor: str, member_id: str, password: str) -> None:
-    """A new password; raises `Unusable` when it is too short."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise Unusable({"password": "needs at least 8 characters"})
-    conn.execute(update(member).where(member.c.id == member_id).values(password_hash=PasswordHasher().hash(password)))
-    note(conn, clock, "member", member_id, "password", actor)
 
 
 # ── rules ────────────────────────────────────────────────────────────────────────────────────────
@@ -139,57 +129,3 @@ def _move(conn: Connection, known: Sequence[Any], place: int, by: int) -> None:
 def _order(conn: Connection, ids: Sequence[str]) -> None:
     for number, rule_id in enumerate(ids, 1):
         conn.execute(update(rule).where(rule.c.id == rule_id).values(position=number * 10))
-
-
-# ── directions ───────────────────────────────────────────────────────────────────────────────────
-
-
-def directions(conn: Connection) -> list[tuple[Any, list[Any]]]:
-    """Each direction with its stages, lead block first."""
-    rows = list(conn.execute(select(stage).order_by(stage.c.block.desc(), stage.c.position)))
-    order = (direction.c.main.desc(), direction.c.position, direction.c.id)
-    return [
-        (one, [row for row in rows if row.direction_id == one.id])
-        for one in conn.execute(select(direction).order_by(*order))
-    ]
-
-
-def new_direction(conn: Connection, clock: Clock, actor: str, name: str, locale: str) -> str:
-    """A direction with the default stages, after the others; answers its id."""
-    name = _free_name(conn, name)
-    last = conn.execute(select(func.max(direction.c.position))).scalar() or 0
-    direction_id = add_direction(conn, clock, name, locale)
-    conn.execute(update(direction).where(direction.c.id == direction_id).values(position=last + 1))
-    note(conn, clock, "direction", direction_id, "added", actor, {"name": name})
-    return direction_id
-
-
-def rename_direction(conn: Connection, clock: Clock, actor: str, direction_id: str, name: str) -> None:
-    """Another name; raises `Unusable` when it is empty or taken."""
-    name = _free_name(conn, name, direction_id)
-    conn.execute(update(direction).where(direction.c.id == direction_id).values(name=name))
-    note(conn, clock, "direction", direction_id, "renamed", actor, {"name": name})
-
-
-def _free_name(conn: Connection, name: str, but: str = "") -> str:
-    name = name.strip()
-    if not name:
-        raise Unusable({"name": "is missing"})
-    taken = select(direction.c.id).where(direction.c.name == name, direction.c.id != but)
-    if conn.execute(taken).first():
-        raise Unusable({"name": "is taken"})
-    return name
-
-
-def rename_stage(
-    conn: Connection, clock: Clock, actor: str, place: tuple[str, str, str], name: str, colour: str
-) -> None:
-    """`place` is (direction id, block, key); `colour` like #98cbff. Keys never change: rules and links use them."""
-    direction_id, block, key = place
-    if not name.strip():
-        raise Unusable({"name": "is missing"})
-    if not (len(colour) == 7 and colour[0] == "#" and all(c in "0123456789abcdef" for c in colour[1:].lower())):
-        raise Unusable({"colour": "looks like #98cbff"})
-    here = (stage.c.direction_id == direction_id) & (stage.c.block == block) & (stage.c.key == key)
-    conn.execute(update(stage).where(here).values(name=name.strip(), colour=colour.lower()))
-    note(conn, clock, "direction", direction_id, "stage", actor, {"stage": key, "name": name.strip()})

@@ -16,10 +16,9 @@ from hub.clock import Clock
 from hub.funnel.border import ACCEPT, BACK, SETTING
 from hub.funnel.questions import KINDS
 from hub.model import direction, question, setting
-from hub.setup import Unusable
 from hub.store.engine import inserting
 from hub.store.notes import note
-from hub.told import Told
+from hub.told import Told, Unusable
 
 LANGUAGES = ("en", "ru")
 MOST_POINTS, MOST_OPTIONS, LONGEST = 100, 50, 300

@@ -1,4 +1,4 @@
-"""When people work, how much they take, and when they are away: what admins change about it.
+"""When people work and how much they take: what admins change about it.
 
 Guarantees: a span, date or zone that nobody could read is not saved and is named; what could be read but does not do
 what was hoped is saved, and `hub.routing.check` says so. Every change stands in the journal.
@@ -15,14 +15,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, delete, select, update
 
 from hub.clock import Clock, instant
-from hub.funnel.absences import is_away
-from hub.model import absence, calendar, member, pool, seat
+from hub.model import calendar, member, pool, seat
 from hub.routing.hours import Plan, Span, WorkTime, available_zones, minutes_of, public_holidays, read_plan
-from hub.routing.reading import read_floor
-from hub.setup import Unusable
 from hub.store.engine import inserting
 from hub.store.notes import note
-from hub.told import Told
+from hub.told import Told, Unusable
 
 LONGEST_NAME = 200
 MOST_SPANS, MOST_DAYS, MOST_SKILLS = 8, 400, 50
@@ -211,61 +208,6 @@ def _skills(text: str, wrong: dict[str, str]) -> list[str]:
     if len(told) > MOST_SKILLS:
         wrong["skills"] = "are too many: fifty are the most"
     return told
-
-
-# ── absences ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def absences_of(conn: Connection, member_id: str, since: int) -> Sequence[Any]:
-    """Absences of a member that end after `since`, in order."""
-    mine = (absence.c.member_id == member_id) & (absence.c.end > since)
-    return list(conn.execute(select(absence).where(mine).order_by(absence.c.begin, absence.c.id)))
-
-
-def go_away(conn: Connection, clock: Clock, actor: str, member_id: str, typed: Mapping[str, str]) -> str:
-    """An absence from the morning of the day `begin` to the end of the day `until`, where the member works; `stand_in`
-    is who has their leads meanwhile ("" for whose turn it is). Answers its id; raises `Unusable`."""
-    floor = read_floor(conn, clock.now(), lock=False)
-    person = floor.people.get(member_id)
-    if person is None:
-        raise Unusable({"member": "is not here any more"})
-    wrong: dict[str, str] = {}
-    begin, until = _day(typed, "begin", wrong), _day(typed, "until", wrong)
-    stand_in = typed.get("stand_in", "")
-    if begin and until and until < begin:
-        wrong["until"] = "is before the first day: choose the last day away"
-    elif until and until < person.work.day(clock.now()):
-        wrong["until"] = "is over already: choose today or later"
-    if stand_in == member_id or (stand_in and not (stand_in in floor.people and floor.people[stand_in].active)):
-        wrong["stand_in"] = "must be somebody else who is here"
-    if wrong or begin is None or until is None:
-        raise Unusable(wrong)
-    span = person.work.midnight(begin), person.work.midnight(until + timedelta(1))
-    return is_away(conn, clock, member_id, *span, actor, stand_in, typed.get("why", "").strip()[:LONGEST_NAME])
-
-
-def _day(typed: Mapping[str, str], name: str, wrong: dict[str, str]) -> date | None:
-    try:
-        found = date.fromisoformat(typed.get(name, "").strip())
-    except ValueError:
-        found = None
-    if found is None or not 2000 <= found.year < 2200:
-        wrong[name] = "is no date: write 2026-12-31"
-        return None
-    return found
-
-
-def come_back(conn: Connection, clock: Clock, actor: str, absence_id: str) -> None:
-    """End an absence now; one that has not begun is taken away. Leads that were lent follow by themselves."""
-    row = conn.execute(select(absence).where(absence.c.id == absence_id).with_for_update()).one_or_none()
-    if row is None or row.end <= clock.now():
-        return
-    if row.begin > clock.now():
-        conn.execute(delete(absence).where(absence.c.id == absence_id))
-    else:
-        conn.execute(update(absence).where(absence.c.id == absence_id).values(end=clock.now()))
-    facts = {"begin": row.begin, "end": row.end}
-    note(conn, clock, "member", row.member_id, "back", actor, facts)
 
 
 def plan_of(row: Any) -> Plan:

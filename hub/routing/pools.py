@@ -17,13 +17,13 @@ from sqlalchemy import Connection, delete, select, update
 from hub.clock import MINUTE, Clock
 from hub.model import calendar, member, pool, rotation, rule
 from hub.routing.floor import GIVE, HOLD, OFF_HOURS
+from hub.routing.rotation import POOL
 from hub.routing.rules import FIELDS, OWN
-from hub.setup import POOL, Unusable
-from hub.shifts import LIMITS, read_limit
+from hub.routing.shifts import LIMITS, read_limit
+from hub.routing.team import MOST_WEIGHT
 from hub.store.engine import inserting
 from hub.store.notes import note
-from hub.team import MOST_WEIGHT
-from hub.told import Told
+from hub.told import Told, Unusable
 
 LONGEST_NAME = 60
 MOST_MINUTES = 7 * 24 * 60
