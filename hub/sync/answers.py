@@ -153,7 +153,7 @@ def _leave_out(parcel: Parcel, error: Refuse) -> bool:
     values = parcel.op.values if parcel.op is not None else {}
     already = refused(parcel.base)
     news = {name: [values[name], why] for name, why in error.fields.items() if name in values}
-    if not news or len(news) >= len(values):
+    if not news or (len(news) >= len(values) and not parcel.remote_id):
         return False
     parcel.base = {**parcel.base, REFUSED: {**already, **news}}
     return True
