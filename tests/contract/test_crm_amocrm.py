@@ -289,6 +289,20 @@ def test_without_the_marker_field_we_say_so(connect: Callable[..., AmoCRM]) -> N
         connect().find("leads", {"marker": "L-1"})
 
 
+def test_the_bin_is_looked_into_once_an_hour(crm: AmoCRM, account: Account, clock: Clock) -> None:
+    refs = [one.record.ref for one in crm.write([Op("leads", sample(n)) for n in range(3)]) if isinstance(one, Done)]
+    told = crm.changes("leads", crm.changes("leads", "").cursor)
+    seen = []
+    for n, ref in enumerate(refs):
+        clock.tick(1500)
+        account.delete("leads", int(ref))
+        before = account.calls.total()
+        told = crm.changes("leads", told.cursor)
+        assert account.calls.total() - before == (2 if n == 2 else 1)
+        seen.append({one.ref for one in told.records if one.deleted})
+    assert seen == [set(), set(), set(refs)]
+
+
 def test_a_restored_and_a_merged_record_come_back(crm: AmoCRM, account: Account, clock: Clock) -> None:
     refs = [one.record.ref for one in crm.write([Op("leads", sample(n)) for n in range(3)]) if isinstance(one, Done)]
     clock.tick(200)

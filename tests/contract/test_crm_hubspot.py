@@ -562,10 +562,10 @@ def test_the_bin_is_read_now_and_then_in_pages(crm: HubSpot, account: Account, c
     found, cursor = _scan(crm, cursor)
     assert not [one for one in found if one.deleted]
     assert not [call for call in account.calls if call.startswith("GET crm/v3/objects")]
-    clock.tick(600)
+    clock.tick(3600)
     found, cursor = _scan(crm, cursor)
     assert set(refs[210:220]) <= {one.ref for one in found if one.deleted}
-    clock.tick(700)
+    clock.tick(3700)
     found, cursor = _scan(crm, cursor)
     assert not [one for one in found if one.deleted and one.ref in refs[:210]]
     account.restore("deals", refs[215])

@@ -168,16 +168,18 @@ class AmoCRM(CRM):
         window = [("filter[updated_at][from]", str(scan.low)), ("filter[updated_at][to]", str(END_OF_TIME))]
         page = [("order[updated_at]", "asc"), *zip(("page", "limit"), map(str, scan.page), strict=True)]
         told, answer = self.read(kind, [("with", WITH[kind]), *window, *page])
-        scan = replace(scan, start=scan.start or _now(answer))
+        at = _now(answer)
+        scan = replace(scan, start=scan.start or at)
         rows = [flat(kind, row) for row in _rows(told, kind)]
         refs = [row.ref for row in rows]
         if scan.slipped(refs):
             return Changes((), scan.again().text(), more=True)
         if _more(told) and rows:
-            return Changes(tuple(rows), scan.onward(_stamp(rows[-1]), refs).text(), more=True)
-        rows += self._bin(scan.since) if kind == "leads" else []
-        mark = max(scan.since, scan.start - int(self.facts.lag + self.facts.precision))
-        return Changes(tuple(sorted(rows, key=_stamp)), str(mark))
+            onward = scan.onward(_stamp(rows[-1]), refs)
+            return Changes(tuple(rows), onward.text(), more=True, at=datetime.fromtimestamp(at, UTC))
+        behind, with_bin = int(self.facts.lag + self.facts.precision), kind == "leads"
+        rows += self._bin(max(0, scan.binned - behind)) if with_bin and scan.bin_is_due else []
+        return Changes(tuple(sorted(rows, key=_stamp)), scan.done(behind, with_bin), at=datetime.fromtimestamp(at, UTC))
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """Read by id; a lead that lies in the bin comes back with `deleted`."""

@@ -14,6 +14,7 @@ from dataclasses import astuple, dataclass, replace
 
 PAGE = 250
 OVERLAP = 50
+BIN_EVERY = 3600  # hooks tell of deletions at once, and whoever writes reads first; this is for hooks that got lost
 TRIES = 9  # for a server that shuffles records of one second; then what is skipped waits for the daily audit
 
 
@@ -21,7 +22,8 @@ TRIES = 9  # for a server that shuffles records of one second; then what is skip
 class Scan:
     """`low` is the lower bound of the next page, `since` of the whole scan, `start` the remote time it began at.
 
-    `seen` records of the second `low` are read, `last` was the last of them. Times in unix seconds.
+    `seen` records of the second `low` are read, `last` was the last of them; `binned` is when the bin was looked into.
+    Times in unix seconds.
     """
 
     low: int
@@ -30,15 +32,30 @@ class Scan:
     seen: int = 0
     last: str = ""
     tries: int = 0
+    binned: int = 0
 
     @classmethod
     def read(cls, cursor: str) -> Scan:
-        """From a cursor: "" and "<seconds>" begin a scan, anything else goes on with one."""
-        parts = (cursor or "0").split(":")
-        if len(parts) == 1:
-            return cls(int(parts[0]), int(parts[0]))
-        low, since, start, seen, last, tries = parts
-        return cls(int(low), int(since), int(start), int(seen), last, int(tries))
+        """From a cursor: "", "<seconds>" and "<seconds>:<bin>" begin a scan, anything else goes on with one."""
+        parts = [*(cursor or "0").split(":")]
+        if len(parts) <= 2:
+            return cls(int(parts[0]), int(parts[0]), binned=int(parts[1]) if parts[1:] else 0)
+        low, since, start, seen, last, tries, *binned = parts
+        return cls(int(low), int(since), int(start), int(seen), last, int(tries), int(binned[0]) if binned else 0)
+
+    @property
+    def bin_is_due(self) -> bool:
+        """Whether to look into the bin after this scan."""
+        return self.start - self.binned >= BIN_EVERY
+
+    def done(self, behind: int, with_bin: bool) -> str:
+        """The cursor of the next scan: `behind` seconds before this one began, never back. The second scan of all
+        looks into the bin once more: the first may have taken hours."""
+        mark = max(self.since, self.start - behind)
+        if not with_bin:
+            return str(mark)
+        looked = self.start if self.since else self.start - BIN_EVERY
+        return f"{mark}:{looked if self.bin_is_due else self.binned}"
 
     def text(self) -> str:
         """The cursor of a scan that is under way."""
@@ -64,6 +81,6 @@ class Scan:
     def onward(self, newest: int, refs: Sequence[str]) -> Scan:
         """After a page that is not the last; `newest` is the change time it ends with."""
         if newest > self.low:
-            return Scan(newest, self.since, self.start)
+            return Scan(newest, self.since, self.start, binned=self.binned)
         number, size = self.page
         return replace(self, seen=(number - 1) * size + len(refs), last=refs[-1])

@@ -16,7 +16,7 @@ from typing import Any
 PAGE = 200
 MOST_IDS = 100  # values of one NOT_IN filter
 BIN_PAGE = 100
-BIN_EVERY = 600_000  # hooks tell of deletions at once, this is for those that got lost
+BIN_EVERY = 3_600_000  # hooks tell of deletions at once, this is for those that got lost
 BIN_OVERLAP = 60_000
 TIME, INSTANT, BIN = "time", "instant", "bin"
 
