@@ -19,12 +19,14 @@ from hub.clock import MINUTE, SECOND, Clock
 from hub.identity.cards import SECONDS
 from hub.model import link, look_again, pull_state
 from hub.store.engine import Store, add_unless_there
+from hub.store.many import run_many
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Sighting
 from hub.sync.foreign import guarded
 from hub.sync.joiner import Joiner
 from hub.sync.known import remember
 from hub.sync.observe import OLDER, Observer, is_gone
+from hub.sync.overlap import Overlap
 from hub.sync.reading import absence_in_doubt, read_each
 from hub.sync.strangers import Strangers
 
@@ -86,6 +88,7 @@ class Puller:
         self._observer = Observer(clock)
         self._strangers = Strangers(store, clock, self._observer)
         self._joiner = Joiner(store, clock)
+        self._overlap = Overlap()
 
     def step(self, connection_id: str) -> int:
         """Look at everything hooks pointed at, then at every kind that is due, then at some pages of the nightly
@@ -185,14 +188,18 @@ class Puller:
         while True:
             asked_at = self._clock.now()
             page = guarded(account.crm.changes, kind, cursor)
+            took = self._clock.now() - asked_at
             cursor = page.cursor
             looked += len(page.records)
-            unknown = self._strangers.meet(account, kind, page.records)
+            news = self._overlap.news(account, kind, page)
+            unknown = self._strangers.meet(account, kind, news)
+            settled: set[str] = set()
             with self._store.write() as conn:
                 if not self._move(conn, account, kind, lease, cursor, page.more):
                     return looked  # somebody else took this scan over
-                self.apply(conn, account, kind, {record.ref: record for record in page.records}, asked_at)
+                self.apply(conn, account, kind, {record.ref: record for record in news}, asked_at, settled=settled)
                 self._strangers.welcome(conn, account, unknown, lease)
+            self._overlap.applied(account, kind, page, settled, took)
             if not page.more:
                 return looked
 
@@ -253,18 +260,23 @@ class Puller:
         asked_at: int,
         doubt: str = "",
         thorough: bool = False,
+        settled: set[str] | None = None,
     ) -> int:
         """Records by their id, asked for at `asked_at`; those without a link here are none of ours yet. Answers how
-        many were news. `thorough` looks at the hub's side too where theirs is as it was. Contacts that only the CRM
-        has are kept in the mirror."""
+        many were news. `thorough` looks at the hub's side too where theirs is as it was. `settled` gets the ids of
+        those that stand here as shown, with nothing of ours on its way. Contacts that only the CRM has are kept in
+        the mirror."""
         refs, news = list(found), 0
         for start in range(0, len(refs), 400):
             mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind) & READ
             asked = select(link).where(mine, link.c.remote_id.in_(refs[start : start + 400])).with_for_update()
             rows = list(conn.execute(asked))
-            if not thorough:
-                rows = [row for row in rows if not _as_remembered(account, row, found[row.remote_id])]
-            rows = self._not_stale(conn, rows, asked_at)
+            same = {row.id for row in rows if not thorough and _as_remembered(account, row, found[row.remote_id])}
+            looked = self._not_stale(conn, [row for row in rows if row.id not in same], asked_at)
+            if settled is not None:
+                still = same | {row.id for row in looked if _is_quiet(account, row, found[row.remote_id])}
+                settled |= {row.remote_id for row in rows} - {row.remote_id for row in rows if row.id not in still}
+            rows = looked
             pairs = [(row, found[row.remote_id]) for row in rows]
             sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)
             news += self._save(conn, rows, sightings, asked_at)
@@ -291,21 +303,22 @@ class Puller:
         rest = [row for row in rows if row.sent and row not in fresh]
         values = [{**_row(row, sightings[row.id], now), "seen_at": asked_at} for row in (*fresh, *rest)]
         if values:
-            conn.execute(SEEN, values)
+            run_many(conn, SEEN, values)
         return len(fresh)
+
+
+def _is_quiet(account: Account, row: Any, record: Record | None) -> bool:
+    """Whether nothing of ours is on its way to this record, and nothing has become of it."""
+    if record is None or is_gone(record) or record.merged_into or record.ref != row.remote_id:
+        return False
+    if row.sent.keys() - {OLDER}:
+        return False
+    return not (account.native and row.role == "lead" and record.links.get(account.crm.deal_kind))
 
 
 def _as_remembered(account: Account, row: Any, record: Record | None) -> bool:
     """Whether the CRM shows exactly what it showed last (mostly our own write, in the overlap of two scans)."""
-    if (
-        record is None
-        or is_gone(record)
-        or record.merged_into
-        or record.ref != row.remote_id
-        or row.sent.keys() - {OLDER}
-    ):
-        return False
-    if account.native and row.role == "lead" and record.links.get(account.crm.deal_kind):
+    if record is None or not _is_quiet(account, row, record):
         return False
     try:
         return bool(guarded(account.seen, record, row.role) == row.raw)

@@ -170,9 +170,10 @@ class FakeCRM(CRM):
         self.seam("list>")
         if len(rows) > PAGE:
             last = rows[PAGE - 1]
-            return Changes(page, json.dumps({**scan, "pos": [last.stamp, last.ref], "start": start}), more=True)
+            onward = json.dumps({**scan, "pos": [last.stamp, last.ref], "start": start})
+            return Changes(page, onward, more=True, at=instant(now))
         since = max(scan["since"], round(start - self.facts.lag * 1000 - self.facts.precision * 1000))
-        return Changes(page, json.dumps({"since": since, "pos": [-1, ""], "start": None}))
+        return Changes(page, json.dumps({"since": since, "pos": [-1, ""], "start": None}), at=instant(now))
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         fault = self._call("get")
