@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 from connectors.contract import Failed, Lost, Outcome, Record
 from connectors.errors import ConnectorError, Pause, Retry, Unreadable
@@ -35,6 +37,12 @@ ALONE = 2
 """From this attempt on a record travels alone, so that one that breaks the CRM does not hold up its batch."""
 PARALLEL = 4
 ABREAST = 2
+DEEP = 16
+"""Links in a batch for each call that may be in flight: the last calls of a batch leave the other lines empty."""
+TOGETHER = 32
+APART_S = 0.01
+"""So many answers share a commit, unless one is so long in coming: a commit costs as much as five of them."""
+Call = Future[Sequence[Outcome]]
 Answers = Iterable[tuple[Sequence[Parcel], Sequence[Outcome]]]
 
 
@@ -51,9 +59,9 @@ class Pusher:
         """Push until nothing is due; answers how many links were handled. All of it is one sync run.
 
         With a backlog two batches are on the way: while one travels, the other is written down."""
-        run = self._clock.new_id()
-        done = self.step(connection_id, run=run)
-        if done < BATCH:
+        run, size = self._clock.new_id(), self._size(connection_id)
+        done = self.step(connection_id, size, run)
+        if done < size:
             return done + (self._rest(connection_id, most, run) if done else 0)
         with ThreadPoolExecutor(ABREAST, "push") as pool:
             rests = [pool.submit(self._rest, connection_id, most, run) for _ in range(ABREAST)]
@@ -61,9 +69,14 @@ class Pusher:
 
     def _rest(self, connection_id: str, most: int, run: str) -> int:
         total = 0
-        while total < most and (done := self.step(connection_id, run=run)):
+        while total < most and (done := self.step(connection_id, self._size(connection_id), run)):
             total += done
         return total
+
+    def _size(self, connection_id: str) -> int:
+        """Links of a batch."""
+        account = self._accounts.get(connection_id)
+        return max(BATCH, DEEP * _flight(account)) if account else BATCH
 
     def close(self) -> None:
         """Let the calls in flight end and go."""
@@ -72,7 +85,7 @@ class Pusher:
 
     def _pool(self, account: Account) -> ThreadPoolExecutor:
         """As many threads as the account takes calls at once, kept: making one costs as much as a small call."""
-        flight = int(account.live.row.config.get("parallel", PARALLEL))
+        flight = _flight(account)
         place = (account.id, flight)
         return self._pools.get(place) or self._pools.setdefault(place, ThreadPoolExecutor(flight, "call"))
 
@@ -180,15 +193,17 @@ class _Carrier:
     def _write(self, parcels: Sequence[Parcel]) -> Answers:
         """Calls of the vendor's size, several in flight; what comes back at the same moment comes as one."""
         chunks = self._chunks(parcels)
-        flight = int(self.account.live.row.config.get("parallel", PARALLEL))
-        if len(chunks) <= 1 or flight == 1:
+        if len(chunks) <= 1 or _flight(self.account) == 1:
             for chunk in chunks:
                 yield chunk, self._call(chunk)
             return
+        answered: SimpleQueue[Call] = SimpleQueue()
         calls = {self.pool.submit(self._call, chunk): chunk for chunk in chunks}
+        for call in calls:
+            call.add_done_callback(answered.put)
         try:
             while calls:
-                ready, _ = wait(calls, return_when=FIRST_COMPLETED)
+                ready = _gathered(answered, len(calls))
                 yield from _together([(calls.pop(call), call) for call in ready])
         finally:
             wait(calls)
@@ -225,7 +240,21 @@ class _Carrier:
         return [*self._call(chunk[:middle]), *self._call(chunk[middle:])]
 
 
-def _together(ready: Sequence[tuple[list[Parcel], Future[Sequence[Outcome]]]]) -> Answers:
+def _flight(account: Account) -> int:
+    """Calls of this account at once."""
+    return int(account.live.row.config.get("parallel", PARALLEL))
+
+
+def _gathered(answered: SimpleQueue[Call], left: int) -> list[Call]:
+    """The next answer, and those that come right behind it."""
+    ready = [answered.get()]
+    with suppress(Empty):
+        while len(ready) < min(TOGETHER, left):
+            ready.append(answered.get(timeout=APART_S))
+    return ready
+
+
+def _together(ready: Sequence[tuple[list[Parcel], Call]]) -> Answers:
     """Answers that share a commit. An error of the account is raised after them."""
     good = [(chunk, call.result()) for chunk, call in ready if call.exception() is None]
     if good:
