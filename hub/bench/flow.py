@@ -17,7 +17,7 @@ from hub.bench.processes import listens_at, running_program, wait_until
 from hub.bench.redis_counts import commands
 from hub.bench.scale import Scale
 from hub.bench.yardsticks import bare, fsync_per_s
-from hub.model import inquiry, journal, link
+from hub.model import inquiry, journal, link, pull_state
 
 WARM = 5_000_000
 IN_FLIGHT = 64
@@ -91,6 +91,7 @@ def _in_flight(folder: Path, scale: Scale) -> dict[str, Any]:
     """A CRM that takes 100 ms and 64 calls at once, one lead a call: how much of 640 leads/s is reached."""
     config = {"unlimited": True, "parallel": IN_FLIGHT, "per_call": 1}
     with house(folder, Crm(latency=LATENCY_S, config=config)) as made, made.served() as served:
+        wait_until(lambda: _is_read(made))
         made.configure(state="paused")
         time.sleep(2.5)  # settings are remembered for two seconds
         _send(made, count=scale.slow_leads)
@@ -105,6 +106,12 @@ def _in_flight(folder: Path, scale: Scale) -> dict[str, Any]:
         "leads_per_s_64_in_flight": round(per_s),
         "share_of_64_in_flight": round(per_s / (IN_FLIGHT / LATENCY_S), 3),
     }
+
+
+def _is_read(made: House) -> bool:
+    """Whether the CRM's lists were read to their end: until then it is asked for each contact before one is made."""
+    with made.opened() as hub, hub.store.read() as conn:
+        return conn.execute(select(pull_state.c.whole_at).where(pull_state.c.kind == "contacts")).scalar() is not None
 
 
 # ── a CRM with its real limits ───────────────────────────────────────────────────────────────────
