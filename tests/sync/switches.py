@@ -263,6 +263,6 @@ SWITCHES: Mapping[str, Break] = {
     "brake": no_brake,
 }  # fmt: skip
 """By rule, or by the invariant it guards. Each is one function that does not do what its rule says."""
-IN_A_SCENE = ("A4", "A16", "A17", "A18", "A19", "A20", "I13", "I15")
+IN_A_SCENE = ("A4", "A16", "A17", "A18", "A19", "A20", "I13", "I15", "I20", "brake")
 """Rules that chance breaks too rarely to wait for: tests/sync/test_rules.py plays a scene for each."""
 __all__ = ["IN_A_SCENE", "SWITCHES"]

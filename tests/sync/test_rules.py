@@ -223,9 +223,36 @@ def poison_in_a_batch(scene: Scene) -> bool:
     return written and bool(row.code and row.why)
 
 
+def mass_at_once(scene: Scene) -> bool:
+    """One batch holds more changes than an hour may have: those that may go do, and the others wait."""
+    world = scene(brake=5)
+    for one in leads(world, 9):
+        retitle(world, one, "Mass")
+    world.pusher.drain(CRM_ID)
+    return [one.values["title"] for one in world.crm.live("cards")].count("Mass") == 5
+
+
+def cause_behind_a_lost_answer(scene: Scene) -> bool:
+    """A card stands where its deal cannot follow, and then an answer is lost: why it stands apart is still told."""
+    world = scene()
+    made = world.crm.make("cards", {"title": "Theirs", "pipeline": "p", "stage": "deal-in_work"})
+    settled(world)
+    world.crm.edit(made, stage="lead-warm")
+    settled(world)
+    world.crm.fault = lambda call: "after" if call == "write" else ""
+    with world.store.write() as conn:
+        conn.execute(update(deal).values(currency="EUR"))
+        mark_dirty(conn, world.clock, list(conn.execute(select(deal.c.id)).scalars()))
+    world.pusher.drain(CRM_ID)
+    world.crm.fault = lambda call: ""
+    settled(world)
+    return links(world, "deal")[0].code == "no_lead"
+
+
 SCENES: Mapping[str, Callable[[Scene], bool]] = {
     "A4": answer_lost_between_two_edits, "A16": another_account, "A17": frozen_worker, "A18": index_behind,
     "A19": half_a_batch, "A20": page_from_before, "I13": taken_over, "I15": poison_in_a_batch,
+    "I20": cause_behind_a_lost_answer, "brake": mass_at_once,
 }  # fmt: skip
 
 
