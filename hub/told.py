@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class Told(str):
-    """`text` is what is translated, with places like `%(text)s`; `values` is what was typed."""
+    """`text` is what is translated, with places like `%(text)s`; `values` is what was typed. A value that is itself a
+    `Told` is translated, too."""
 
     __slots__ = ("text", "values")
     text: str
@@ -16,6 +17,14 @@ class Told(str):
         made = super().__new__(cls, text % values)
         made.text, made.values = text, values
         return made
+
+
+def together(sentences: Sequence[Told]) -> Told:
+    """Several sentences as one; "" for none."""
+    whole = sentences[0] if sentences else Told("")
+    for one in sentences[1:]:
+        whole = Told("%(first)s; %(then)s", first=whole, then=one)
+    return whole
 
 
 class Unusable(ValueError):

@@ -22,6 +22,7 @@ from hub.routing.floor import Assignment
 from hub.routing.reading import lock_turns, read_floor
 from hub.routing.rules import read_rules
 from hub.store.notes import note
+from hub.told import Told
 
 DRAFT, LIVE, PAST = "draft", "live", "past"
 POOL_COLUMNS = ("calendar_id", "offer", "off_hours", "duty_id", "overflow", "own_first", "skills", "seen_within_ms",
@@ -32,7 +33,7 @@ RULE_COLUMNS = ("id", "name", "conditions", "direction_id", "pool", "active")
 class NotPublished(ValueError):
     """A draft that cannot be published; `complaints` say what is wrong with it."""
 
-    def __init__(self, complaints: Sequence[str]) -> None:
+    def __init__(self, complaints: Sequence[Told]) -> None:
         super().__init__("; ".join(complaints))
         self.complaints = tuple(complaints)
 
@@ -85,17 +86,19 @@ def stamp(body: Mapping[str, Any]) -> str:
     return blake2s(told.encode(), digest_size=10).hexdigest()
 
 
-def complaints_of(conn: Connection, body: Mapping[str, Any], now: int) -> list[str]:
+def complaints_of(conn: Connection, body: Mapping[str, Any], now: int) -> list[Told]:
     """Sentences about what in a body does not do what its writer hoped; those that begin with `Unusable` stop it."""
     rules, broken = read_rules(body["rules"])
-    names = {str(row.id): str(row.name) for row in conn.execute(select(direction.c.id, direction.c.name))}
-    people = {str(row.id) for row in conn.execute(select(member.c.id))}
+    places = {str(row.id): str(row.name) for row in conn.execute(select(direction.c.id, direction.c.name))}
+    people = {str(row.id): str(row.name) for row in conn.execute(select(member.c.id, member.c.name))}
     floor = floor_of(conn, body, now)
-    found = [f"Unusable: {one}" for one in broken]
-    found += [f"Unusable: rule “{one.name}”: its direction is gone" for one in rules if one.direction_id not in names]
-    found += [f"Unusable: pool “{name}” names {who}, who was deleted"
-              for name, shares in body["shares"].items() for who in shares if who not in people]  # fmt: skip
-    return found + rule_complaints(rules, floor, names)
+    found = [Told("Unusable: %(why)s", why=one) for one in broken]
+    gone = "Unusable: rule “%(name)s”: its direction is gone"
+    found += [Told(gone, name=one.name) for one in rules if one.direction_id not in places]
+    left = "Unusable: pool “%(pool)s” names %(who)s, who was deleted"
+    found += [Told(left, pool=name, who=who) for name, shares in body["shares"].items() for who in shares
+              if who not in people]  # fmt: skip
+    return found + rule_complaints(rules, floor, places, people)
 
 
 def simulate(conn: Connection, draft_id: str, now: int, days: int = 30) -> Trial:

@@ -12,6 +12,8 @@ actions     {"do": "task", "text": "...", "within_ms": n}
             {"do": "owner", "pool": "..."} | {"do": "owner", "member": id}
             {"do": "webhook", "address": "https://..."}   {"do": "audience", "name": "..."}
             {"do": "signal", "text": "..."}               a word to the head
+            {"do": "convert"}                             the lead becomes a deal, if the border lets it
+            {"do": "put_off", "within_ms": n, "text": "..."}  later: until then, and why
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 
 from hub.robots.templates import names_in
 from hub.routing.rules import OPERATIONS, Condition
+from hub.told import Told, together
 
 BLOCKS = ("lead", "deal")
 TRIGGERS = ("opened", "stage", "field", "client", "time")
@@ -37,6 +40,7 @@ WRITABLE = {"lead": ("temperature", "title"), "deal": ("amount", "currency", "ti
 NEEDS = {
     "task": ("text",), "message": ("channel", "text"), "field": ("field",), "stage": ("stage",), "owner": (),
     "webhook": ("address",), "audience": ("name",), "signal": ("text",),
+    "convert": (), "put_off": ("within_ms", "text"),
 }  # fmt: skip
 
 
@@ -73,7 +77,12 @@ class Robot:
 
 
 class UnusableRobot(ValueError):
-    """A robot nobody could run; says which one and what is wrong."""
+    """A robot nobody could run; `wrong` is what is wrong with it, `why` also says which one."""
+
+    def __init__(self, name: str, wrong: Sequence[Told]) -> None:
+        self.wrong = together(wrong)
+        self.why = Told("Robot “%(name)s”: %(why)s", name=name, why=self.wrong)
+        super().__init__(self.why)
 
 
 def read_robot(row: Mapping[str, Any]) -> Robot:
@@ -84,56 +93,65 @@ def read_robot(row: Mapping[str, Any]) -> Robot:
         dict(row["delay"] or {}), str(row["direction_id"] or ""),
     )  # fmt: skip
     if wrong := [*_trigger_wrong(made), *(why for one in made.actions for why in _action_wrong(made, one))]:
-        raise UnusableRobot(f"Robot “{made.name}”: {'; '.join(wrong)}")
+        raise UnusableRobot(made.name, wrong)
     return made
 
 
 def _condition(told: Mapping[str, Any], row: Mapping[str, Any]) -> Condition:
     made = Condition(str(told.get("field", "")), str(told.get("op", "")), str(told.get("value", "")))
     if made.field not in FACTS or made.op not in OPERATIONS:
-        raise UnusableRobot(f"Robot “{row['name']}”: “{made.field} {made.op}” is no condition; "
-                            f"fields: {', '.join(FACTS)}; comparisons: {', '.join(OPERATIONS)}")  # fmt: skip
+        none = "“%(text)s” is no condition; fields: %(fields)s; comparisons: %(operations)s"
+        known = {"fields": ", ".join(FACTS), "operations": ", ".join(OPERATIONS)}
+        raise UnusableRobot(str(row["name"]), [Told(none, text=f"{made.field} {made.op}", **known)])
     return made
 
 
-def _trigger_wrong(made: Robot) -> list[str]:
+def _trigger_wrong(made: Robot) -> list[Told]:
     kind = made.trigger.get("on")
-    found = [] if made.block in BLOCKS else [f"“{made.block}” is neither lead nor deal"]
+    found = [] if made.block in BLOCKS else [Told("“%(text)s” is neither lead nor deal", text=made.block)]
     if kind not in TRIGGERS:
-        found.append(f"“{kind}” is no trigger: {', '.join(TRIGGERS)}")
+        found.append(Told("“%(text)s” is no trigger: %(known)s", text=str(kind), known=", ".join(TRIGGERS)))
     if kind == "time" and not {"before_ms", "after_ms"} & made.trigger.keys():
-        found.append("its time says neither before_ms nor after_ms")
+        found.append(Told("its time says neither before_ms nor after_ms"))
     if kind == "time" and made.block != "lead":
-        found.append("only leads have a next step to wait for")
-    return found if made.actions else [*found, "it does nothing"]
+        found.append(Told("only leads have a next step to wait for"))
+    return found if made.actions else [*found, Told("it does nothing")]
 
 
-def _action_wrong(made: Robot, one: Mapping[str, Any]) -> list[str]:
+def _action_wrong(made: Robot, one: Mapping[str, Any]) -> list[Told]:
     kind = str(one.get("do"))
     if kind not in NEEDS:
-        return [f"“{kind}” is no action: {', '.join(NEEDS)}"]
-    found = [f"{kind} lacks {name}" for name in NEEDS[kind] if not one.get(name)]
+        return [Told("“%(text)s” is no action: %(known)s", text=kind, known=", ".join(NEEDS))]
+    found = [Told("%(action)s lacks %(part)s", action=kind, part=name) for name in NEEDS[kind] if not one.get(name)]
+    if kind in ("convert", "put_off") and made.block != "lead":
+        found.append(Told("only leads know the action %(action)s", action=kind))
     if kind == "message" and one.get("channel") not in CHANNELS:
-        found.append(f"“{one.get('channel')}” is no channel: {', '.join(CHANNELS)}")
+        found.append(
+            Told("“%(text)s” is no channel: %(known)s", text=str(one.get("channel")), known=", ".join(CHANNELS))
+        )
     if kind == "field" and one.get("field") not in WRITABLE.get(made.block, ()):
-        found.append(f"a robot may not write “{one.get('field')}” of a {made.block}")
+        found.append(
+            Told("a robot may not write “%(field)s” of a %(block)s", block=made.block, field=str(one.get("field")))
+        )
     unknown = [name for part in ("text", "subject") for name in names_in(str(one.get(part) or "")) if name not in FACTS]
-    return found + [f"nobody knows “{{{name}}}”; known: {', '.join(FACTS)}" for name in unknown]
+    facts = ", ".join(FACTS)
+    return found + [
+        Told("nobody knows “%(text)s”; known: %(known)s", text=f"{{{name}}}", known=facts) for name in unknown
+    ]
 
 
-def rings(robots: Sequence[Robot]) -> list[str]:
+def rings(robots: Sequence[Robot]) -> list[Told]:
     """Robots that set each other off by moving a record in a circle, as sentences that name them."""
     by_stage = {(one.block, one.trigger.get("stage")): one for one in robots if one.trigger["on"] == "stage"}
-    found: dict[frozenset[str], str] = {}
+    found: dict[frozenset[str], Told] = {}
     for start in by_stage.values():
         path, here = [start], start
         while (after := _next(here, by_stage)) is not None:
             if after in path:
                 ring = path[path.index(after) :]
                 names = " → ".join(f"“{one.name}”" for one in (*ring, after))
-                found.setdefault(
-                    frozenset(one.id for one in ring), f"These robots set each other off for ever: {names}"
-                )
+                told = Told("These robots set each other off for ever: %(names)s", names=names)
+                found.setdefault(frozenset(one.id for one in ring), told)
                 break
             path.append(after)
             here = after

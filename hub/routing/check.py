@@ -1,54 +1,69 @@
 """What is wrong with the way leads are given out, as sentences that name the rule, pool, person or plan.
 
 Nothing here stops a lead: what cannot be used is left out or replaced, and these sentences say so before a lead does.
+As text they are English; every sentence is a `Told`, so that a page can say it in its reader's language.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hub.clock import instant
-from hub.routing.floor import DEEPEST, Floor, Person, Pool
+from hub.routing.floor import DEEPEST, Absence, Floor, Person, Pool
 from hub.routing.hours import DAYS, Plan, Span, WorkTime, available_zones, minutes_of, public_holidays
 from hub.routing.rules import Condition, Rule
+from hub.told import Told
 
 MOST_TOLD = 50
 """Sentences of one kind; how many more there are is one more sentence."""
 MOST_CONDITIONS = 6
 """Rules with more conditions are compared with rules of fewer only by their first so many."""
+SPOKEN = {
+    "is": "is", "is_not": "is not", "contains": "contains", "starts": "begins with", "present": "is filled in",
+    "absent": "is empty", "one_of": "is one of", "at_least": "is at least", "at_most": "is at most",
+}  # fmt: skip
+"""Operations as they are read."""
 
 
-def few(sentences: Sequence[str]) -> list[str]:
+def few(sentences: Sequence[Told]) -> list[Told]:
     """The first of many sentences, and how many more there are."""
     more = len(sentences) - MOST_TOLD
-    return [*sentences[:MOST_TOLD], *([f"… and {more} more like these"] if more > 0 else [])]
+    rest = [Told("… and %(count)s more like these", count=str(more))] if more > 0 else []
+    return [*sentences[:MOST_TOLD], *rest]
 
 
 # ── rules ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def rule_complaints(rules: Sequence[Rule], floor: Floor, directions: Mapping[str, str]) -> list[str]:
-    """Rules that can never hold, are never reached, or lead nowhere. Ten thousand rules take well under a second."""
-    found = [f"Rule “{rule.name}”: {why}" for rule in rules if (why := _impossible(rule))]
+def rule_complaints(
+    rules: Sequence[Rule], floor: Floor, directions: Mapping[str, str], names: Mapping[str, str]
+) -> list[Told]:
+    """Rules that can never hold, are never reached, or lead nowhere. Ten thousand rules take well under a second.
+    `names` are those of people by id."""
+    found = [_of_rule(rule, why) for rule in rules if (why := _impossible(rule))]
     found += _covered(rules)
+    gone = Told("its direction is gone; leads go to the main one")
+    found += [_of_rule(rule, gone) for rule in rules if rule.direction_id not in directions]
     found += [
-        f"Rule “{rule.name}”: its direction is gone; leads go to the main one"
-        for rule in rules
-        if rule.direction_id not in directions
+        Told("%(count)s rules are called “%(name)s”: nobody can tell which one decided", count=str(count), name=name)
+        for name, count in Counter(rule.name for rule in rules).items()
+        if count > 1
     ]
-    names = Counter(rule.name for rule in rules)
-    found += [f"{count} rules are called “{name}”: nobody can tell which one decided" for name, count in names.items()
-              if count > 1]  # fmt: skip
     pools = {rule.pool for rule in rules if rule.pool}
-    return few(found) + [one for pool in sorted(pools) for one in pool_complaints(floor, pool)]
+    return few(found) + [one for pool in sorted(pools) for one in pool_complaints(floor, pool, names)]
 
 
-def _impossible(rule: Rule) -> str:
-    """Why no inquiry could ever meet all conditions; "" when one could."""
+def _of_rule(rule: Rule, why: Told) -> Told:
+    return Told("Rule “%(name)s”: %(why)s", name=rule.name, why=why)
+
+
+def _impossible(rule: Rule) -> Told | None:
+    """Why no inquiry could ever meet all conditions; None when one could."""
     by_field: dict[str, list[Condition]] = defaultdict(list)
     for condition in rule.conditions:
         by_field[condition.field].append(condition)
@@ -57,13 +72,20 @@ def _impossible(rule: Rule) -> str:
         for fixed in wanted[:1]:
             other = next((one for one in conditions if not one.holds({name: fixed.value})), None)
             if other:
-                return f"never holds: {name} cannot be “{fixed.value}” and also {other.op} “{other.value}”"
+                return _at_odds(name, fixed.value, other)
         if {"present", "absent"} <= {one.op for one in conditions}:
-            return f"never holds: {name} cannot be filled in and empty"
-    return ""
+            return Told("never holds: %(field)s cannot be filled in and empty", field=name)
+    return None
 
 
-def _covered(rules: Sequence[Rule]) -> list[str]:
+def _at_odds(name: str, value: str, other: Condition) -> Told:
+    return Told(
+        "never holds: %(field)s cannot be “%(value)s” while the rule also asks: %(op)s “%(other)s”",
+        field=name, value=value, op=Told(SPOKEN[other.op]), other=other.value,
+    )  # fmt: skip
+
+
+def _covered(rules: Sequence[Rule]) -> list[Told]:
     """Rules below one that asks for less: whatever meets them has been taken before."""
     seen: dict[frozenset[Condition], str] = {}
     found = []
@@ -71,7 +93,8 @@ def _covered(rules: Sequence[Rule]) -> list[str]:
         mine = tuple(dict.fromkeys(_plain(one) for one in rule.conditions))[:MOST_CONDITIONS]
         above = next((seen[part] for part in _parts(mine) if part in seen), None)
         if above is not None:
-            found.append(f"Rule “{rule.name}” is never reached: “{above}” above it takes all it could take")
+            never = "is never reached: “%(above)s” above it takes all it could take"
+            found.append(_of_rule(rule, Told(never, above=above)))
         seen.setdefault(frozenset(_plain(one) for one in rule.conditions), rule.name)
     return found
 
@@ -91,29 +114,41 @@ def _parts(conditions: Sequence[Condition]) -> list[frozenset[Condition]]:
 # ── pools and people ─────────────────────────────────────────────────────────────────────────────
 
 
-def pool_complaints(floor: Floor, name: str) -> list[str]:
-    """An unknown or empty pool, people in it who are gone, rings of overflow, a duty person who is not there."""
-    pool = floor.pools.get(name)
+def pool_complaints(floor: Floor, name: str, names: Mapping[str, str]) -> list[Told]:
+    """An unknown or empty pool, people in it who are gone, rings of overflow, a duty person who is not there.
+    `names` are those of people by id."""
+    pool, last = floor.pools.get(name), _last(floor, names)
     if pool is None:
-        return [f"Pool “{name}” is asked for by a rule and does not exist; its leads go to {_last(floor)}"]
+        lost = Told("is asked for by a rule and does not exist; its leads go to %(where)s", where=last)
+        return [_of_pool(name, lost)]
     taking = [turn.member_id for turn in pool.turns if turn.weight > 0]
-    here = [one for one in taking if one in floor.people and floor.people[one].active]
-    found = [f"Pool “{name}”: {one} was deleted or switched off and takes no part any more" for one in taking
-             if one not in here]  # fmt: skip
-    if not here:
-        where = f"pool “{pool.overflow}”" if pool.overflow in floor.pools else _last(floor)
-        found.append(f"Pool “{name}” has nobody in it; its leads go to {where}")
-    if pool.off_hours == "duty" and (pool.duty not in floor.people or not floor.people[pool.duty].active):
-        found.append(f"Pool “{name}”: its duty person is gone; off hours its leads wait for the morning")
+    gone = [one for one in taking if not _here(floor, one)]
+    left = "%(who)s was deleted or switched off and takes no part any more"
+    found = [Told(left, who=names.get(one, one)) for one in gone]
+    if len(gone) == len(taking):
+        where = Told("pool “%(name)s”", name=pool.overflow) if pool.overflow in floor.pools else last
+        found.append(Told("has nobody in it; its leads go to %(where)s", where=where))
+    if pool.off_hours == "duty" and not _here(floor, pool.duty):
+        found.append(Told("its duty person is gone; off hours its leads wait for the morning"))
     if pool.overflow and pool.overflow not in floor.pools:
-        found.append(f"Pool “{name}” overflows into “{pool.overflow}”, which does not exist")
+        found.append(Told("overflows into “%(other)s”, which does not exist", other=pool.overflow))
     if _goes_round(floor, pool):
-        found.append(f"Pool “{name}” overflows into itself by way of others; the ring is cut where it closes")
-    return found
+        found.append(Told("overflows into itself by way of others; the ring is cut where it closes"))
+    return [_of_pool(name, why) for why in found]
 
 
-def _last(floor: Floor) -> str:
-    return f"{floor.last_resort}, the last resort" if floor.last_resort else "the first active admin"
+def _of_pool(name: str, why: Told) -> Told:
+    return Told("Pool “%(name)s”: %(why)s", name=name, why=why)
+
+
+def _here(floor: Floor, member_id: str) -> bool:
+    return member_id in floor.people and floor.people[member_id].active
+
+
+def _last(floor: Floor, names: Mapping[str, str]) -> Told:
+    if not floor.last_resort:
+        return Told("the first active admin")
+    return Told("%(who)s, the last resort", who=names.get(floor.last_resort, floor.last_resort))
 
 
 def _goes_round(floor: Floor, pool: Pool) -> bool:
@@ -128,19 +163,34 @@ def _goes_round(floor: Floor, pool: Pool) -> bool:
     return True
 
 
-def absence_complaints(person: Person, name: str) -> list[str]:
-    """Absences of one person that overlap, end before they begin, or name a stand-in who is away or the person."""
+def absence_complaints(person: Person, people: Mapping[str, Person], names: Mapping[str, str]) -> list[Told]:
+    """Absences of one person that overlap, end before they begin, or name a stand-in who is away or the person.
+    `people` are all there are, `names` are their names by id."""
     found = []
     ordered = sorted(person.absences, key=lambda one: (one.begin, one.end))
     for one in ordered:
         if one.end <= one.begin:
-            found.append(f"{name}: an absence ends before it begins ({_day(one.begin)}) and does not count")
-        if one.stand_in == person.id:
-            found.append(f"{name} stands in for themselves from {_day(one.begin)}; nobody does then")
+            found.append(Told("an absence ends before it begins (%(day)s) and does not count", day=_day(one.begin)))
+        elif one.stand_in == person.id:
+            found.append(Told("stands in for themselves from %(day)s on; nobody does then", day=_day(one.begin)))
+        elif one.stand_in:
+            found += _without_stand_in(one, people.get(one.stand_in), names)
     for first, second in pairwise(ordered):
         if second.begin < first.end:
-            found.append(f"{name}: two absences overlap from {_day(second.begin)}; the one that ends later counts")
-    return found
+            late = "two absences overlap from %(day)s on; the one that ends later counts"
+            found.append(Told(late, day=_day(second.begin)))
+    return [Told("%(who)s: %(why)s", who=names.get(person.id, person.id), why=why) for why in found]
+
+
+def _without_stand_in(absence: Absence, other: Person | None, names: Mapping[str, str]) -> list[Told]:
+    """When whoever stands in is not there."""
+    who = names.get(absence.stand_in, absence.stand_in)
+    if other is None or not other.active:
+        gone = "%(who)s stands in from %(day)s on and is gone; nobody does then"
+        return [Told(gone, who=who, day=_day(absence.begin))]
+    both = [(max(absence.begin, one.begin), min(absence.end, one.end)) for one in other.absences]
+    away = "%(who)s stands in and is away too from %(day)s on; nobody does then"
+    return [Told(away, who=who, day=_day(since)) for since, until in sorted(both) if since < until]
 
 
 def _day(at: int) -> str:
@@ -150,76 +200,76 @@ def _day(at: int) -> str:
 # ── working hours ─────────────────────────────────────────────────────────────────────────────────
 
 
-def plan_complaints(plan: Plan, year: int) -> list[str]:
+def plan_complaints(plan: Plan, year: int) -> list[Told]:
     """Sentences about everything in a plan that does not do what its writer hoped, this year and the next."""
-    told = f"Working hours “{plan.name}”"
     found = []
     if plan.zone not in available_zones():
-        found.append(f"{told}: there is no time zone “{plan.zone}”; UTC is used. Write one like Europe/Moscow")
+        wrong = "there is no time zone “%(zone)s”; UTC is used. Write one like Europe/Moscow"
+        found.append(Told(wrong, zone=plan.zone))
     if plan.country and public_holidays(plan.country, plan.region) is None:
-        country = f"{plan.country} {plan.region}".strip()
-        found.append(f"{told}: holidays of “{country}” are not known; none are kept. Write a code like RU or DE BY")
+        wrong = "holidays of “%(country)s” are not known; none are kept. Write a code like RU or DE BY"
+        found.append(Told(wrong, country=f"{plan.country} {plan.region}".strip()))
     if not any(plan.week) and not any(plan.days.values()):
-        found.append(f"{told}: nobody would ever work; taken for round the clock until a day has hours")
+        found.append(Told("nobody would ever work; taken for round the clock until a day has hours"))
     for place, spans in enumerate(plan.week):
-        found += [f"{told}, {DAYS[place]}: {one}" for one in _span_complaints(spans)]
+        found += [_on(Told(DAYS[place]), one) for one in _span_complaints(spans)]
     for day, other in plan.days.items():
-        found += [f"{told}, {day}: {one}" for one in (*_day_complaints(day, plan), *_span_complaints(other))]
-    return found + [f"{told}: {one}" for one in _swallowed(plan, year)]
+        found += [_on(day, one) for one in (*_day_complaints(day, plan), *_span_complaints(other))]
+    found += _swallowed(plan, year)
+    return [Told("Working hours “%(name)s”: %(why)s", name=plan.name, why=why) for why in found]
 
 
-def _span_complaints(spans: Sequence[Span]) -> list[str]:
-    found: list[str] = []
+def _on(day: str, why: Told) -> Told:
+    return Told("%(day)s: %(why)s", day=day, why=why)
+
+
+def _span_complaints(spans: Sequence[Span]) -> list[Told]:
+    found: list[Told] = []
     known: list[tuple[int, int]] = []
     for begin, end in spans:
         try:
             first, last = minutes_of(begin), minutes_of(end)
         except ValueError:
-            found.append(f"“{begin}–{end}” is no span of time; write 09:00–18:00")
+            found.append(Told("“%(text)s” is no span of time; write 09:00–18:00", text=f"{begin}–{end}"))
             continue
         known.append((first, last if last > first else last + 1440))
     known.sort()
     twice = any(earlier[1] > later[0] for earlier, later in pairwise(known))
-    return [*found, "two spans overlap; they count as one"] if twice else found
+    return [*found, Told("two spans overlap; they count as one")] if twice else found
 
 
-def _day_complaints(day: str, plan: Plan) -> list[str]:
+def _day_complaints(day: str, plan: Plan) -> list[Told]:
     try:
         known = date.fromisoformat(day)
     except ValueError:
-        return ["is no date; write 2026-12-31"]
+        return [Told("is no date; write 2026-12-31")]
     law = public_holidays(plan.country, plan.region)
     if law is not None and known in law:
-        return [f"overlaps with a public holiday ({law[known]}); your own line counts"]
+        return [Told("overlaps with a public holiday (%(holiday)s); your own line counts", holiday=str(law[known]))]
     return []
 
 
-def _swallowed(plan: Plan, year: int) -> list[str]:
-    """Spans that a change of the clocks cuts, with the day and what is lost."""
+def _swallowed(plan: Plan, year: int) -> list[Told]:
+    """Spans that a change of the clocks cuts or takes away, with the day they begin on and what is lost."""
     if plan.zone not in available_zones():
         return []
-    work, found = WorkTime(plan), []
+    real, wall, found = WorkTime(plan), WorkTime(replace(plan, zone="UTC")), []
     for day in _changes(ZoneInfo(plan.zone), year):
-        spans = plan.days.get(day.isoformat()) or plan.week[day.weekday()]
-        planned = sum(
-            (minutes_of(end) - minutes_of(begin)) % 1440 or 1440 for begin, end in spans if _sound(begin, end)
-        )
-        real = sum(end - begin for begin, end in work.spans(day)) // 60_000
-        if 0 < real < planned or (planned and not real and not plan.country):
-            found.append(f"on {day} the clocks change and {planned - real} minutes of {planned} are not there")
+        there, planned = _minutes(real, day), _minutes(wall, day)
+        if there < planned:
+            lost = "on %(day)s the clocks change and %(lost)s minutes of %(planned)s are not there"
+            found.append(Told(lost, day=str(day), lost=str(planned - there), planned=str(planned)))
     return found
 
 
-def _sound(begin: str, end: str) -> bool:
-    try:
-        return minutes_of(begin) >= 0 and minutes_of(end) >= 0
-    except ValueError:
-        return False
+def _minutes(work: WorkTime, day: date) -> int:
+    return sum(end - begin for begin, end in work.spans(day)) // 60_000
 
 
 def _changes(zone: ZoneInfo, year: int) -> list[date]:
-    """Days of two years on which the clocks change there."""
+    """Days of two years on which the clocks change there, and the days before: a night begins on those."""
     first = datetime(year, 1, 1, tzinfo=UTC)
     days = [first + timedelta(number) for number in range(731)]
     offsets = [day.astimezone(zone).utcoffset() for day in days]
-    return [days[place].date() for place in range(730) if offsets[place] != offsets[place + 1]]
+    changed = [days[place] for place in range(730) if offsets[place] != offsets[place + 1]]
+    return sorted({(day + timedelta(near)).date() for day in changed for near in (-1, 0, 1)})

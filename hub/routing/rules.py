@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hub.told import Told
+
 FIELDS = (
     "source", "connection", "form", "region", "language", "page", "referrer", "text", "subject", "company",
     "utm.source", "utm.medium", "utm.campaign", "utm.term", "utm.content",
@@ -85,14 +87,20 @@ class Route:
 
 
 class UnusableRule(ValueError):
-    """A rule nobody could evaluate; says which and what is known instead."""
+    """A rule nobody could evaluate; `why` says which and what is known instead."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def read_rule(row: Mapping[str, object]) -> Rule:
     """A rule from its row; raises `UnusableRule` for anything that the grammar does not know."""
     told = row["conditions"]
     if not isinstance(told, list | tuple) or not all(isinstance(one, Mapping) for one in told):
-        raise UnusableRule(f"Rule “{row['name']}”: its conditions are no list of field, op and value")
+        raise UnusableRule(
+            Told("Rule “%(name)s”: its conditions are no list of field, op and value", name=str(row["name"]))
+        )
     conditions = tuple(_condition(one, str(row["name"])) for one in told)
     return Rule(str(row["id"]), str(row["name"]), str(row["direction_id"]), str(row["pool"]), conditions)
 
@@ -100,9 +108,11 @@ def read_rule(row: Mapping[str, object]) -> Rule:
 def _condition(told: Mapping[str, object], name: str) -> Condition:
     made = Condition(str(told.get("field", "")), str(told.get("op", "")), str(told.get("value", "")))
     if made.field not in FIELDS and not (made.field.startswith(OWN) and len(made.field) > len(OWN)):
-        raise UnusableRule(f"Rule “{name}”: there is no field “{made.field}”; known: {', '.join(FIELDS)}")
+        unknown = "Rule “%(name)s”: there is no field “%(field)s”; known: %(known)s"
+        raise UnusableRule(Told(unknown, name=name, field=made.field, known=", ".join(FIELDS)))
     if made.op not in OPERATIONS:
-        raise UnusableRule(f"Rule “{name}”: “{made.op}” is none of {', '.join(OPERATIONS)}")
+        unknown = "Rule “%(name)s”: “%(op)s” is none of %(known)s"
+        raise UnusableRule(Told(unknown, name=name, op=made.op, known=", ".join(OPERATIONS)))
     return made
 
 
@@ -113,7 +123,7 @@ def read_rules(rows: Iterable[Mapping[str, object]]) -> tuple[tuple[Rule, ...], 
         try:
             rules.append(read_rule(row))
         except UnusableRule as error:
-            complaints.append(str(error))
+            complaints.append(error.why)
     return tuple(rules), tuple(complaints)
 
 

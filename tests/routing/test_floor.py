@@ -225,26 +225,26 @@ def rule(name: str, *conditions: tuple[str, str, str], pool: str = "desk", direc
     [
         ([rule("r", ("source", "is", "vk"), ("source", "is", "email"))], "“r”: never holds: source cannot be “vk”"),
         ([rule("r", ("text", "present", ""), ("text", "absent", ""))], "“r”: never holds: text"),
-        ([rule("all"), rule("r", ("source", "is", "vk"))], "“r” is never reached: “all” above it"),
+        ([rule("all"), rule("r", ("source", "is", "vk"))], "“r”: is never reached: “all” above it"),
         ([rule("a", ("source", "is", "VK")), rule("r", ("page", "present", ""), ("source", "is", "vk"))],
-         "“r” is never reached: “a” above it"),
+         "“r”: is never reached: “a” above it"),
         ([rule("r", direction="gone")], "“r”: its direction is gone"),
         ([rule("r"), rule("r", ("source", "is", "vk"))], "2 rules are called “r”"),
-        ([rule("r", pool="none")], "Pool “none” is asked for by a rule and does not exist; its leads go to anna"),
+        ([rule("r", pool="none")], "Pool “none”: is asked for by a rule and does not exist; its leads go to Anna"),
     ],
 )  # fmt: skip
 def test_rules_that_do_not_do_what_was_hoped_are_named(rules: list[Rule], told: str) -> None:
-    assert any(told in one for one in rule_complaints(rules, floor(person("anna")), {"d": "Sales"}))
+    assert any(told in one for one in rule_complaints(rules, floor(person("anna")), {"d": "Sales"}, {"anna": "Anna"}))
 
 
 def test_sound_rules_have_no_complaints() -> None:
     rules = [rule("a", ("source", "is", "vk"), ("text", "contains", "x")), rule("b", ("source", "is", "vk")), rule("c")]
-    assert rule_complaints(rules, floor(person("anna")), {"d": "Sales"}) == []
+    assert rule_complaints(rules, floor(person("anna")), {"d": "Sales"}, {"anna": "Anna"}) == []
 
 
 def test_ten_thousand_bad_rules_are_told_in_fifty_lines() -> None:
     rules = [rule("rest"), *(rule(f"r{n}", ("utm.campaign", "is", f"c{n}")) for n in range(10_000))]
-    told = rule_complaints(rules, floor(person("anna")), {"d": "Sales"})
+    told = rule_complaints(rules, floor(person("anna")), {"d": "Sales"}, {"anna": "Anna"})
     assert len(told) == 51
     assert told[-1] == "… and 9950 more like these"
 
@@ -252,14 +252,32 @@ def test_ten_thousand_bad_rules_are_told_in_fifty_lines() -> None:
 def test_pools_without_people_and_rings_are_named() -> None:
     made = floor(person("anna"), person("boris", active=False), overflow="b", off_hours="duty", duty="boris",
                  others={"b": Pool("b", overflow="desk"), "c": Pool("c", overflow="none")})  # fmt: skip
-    told = pool_complaints(made, "desk") + pool_complaints(made, "b") + pool_complaints(made, "c")
-    for part in ("boris was deleted or switched off", "its duty person is gone", "overflows into itself",
-                 "Pool “b” has nobody in it; its leads go to pool “desk”", "“none”, which does not exist"):  # fmt: skip
+    told = [one for name in ("desk", "b", "c") for one in pool_complaints(made, name, {"boris": "Boris"})]
+    for part in ("Boris was deleted or switched off", "its duty person is gone", "overflows into itself",
+                 "“b”: has nobody in it; its leads go to pool “desk”", "“none”, which does not exist"):  # fmt: skip
         assert any(part in one for one in told), part
 
 
 def test_overlapping_absences_are_named() -> None:
     anna = person("anna", absences=[Absence(0, 2 * DAY), Absence(DAY, 3 * DAY, "anna"), Absence(9, 1)])
-    told = absence_complaints(anna, "Anna")
+    told = absence_complaints(anna, {"anna": anna}, {"anna": "Anna"})
     for part in ("two absences overlap", "stands in for themselves", "ends before it begins"):
         assert any(part in one for one in told), part
+
+
+@pytest.mark.parametrize(
+    ("boris", "told"),
+    [
+        (
+            person("boris", absences=[Absence(5 * DAY, 9 * DAY)]),
+            "Anna: Boris stands in and is away too from 1970-01-06",
+        ),
+        (person("boris", absences=[Absence(0, DAY), Absence(7 * DAY, 8 * DAY)]), ""),
+        (person("boris", active=False), "Anna: Boris stands in from 1970-01-04 on and is gone"),
+        (person("boris"), ""),
+    ],
+)
+def test_a_stand_in_who_is_not_there_is_named(boris: Person, told: str) -> None:
+    anna = person("anna", absences=[Absence(3 * DAY, 7 * DAY, "boris")])
+    found = absence_complaints(anna, {"anna": anna, "boris": boris}, {"anna": "Anna", "boris": "Boris"})
+    assert [one[: len(told)] for one in found] == ([told] if told else [])

@@ -102,10 +102,23 @@ def test_working_time_adds_up(plan: Plan, one: int, other: int, third: int) -> N
         (Plan("p", country="RU", days={"2026-01-01": ()}), "2026-01-01: overlaps with a public holiday"),
         (Plan("p", days={"1 May": ()}), "1 May: is no date"),
         (Plan("p", "Europe/Berlin", ((("02:00", "03:30"),),) * 7), "on 2026-03-29 the clocks change and 60 minutes"),
+        (
+            Plan("p", "Europe/Berlin", ((("02:00", "03:00"),),) * 7, "DE"),
+            "on 2026-03-29 the clocks change and 60 minut",
+        ),
+        (Plan("p", "Europe/Berlin", ((("22:00", "06:00"),),) * 7), "on 2026-03-28 the clocks change and 60 minutes"),
+        (Plan("p", "Pacific/Auckland", ((("02:00", "03:00"),),) * 7), "on 2026-09-27 the clocks change and 60 minutes"),
     ],
 )
 def test_what_does_not_do_what_was_hoped_is_told(plan: Plan, told: str) -> None:
     assert any(told in one and "“p”" in one for one in plan_complaints(plan, 2026))
+
+
+def test_a_day_off_loses_nothing_when_the_clocks_change() -> None:
+    night = ((("02:00", "03:00"),),) * 7
+    assert plan_complaints(Plan("p", "Europe/Berlin", night, days={"2026-03-29": (), "2027-03-28": ()}), 2026) == []
+    told = plan_complaints(Plan("p", "Europe/Berlin", night, "DE", "BB"), 2027)  # Easter Sunday, off by law in BB
+    assert not any("2027-03-28" in one for one in told)
 
 
 def test_a_sound_plan_has_no_complaints() -> None:

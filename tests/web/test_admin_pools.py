@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub.clock import MINUTE
 from hub.model import direction, journal, member, pool, rotation, rule
@@ -91,7 +91,7 @@ def test_a_name_that_cannot_be_used_makes_no_pool(world: World, name: str) -> No
 
 def test_an_empty_pool_and_one_that_overflows_into_itself_are_told(world: World) -> None:
     add(world, "Empty")
-    assert "Pool “Empty” has nobody in it" in page(world, "pools/Empty")
+    assert "Pool “Empty”: has nobody in it" in page(world, "pools/Empty")
     with world.hub.store.write() as conn:
         conn.execute(pool.update().where(pool.c.name == "Empty").values(off_hours="duty", duty_id=world.members["sam"]))
         conn.execute(member.update().where(member.c.id == world.members["sam"]).values(active=False))
@@ -145,3 +145,17 @@ def test_every_change_of_a_pool_has_a_name_on_it(world: World) -> None:
         ("removed", "North"),
     ]
     assert {line.actor for line in lines} == {f"member:{world.members['ada']}"}
+
+
+def test_a_russian_admin_reads_what_is_odd_in_russian_and_by_name(world: World) -> None:
+    sam = world.members["sam"]
+    add(world, "Запад")
+    keep(world, "Запад", **{f"share-{sam}": "1"}, overflow="desk")
+    with world.hub.store.write() as conn:
+        conn.execute(update(member).where(member.c.login == "ada").values(locale="ru"))
+        conn.execute(update(member).where(member.c.id == sam).values(active=False))
+        name = conn.execute(select(member.c.name).where(member.c.id == sam)).scalar_one()
+    told = page(world, "pools")
+    assert f"Пул «Запад»: {name}: участник удалён или отключён и больше не получает лидов" in told
+    assert "Пул «Запад»: в нём никого нет; его лиды получает пул «desk»" in told
+    assert sam not in told

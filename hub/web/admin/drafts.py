@@ -19,8 +19,8 @@ from hub.routing import pools
 from hub.routing.rotation import POOL
 from hub.routing.rules import FIELDS, UnusableRule
 from hub.told import Unusable
-from hub.web.admin.frame import actor, done, failed, hub, sentence, words
-from hub.web.admin.pools import named, names_of, off_hours_words, typed_of, typed_pool
+from hub.web.admin.frame import actor, done, failed, hub, sentence, told, words
+from hub.web.admin.pools import names_of, off_hours_words, typed_of, typed_pool
 from hub.web.admin.routing import ACTS, CONDITIONS, field_words, operation_words, typed_rule
 from hub.web.desk.shown import typed
 
@@ -70,7 +70,7 @@ def edit(draft_id: str) -> str:
         known = {one.id: one.name for one, _stages in directions(conn)}
         return render_template(
             "admin/draft.html", row=row, seen=drafts.stamp(row.body), directions=known, people=names_of(conn),
-            complaints=named(drafts.complaints_of(conn, row.body, hub().clock.now()), names_of(conn)),
+            complaints=[told(one) for one in drafts.complaints_of(conn, row.body, hub().clock.now())],
             pools=_pools(row.body), fields=FIELDS, operations=operation_words(), field_words=field_words(),
             conditions=CONDITIONS,
         )  # fmt: skip
@@ -97,7 +97,7 @@ def _change(draft_id: str, change: Change) -> Response:
         except Unusable as error:
             return failed(sentence(error), "draft", draft_id=draft_id)
         except UnusableRule as error:
-            return failed(str(error), "draft", draft_id=draft_id)
+            return failed(told(error.why), "draft", draft_id=draft_id)
         kept = drafts.redraft(conn, hub().clock, draft_id, request.form.get("seen", ""), body, actor())
     if not kept:
         return failed(changed_meanwhile(), "draft", draft_id=draft_id)

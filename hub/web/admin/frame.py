@@ -77,7 +77,9 @@ def words(error: Unusable) -> dict[str, str]:
 
 def told(why: str) -> str:
     """One complaint in the reader's language, with what was typed in it."""
-    return str(_(why.text, **why.values) if isinstance(why, Told) else _(why))
+    if not isinstance(why, Told):
+        return str(_(why))
+    return str(_(why.text, **{name: told(one) if isinstance(one, Told) else one for name, one in why.values.items()}))
 
 
 def sentence(error: Unusable) -> str:

@@ -19,7 +19,7 @@ from hub.routing import shifts
 from hub.routing.check import plan_complaints
 from hub.routing.hours import available_zones
 from hub.told import Unusable
-from hub.web.admin.frame import actor, done, failed, hub, sentence, words
+from hub.web.admin.frame import actor, done, failed, hub, sentence, told, words
 from hub.web.desk.shown import typed
 
 FIELDS = ("name", "zone", "country", "region")
@@ -46,7 +46,7 @@ def show() -> str:
 
 def complaints(row: Any) -> list[str]:
     """Sentences about one plan, this year and the next."""
-    return plan_complaints(shifts.plan_of(row), instant(hub().clock.now()).year)
+    return [told(one) for one in plan_complaints(shifts.plan_of(row), instant(hub().clock.now()).year)]
 
 
 def day_names() -> list[str]:

@@ -18,7 +18,7 @@ from hub.routing.reading import read_floor
 from hub.routing.rotation import POOL
 from hub.routing.shifts import LIMITS
 from hub.told import Unusable
-from hub.web.admin.frame import actor, done, failed, hub, sentence, words
+from hub.web.admin.frame import actor, done, failed, hub, sentence, told, words
 from hub.web.desk.shown import typed
 
 TYPED = ("calendar_id", "off_hours", "duty_id", "overflow", "offer", "own_first", "skills", "seen_minutes", *LIMITS)
@@ -61,17 +61,7 @@ def complaints(conn: Connection, name: str) -> list[str]:
     floor = read_floor(conn, hub().clock.now(), lock=False)
     if name not in floor.pools:
         return [_("Nobody is in it yet: its leads go on as if it were empty.")]
-    return named(pool_complaints(floor, name), names_of(conn))
-
-
-def named(sentences: list[str], names: Mapping[str, str]) -> list[str]:
-    """The sentences with people's names where ids stood."""
-    found = []
-    for one in sentences:
-        for member_id, name in names.items():
-            one = one.replace(member_id, name)
-        found.append(one)
-    return found
+    return [told(one) for one in pool_complaints(floor, name, names_of(conn))]
 
 
 def add() -> Response:

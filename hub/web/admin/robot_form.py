@@ -110,7 +110,7 @@ def check(row: Mapping[str, Any], stages: Sequence[str], wrong: dict[str, str]) 
         try:
             read_robot(piece)
         except UnusableRobot as error:
-            wrong.setdefault(name, str(error).partition(": ")[2])
+            wrong.setdefault(name, error.wrong)
     for n, one in enumerate(row["actions"]):
         if one["do"] == "stage" and one.get("stage") not in stages:
             wrong[f"act-{n}"] = "names a stage that is not here"

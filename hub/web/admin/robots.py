@@ -15,7 +15,7 @@ from hub.robots.dry import Touched, first_week, would_touch
 from hub.robots.robots import Robot, UnusableRobot, read_robot, rings
 from hub.robots.run import let_go, read_robots
 from hub.store.notes import note
-from hub.web.admin.frame import actor, done, hub
+from hub.web.admin.frame import actor, done, hub, told
 from hub.web.desk.access import language
 
 ACTS = ("on", "off", "let_go")
@@ -41,7 +41,7 @@ def show() -> str:
     """All robots, and rings among those that are on."""
     with hub().store.read() as conn:
         rows = list(conn.execute(select(robot).order_by(robot.c.block.desc(), robot.c.position, robot.c.id)))
-        warnings, lately = rings(read_robots(conn)), _lately(conn)
+        warnings, lately = [told(one) for one in rings(read_robots(conn))], _lately(conn)
     return render_template("admin/robots.html", rows=rows, warnings=warnings, sets=set_words(), lately=lately)
 
 
@@ -90,5 +90,5 @@ def dry(robot_id: str) -> str:
             one: Robot = read_robot(dict(row._mapping))
             now_touched, week = would_touch(conn, one), first_week(conn, one, hub().clock)
         except UnusableRobot as error:
-            complaint = str(error)
+            complaint = told(error.why)
     return render_template("admin/robot_dry.html", row=row, touched=now_touched, week=week, complaint=complaint)

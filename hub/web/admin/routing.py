@@ -15,7 +15,7 @@ from hub.routing.pools import pool_names
 from hub.routing.rotation import POOL
 from hub.routing.rules import FIELDS, OPERATIONS, UnusableRule
 from hub.told import Unusable
-from hub.web.admin.frame import actor, done, failed, hub, sentence
+from hub.web.admin.frame import actor, done, failed, hub, sentence, told
 from hub.web.desk.access import language
 
 CONDITIONS = 3
@@ -72,7 +72,7 @@ def _try(change: Callable[[Connection], object], message: str, where: str) -> Re
     except Unusable as error:
         return failed(sentence(error), where)
     except UnusableRule as error:
-        return failed(str(error), where)
+        return failed(told(error.why), where)
     return done(message, where)
 
 

@@ -17,7 +17,7 @@ from hub.routing.check import absence_complaints
 from hub.routing.floor import Floor, Person
 from hub.routing.reading import read_floor
 from hub.told import Unusable
-from hub.web.admin.frame import actor, done, hub, words
+from hub.web.admin.frame import actor, done, hub, told, words
 from hub.web.desk.shown import typed
 
 SEAT = ("calendar_id", "skills", *shifts.LIMITS)
@@ -85,7 +85,7 @@ def _page(member_id: str, filled: Mapping[str, str], wrong: Mapping[str, str]) -
             others=[(one, name) for one, name in people.items() if one != member_id and floor.people[one].active],
             plans=[(one.id, one.name) for one in shifts.plans(conn)], seen=seen, pools=pools_of(floor, member_id),
             absences=absences.absences_of(conn, member_id, now), state=state_of(person, now), day=_day_there(person),
-            complaints=absence_complaints(person, row.name), load=person.load,
+            complaints=[told(one) for one in absence_complaints(person, floor.people, people)], load=person.load,
         )  # fmt: skip
 
 

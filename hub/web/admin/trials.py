@@ -23,8 +23,8 @@ from hub.insight.trial import Difference, Trial
 from hub.model import rule_set
 from hub.store.notes import note
 from hub.web.admin.drafts import row_of_draft
-from hub.web.admin.frame import actor, done, failed, hub, titles_of
-from hub.web.admin.pools import named, names_of
+from hub.web.admin.frame import actor, done, failed, hub, titles_of, told
+from hub.web.admin.pools import names_of
 from hub.web.desk.shown import typed
 
 SPANS = (7, 30, 90)
@@ -79,7 +79,7 @@ def _page(conn: Connection, draft_id: str, days: int, until: int, stale: bool = 
         "admin/trial.html", row=row, trial=trial, told=trial.announced(), shown=shown, seen=seen, days=days,
         until=until, spans=SPANS, names=names, titles=titles_of(conn, [one.lead_id for one in shown]), stale=stale,
         changes={one.lead_id: changes(one, names, _places(conn)) for one in shown},
-        complaints=named(drafts.complaints_of(conn, row.body, until), names),
+        complaints=[told(one) for one in drafts.complaints_of(conn, row.body, until)],
     )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def publish(draft_id: str) -> Response | tuple[str, int]:
                 return failed(_("Rules were changed meanwhile. Nothing was published."), "trial", draft_id=draft_id)
             number = drafts.publish(conn, hub().clock, draft_id, actor(), trial)
     except drafts.NotPublished as error:
-        return failed(str(error), "draft", draft_id=draft_id)
+        return failed("; ".join(map(told, error.complaints)), "draft", draft_id=draft_id)
     return done(_("Version %(n)s counts from the next inquiry on.", n=number), "drafts")
 
 
@@ -137,7 +137,7 @@ def restore() -> Response:
     except KeyError:
         abort(404)
     except drafts.NotPublished as error:
-        return failed(str(error), "drafts")
+        return failed("; ".join(map(told, error.complaints)), "drafts")
     done(_("Version %(n)s counts from the next inquiry on.", n=number), "drafts")
     return redirect(url_for("admin.again", since=since, until=hub().clock.now() + 1), 303)
 

@@ -23,7 +23,8 @@ from hub.routing.check import absence_complaints, plan_complaints
 from hub.routing.hours import read_plan
 from hub.routing.reading import read_floor
 from hub.web.admin.conversion import called
-from hub.web.admin.frame import actor, done, failed, hub
+from hub.web.admin.frame import actor, done, failed, hub, told
+from hub.web.admin.pools import names_of
 
 SPAN = 30 * DAY
 
@@ -45,7 +46,7 @@ def show() -> str:
             "admin/watch.html", signals=open_signals(conn), alarms=alarms(journeys), total=overall(journeys),
             names=names,
             crossings=border.crossings(conn, now - SPAN), strays=border.strays(conn),
-            clicked=untouched_status(conn, now - SPAN), complaints=_complaints(conn, names, now), asks=_asks(conn),
+            clicked=untouched_status(conn, now - SPAN), complaints=_complaints(conn, now), asks=_asks(conn),
         )  # fmt: skip
 
 
@@ -53,14 +54,15 @@ def _asks(conn: Connection) -> bool:
     return conn.execute(select(question.c.id).limit(1)).first() is not None
 
 
-def _complaints(conn: Connection, names: dict[str, str], now: int) -> list[str]:
+def _complaints(conn: Connection, now: int) -> list[str]:
     """Rules, pools, hours and absences."""
     found = complaints_of(conn, read_body(conn), now)
     for row in conn.execute(select(calendar)):
         found += plan_complaints(read_plan(dict(row._mapping)), instant(now).year)
-    for person in read_floor(conn, now, lock=False).people.values():
-        found += absence_complaints(person, names.get(person.id, person.id))
-    return found
+    people, names = read_floor(conn, now, lock=False).people, names_of(conn)
+    for person in people.values():
+        found += absence_complaints(person, people, names)
+    return [told(one) for one in found]
 
 
 def _act(change: Any, message: str) -> Response:
