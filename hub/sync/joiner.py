@@ -149,7 +149,8 @@ def leave(conn: Connection, clock: Clock, actor: str, link_id: str) -> bool:
 
 
 def _answer(conn: Connection, clock: Clock, actor: str, link_id: str, code: str) -> bool:
-    mine = (link.c.id == link_id) & (link.c.state == "history") & link.c.code.in_(cards.SECONDS)
+    other = [one for one in cards.SECONDS if one != code]
+    mine = (link.c.id == link_id) & (link.c.state == "history") & link.c.code.in_(other)
     row = conn.execute(select(link).where(mine).with_for_update()).one_or_none()
     if row is None:
         return False

@@ -13,11 +13,12 @@ from flask_babel import ngettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from hub.identity.cards import AGAIN
 from hub.intake import quarantine
 from hub.robots.parked import parked
 from hub.sync.decide import asked, believe_gone, settle
 from hub.sync.health import health
-from hub.web.admin import letters
+from hub.web.admin import cards, letters
 from hub.web.admin.frame import PAGE, actor, done, failed, hub, names, page
 from hub.web.admin.wired import stored_secrets
 
@@ -31,6 +32,7 @@ ACTS: dict[str, Callable[..., int]] = {
 def add_to(bp: Blueprint) -> None:
     """The pages of this room."""
     letters.add_to(bp)
+    cards.add_to(bp)
     bp.add_url_rule("/attention", "attention", everything)
     bp.add_url_rule("/attention/replay", "replay_cause", replay_cause, methods=["POST"])
     bp.add_url_rule("/attention/links/<key:link_id>", "try_again", try_again, methods=["POST"])
@@ -48,7 +50,8 @@ def everything() -> str:
         rows = quarantine.waiting(conn, whose, code, start, PAGE + 1)
         known = {
             "causes": quarantine.causes(conn),
-            "links": quarantine.stuck(conn, 0, PAGE),
+            "links": [row for row in quarantine.stuck(conn, 0, PAGE) if row.code != AGAIN],
+            "cards": cards.cards(conn),
             "crms": health(conn),
             "asked": asked(conn, PAGE),
             "names": names(conn),
