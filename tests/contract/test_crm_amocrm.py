@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Lost, Op, Raw, Schema, Step
+from connectors.contract import Done, Failed, Lost, Op, Schema, Step
 from connectors.crms.amocrm import PALETTE, AmoCRM, nearest
 from connectors.crms.amocrm.sandbox import Account, create_sandbox, serving
 from connectors.errors import Pause, Refuse, Retry
 from connectors.http import Gate, Wire
 from connectors.oauth import Bearer, Tokens
-from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.crm import CRMContract, Rig
+from connectors.testing.farside import Board, Clock, Ear, Safe, Wires
 
 TOKEN = "sandbox-token"
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -53,16 +34,11 @@ def account(served: tuple[Account, str]) -> Account:
 
 
 @pytest.fixture
-def connect(served: tuple[Account, str]) -> Iterator[Callable[..., AmoCRM]]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Account, str], wires: Wires) -> Callable[..., AmoCRM]:
     def make(gate: Gate | None = None, token: str = TOKEN, **settings: str) -> AmoCRM:
-        made.append(Wire(gate, allow=[served[1].removeprefix("http://")]))
-        return AmoCRM({"address": served[1], **settings}, {"token": token}, made[-1])
+        return AmoCRM({"address": served[1], **settings}, {"token": token}, wires(served[1], gate))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 @pytest.fixture
@@ -73,29 +49,6 @@ def crm(connect: Callable[..., AmoCRM]) -> AmoCRM:
         for kind in made.facts.kinds
     ])  # fmt: skip
     return made
-
-
-@pytest.fixture
-def ear() -> Iterator[tuple[str, queue.Queue[bytes]]]:
-    """A listener for hooks: its address and what it heard."""
-    heard: queue.Queue[bytes] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.put(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
 
 
 def sample(n: int) -> dict[str, Any]:
@@ -117,7 +70,7 @@ def steps(schema: Schema) -> list[Step]:
 
 class TestContract(CRMContract):
     @pytest.fixture
-    def rig(self, crm: AmoCRM, account: Account, clock: Clock, ear: tuple[str, queue.Queue[bytes]]) -> Rig:
+    def rig(self, crm: AmoCRM, account: Account, clock: Clock, ear: Ear) -> Rig:
         account.lag = account.list_lag = crm.facts.lag - 1
 
         def fail(what: str, seconds: float) -> None:
@@ -135,10 +88,10 @@ class TestContract(CRMContract):
             lambda: sum(account.calls.values()),
             250,
             steps,
-            lambda: crm.provision([Step("hook", "create", {"address": ear[0]})]) and None,
-            lambda: Raw(ear[1].get(timeout=5), AT),
+            lambda: crm.provision([Step("hook", "create", {"address": ear.address})]) and None,
+            ear.hears,
             lambda ref: account.delete("leads", int(ref)),
-            ("html", "error200", "garbage"),
+            account.postman.trouble,
         )
 
 
@@ -403,16 +356,16 @@ def test_what_is_no_colour_is_refused(wish: str) -> None:
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_hooks_of_all_kinds(crm: AmoCRM, account: Account, ear: tuple[str, queue.Queue[bytes]]) -> None:
-    crm.provision([Step("hook", "create", {"address": ear[0]})])
+def test_hooks_of_all_kinds(crm: AmoCRM, account: Account, ear: Ear) -> None:
+    crm.provision([Step("hook", "create", {"address": ear.address})])
     [made] = crm.write([with_contact(1)])
     assert isinstance(made, Done)
     [firm] = crm.write([Op("companies", {"name": "Keller Ltd"})])
     assert isinstance(firm, Done)
-    assert ear[1].empty()  # of what was just made we want to hear nothing
+    assert ear.heard.empty()  # of what was just made we want to hear nothing
     for kind, ref in (("leads", made.record.ref), ("contacts", made.includes[0].ref), ("companies", firm.record.ref)):
         account.edit(kind, int(ref), name="Changed")
-    hints = [(h.kind, h.ref) for _ in range(3) for h in crm.touched(Raw(ear[1].get(timeout=5), AT))]
+    hints = [(h.kind, h.ref) for _ in range(3) for h in crm.touched(ear.hears())]
     assert set(hints) == {
         ("leads", made.record.ref),
         ("contacts", made.includes[0].ref),
@@ -420,37 +373,7 @@ def test_hooks_of_all_kinds(crm: AmoCRM, account: Account, ear: tuple[str, queue
     }
 
 
-def test_hooks_get_lost_and_come_twice(crm: AmoCRM, account: Account, ear: tuple[str, queue.Queue[bytes]]) -> None:
-    crm.provision([Step("hook", "create", {"address": ear[0]})])
-    first, second = (done for done in crm.write([Op("leads", sample(n)) for n in (1, 2)]) if isinstance(done, Done))
-    account.postman.trouble += ["lose", "double"]  # type: ignore[union-attr]
-    for made in (first, second):
-        account.edit("leads", int(made.record.ref), name="Changed")
-    bodies = [ear[1].get(timeout=5) for _ in range(2)]
-    assert bodies[0] == bodies[1]
-    assert [hint.ref for hint in crm.touched(Raw(bodies[0], AT))] == [second.record.ref]
-    with pytest.raises(queue.Empty):
-        ear[1].get(timeout=0.2)
-
-
 # ── OAuth ────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Safe:
-    """A token store in memory."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-        self._lock = threading.Lock()
-
-    def load(self) -> Tokens:
-        return self.tokens
-
-    def save(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-
-    def lock(self) -> threading.Lock:
-        return self._lock
 
 
 @pytest.fixture
@@ -515,20 +438,17 @@ def test_a_path_that_is_gone_is_not_taken_for_bad_records(crm: AmoCRM, account: 
 # ── the board ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_board_shows_and_moves_cards(crm: AmoCRM, served: tuple[Account, str]) -> None:
+def test_the_board_shows_and_moves_cards(crm: AmoCRM, served: tuple[Account, str], wires: Wires) -> None:
     account, address = served
     [made] = crm.write([with_contact(7)])
     assert isinstance(made, Done)
-    wire = Wire(allow=[address.removeprefix("http://")])
-    page = wire.send("GET", f"{address}/").body.decode()
+    board = Board(wires(address), address)
+    page = board.page()
     assert "Window 7" in page
     assert "+12025550007" in page
     main = account.pipelines.main
-    form = f"card={made.record.ref}&column=142&lane={main}&quiet=1".encode()
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert wire.send("POST", f"{address}/move", headers=headers, data=form).status == 204
-    assert wire.send("POST", f"{address}/move", headers=headers, data=b"card=1&column=2&lane=3").status == 404
-    wire.close()
+    assert board.move(made.record.ref, "142", main) == 204
+    assert board.move(1, 2, 3) == 404
     [read] = crm.get("leads", [made.record.ref])
     assert read
     assert read.values["status_id"] == 142

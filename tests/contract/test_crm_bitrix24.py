@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -16,32 +14,15 @@ from connectors.crms.bitrix24.calls import Command, Ref, meaning
 from connectors.crms.bitrix24.sandbox import Account, create_sandbox, serving
 from connectors.crms.bitrix24.scan import joined
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
-from connectors.http import Gate, Received, Wire
+from connectors.http import Gate, Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.farside import Board, Clock, Ear, Safe, Says, Wires
 from mappings import check, load, shipped
 
 TOKEN = "sandbox-token"
 OWNERS = {"owners": {"7": 1}}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -57,17 +38,12 @@ def account(served: tuple[Account, str]) -> Account:
 
 
 @pytest.fixture
-def connect(served: tuple[Account, str]) -> Iterator[Callable[..., Bitrix24]]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Account, str], wires: Wires) -> Callable[..., Bitrix24]:
     def make(gate: Gate | None = None, token: str = TOKEN, **settings: str) -> Bitrix24:
-        made.append(Wire(gate, allow=[served[1].removeprefix("http://")]))
         secrets = {"webhook": f"{served[1]}/rest/1/{token}/", "application_token": served[0].application_token}
-        return Bitrix24(settings, secrets, made[-1])
+        return Bitrix24(settings, secrets, wires(served[1], gate))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 FIELD = Step("field", "create", {"name": "Page", "type": "text", "code": "UF_CRM_HUB_PAGE"})
@@ -95,46 +71,6 @@ def app_crm(served: tuple[Account, str]) -> Iterator[Bitrix24]:
     made.http = Bearer(wire, grant, safe, lambda: 1_780_000_000.0)  # as the hub signs in
     yield made
     wire.close()
-
-
-class Safe:
-    """A token store in memory."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-        self._lock = threading.Lock()
-
-    def load(self) -> Tokens:
-        return self.tokens
-
-    def save(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-
-    def lock(self) -> threading.Lock:
-        return self._lock
-
-
-@pytest.fixture
-def ear() -> Iterator[tuple[str, queue.Queue[bytes]]]:
-    """A listener for events: its address and what it heard."""
-    heard: queue.Queue[bytes] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.put(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
 
 
 def sample(n: int) -> dict[str, Any]:
@@ -172,12 +108,12 @@ class TestLeads(CRMContract):
     kind = "leads"
 
     @pytest.fixture
-    def rig(self, crm: Bitrix24, account: Account, clock: Clock, ear: tuple[str, queue.Queue[bytes]]) -> Rig:
+    def rig(self, crm: Bitrix24, account: Account, clock: Clock, ear: Ear) -> Rig:
         account.lag = crm.facts.lag - 1
         kind = self.kind
 
         def listen() -> None:
-            account.outgoing.append({"handler": ear[0], "events": {"ONCRMLEADUPDATE", "ONCRMDEALUPDATE"}})
+            account.outgoing.append({"handler": ear.address, "events": {"ONCRMLEADUPDATE", "ONCRMDEALUPDATE"}})
 
         return Rig(
             crm,
@@ -192,9 +128,9 @@ class TestLeads(CRMContract):
             148,
             steps,
             listen,
-            lambda: Raw(ear[1].get(timeout=5), AT),
+            ear.hears,
             lambda ref: account.delete(kind, int(ref)),
-            ("html", "error200", "garbage"),
+            account.postman.trouble,
         )
 
 
@@ -739,26 +675,24 @@ def test_robots_that_write_right_after_us_are_seen(crm: Bitrix24, account: Accou
 # ── events ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def heard(crm: Bitrix24, ear: tuple[str, queue.Queue[bytes]], count: int) -> set[tuple[str, str]]:
-    return {(h.kind, h.ref) for _ in range(count) for h in crm.touched(Raw(ear[1].get(timeout=5), AT))}
+def heard(crm: Bitrix24, ear: Ear, count: int) -> set[tuple[str, str]]:
+    return {(h.kind, h.ref) for _ in range(count) for h in crm.touched(ear.hears())}
 
 
-def test_an_application_hears_of_changes_moves_and_deletes(
-    app_crm: Bitrix24, account: Account, ear: tuple[str, queue.Queue[bytes]]
-) -> None:
-    hook = Step("hook", "create", {"address": ear[0]})
-    assert list(app_crm.provision([hook, hook])) == [ear[0], ear[0]]
-    assert app_crm.describe().hooks == (ear[0],)
+def test_an_application_hears_of_changes_moves_and_deletes(app_crm: Bitrix24, account: Account, ear: Ear) -> None:
+    hook = Step("hook", "create", {"address": ear.address})
+    assert list(app_crm.provision([hook, hook])) == [ear.address, ear.address]
+    assert app_crm.describe().hooks == (ear.address,)
     [pipeline] = app_crm.provision([Step("pipeline", "create", {"name": "Sales"})])
     lead, deal, firm = refs(
         app_crm.write([Op("leads", {"title": "a"}), Op("deals", {"title": "b"}), Op("companies", {"title": "c"})])
     )
-    assert ear[1].empty()  # of what was just made we want to hear nothing
+    assert ear.heard.empty()  # of what was just made we want to hear nothing
     account.edit("leads", int(lead), title="Changed")
     account.drag_card(int(deal), f"C{pipeline}:NEW", int(pipeline))
     account.delete("companies", int(firm))
     assert heard(app_crm, ear, 3) == {("leads", lead), ("deals", deal), ("companies", firm)}
-    app_crm.provision([Step("hook", "remove", {}, ref=ear[0])])
+    app_crm.provision([Step("hook", "remove", {}, ref=ear.address)])
     assert account.handlers == []
 
 
@@ -768,21 +702,19 @@ def test_a_webhook_says_that_it_cannot_ask_for_events(crm: Bitrix24) -> None:
     crm.provision([Step("hook", "remove", {}, ref="https://hub.example.com/in/abc")])  # nothing to take back
 
 
-def test_the_queue_of_events_is_read_when_it_wakes_us(
-    served: tuple[Account, str], app_crm: Bitrix24, ear: tuple[str, queue.Queue[bytes]]
-) -> None:
+def test_the_queue_of_events_is_read_when_it_wakes_us(served: tuple[Account, str], app_crm: Bitrix24, ear: Ear) -> None:
     account, _ = served
     quiet = Bitrix24({**app_crm.settings, "offline": "yes"}, app_crm.secrets, app_crm.http)
-    quiet.provision([Step("hook", "create", {"address": ear[0]})])
+    quiet.provision([Step("hook", "create", {"address": ear.address})])
     one, two = refs(quiet.write([Op("leads", {"title": "a"}), Op("deals", {"title": "b"})]))
     account.edit("leads", int(one), title="x")
     account.edit("leads", int(one), title="y")
     account.edit("deals", int(two), title="z")
     account.fail("drop_after", path="/rest/event.offline.clear")
     with pytest.raises(Retry):
-        quiet.touched(Raw(ear[1].get(timeout=5), AT))
+        quiet.touched(ear.hears())
     account.edit("deals", int(two), title="again")
-    hints = {(h.kind, h.ref) for _ in range(3) for h in quiet.touched(Raw(ear[1].get(timeout=5), AT))}
+    hints = {(h.kind, h.ref) for _ in range(3) for h in quiet.touched(ear.hears())}
     assert ("deals", two) in hints
     assert account.queue == {}
 
@@ -793,17 +725,6 @@ def test_an_event_with_a_wrong_token_is_not_believed(crm: Bitrix24) -> None:
     for token in (b"", b"application-token-2", "ж".encode()):
         with pytest.raises(Unverified):
             crm.touched(Raw(body + token, AT))
-
-
-def test_events_get_lost_and_come_twice(crm: Bitrix24, account: Account, ear: tuple[str, queue.Queue[bytes]]) -> None:
-    account.outgoing.append({"handler": ear[0], "events": {"ONCRMLEADUPDATE"}})
-    first, second = refs(crm.write([Op("leads", plain(n)) for n in (1, 2)]))
-    account.postman.trouble += ["lose", "double"]  # type: ignore[union-attr]
-    for ref in (first, second):
-        account.edit("leads", int(ref), title="Changed")
-    assert heard(crm, ear, 2) == {("leads", second)}
-    with pytest.raises(queue.Empty):
-        ear[1].get(timeout=0.2)
 
 
 # ── mapping ──────────────────────────────────────────────────────────────────────────────────────
@@ -869,16 +790,6 @@ def test_the_field_to_blame_is_named_as_we_sent_it(text: str, blamed: list[str])
 # ── bad answers ──────────────────────────────────────────────────────────────────────────────────
 
 
-class Says:
-    """An `Http` that always answers the same."""
-
-    def __init__(self, body: bytes, status: int = 200) -> None:
-        self.answer = Received(status, {"date": "Tue, 26 May 2026 08:00:00 GMT"}, body)
-
-    def send(self, *_: Any, **__: Any) -> Received:
-        return self.answer
-
-
 TIME = b',"time":{"start":1780000000.5}}'
 DEEP = b'{"result":' + b"[" * 5000 + b"]" * 5000 + TIME
 
@@ -925,15 +836,13 @@ def test_the_webhook_is_never_shown() -> None:
     assert "very-secret" not in str(caught.value)
 
 
-def test_the_board_shows_and_moves_cards(crm: Bitrix24, served: tuple[Account, str]) -> None:
+def test_the_board_shows_and_moves_cards(crm: Bitrix24, served: tuple[Account, str], wires: Wires) -> None:
     account, address = served
     outcomes: list[Outcome] = list(crm.write([with_contact(7)]))
-    wire = Wire(allow=[address.removeprefix("http://")])
-    page = wire.send("GET", f"{address}/").body.decode()
+    board = Board(wires(address), address)
+    page = board.page()
     assert "Window 7" in page
     assert "+12025550007" in page
-    form = f"card={refs(outcomes)[0]}&column=CONVERTED&lane=leads&quiet=1".encode()
-    assert wire.send("POST", f"{address}/move", headers=FORM, data=form).status == 204
-    assert wire.send("POST", f"{address}/move", headers=FORM, data=b"card=1&column=2&lane=3").status == 404
-    wire.close()
+    assert board.move(refs(outcomes)[0], "CONVERTED", "leads") == 204
+    assert board.move(1, 2, 3) == 404
     assert len(account.rows["deals"]) == 1

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Op, Raw, Schema, Step
+from connectors.contract import Done, Op, Schema, Step
 from connectors.crms.bottlecrm import BottleCRM, scan
 from connectors.crms.bottlecrm.sandbox import Account, create_sandbox, serving
 from connectors.errors import Retry
-from connectors.http import Gate, Wire
 from connectors.testing.crm import CRMContract, Rig
+from connectors.testing.farside import Clock, Ear, Wires
 
 LEADS, DEALS, CONTACTS = "leads", "opportunities", "contacts"
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -52,35 +30,8 @@ def account(served: tuple[Account, str]) -> Account:
 
 
 @pytest.fixture
-def crm(served: tuple[Account, str]) -> Iterator[BottleCRM]:
-    wire = Wire(Gate(), allow=[served[1].removeprefix("http://")])
-    yield BottleCRM({"address": served[1]}, {"token": "sandbox-token"}, wire)
-    wire.close()
-
-
-@pytest.fixture
-def ear(clock: Clock) -> Iterator[tuple[str, queue.Queue[Raw]]]:
-    """A listener for webhooks: its address and what it heard."""
-    heard: queue.Queue[Raw] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            names = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.put(Raw(body, datetime.fromtimestamp(clock(), UTC), names))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+def crm(served: tuple[Account, str], wires: Wires) -> BottleCRM:
+    return BottleCRM({"address": served[1]}, {"token": "sandbox-token"}, wires(served[1]))
 
 
 def sample(n: int) -> dict[str, Any]:
@@ -100,7 +51,7 @@ def steps(schema: Schema) -> list[Step]:
 class TestContract(CRMContract):
     @pytest.fixture
     def rig(
-        self, crm: BottleCRM, account: Account, clock: Clock, ear: tuple[str, queue.Queue[Raw]],
+        self, crm: BottleCRM, account: Account, clock: Clock, ear: Ear,
         monkeypatch: pytest.MonkeyPatch,
     ) -> Rig:  # fmt: skip
         monkeypatch.setattr(crm, "page", 100)
@@ -111,7 +62,7 @@ class TestContract(CRMContract):
             account.faults.order("drop_after" if what == "lost" else what, times, seconds=seconds)
 
         def subscribe() -> None:
-            account.hooks.append({"url": ear[0], "secret": "whsec_test"})
+            account.hooks.append({"url": ear.address, "secret": "whsec_test"})
             crm.secrets = {**crm.secrets, "hook_secret": "whsec_test"}
 
         return Rig(
@@ -127,9 +78,9 @@ class TestContract(CRMContract):
             crm.page,
             steps,
             subscribe,
-            lambda: ear[1].get(timeout=5),
+            ear.hears,
             lambda ref: account.delete(LEADS, ref),
-            ("html", "error200", "garbage"),
+            account.postman.trouble,
         )
 
 

@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Hint, Lost, Op, Outcome, Raw, Record, Schema, Step
+from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Schema, Step
 from connectors.crms.espocrm import EspoCRM
 from connectors.crms.espocrm.hooks import EVENTS
 from connectors.crms.espocrm.sandbox import Site, create_sandbox, serving
 from connectors.crms.espocrm.shape import DEALS, LEADS, NOTES, PEOPLE, TASKS, ours, theirs
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
-from connectors.http import Received, Wire
+from connectors.http import Received
 from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.farside import Board, Clock, Ear, Wires, error, make, one
 
 TOKEN = "sandbox-token"
 PAGE = 20
 TITLES = {LEADS: "description", PEOPLE: "description", DEALS: "name"}
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -61,17 +41,12 @@ Connect = Callable[..., EspoCRM]
 
 
 @pytest.fixture
-def connect(served: tuple[Site, str]) -> Iterator[Connect]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Site, str], wires: Wires) -> Connect:
     def make(token: str = TOKEN, **settings: str) -> EspoCRM:
-        made.append(Wire(allow=[served[1].removeprefix("http://")]))
         told = {"address": served[1], "page": str(PAGE), "admin": "admin", **settings}
-        return EspoCRM(told, {"key": token, "password": TOKEN}, made[-1])
+        return EspoCRM(told, {"key": token, "password": TOKEN}, wires(served[1]))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 @pytest.fixture
@@ -80,47 +55,6 @@ def crm(connect: Connect) -> EspoCRM:
     hub_id = {"name": "Hub id", "type": "text", "code": "hubId"}
     made.provision([Step("field", "create", hub_id, under=kind) for kind in (LEADS, DEALS, PEOPLE, "Account")])
     return made
-
-
-@pytest.fixture
-def ear() -> Iterator[tuple[str, queue.Queue[Raw]]]:
-    """A listener for hooks: its address and what it heard."""
-    heard: queue.Queue[Raw] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.put(Raw(body, AT, {name.lower(): value for name, value in self.headers.items()}))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
-
-
-def make(crm: EspoCRM, op: Op) -> Record:
-    [outcome] = crm.write([op])
-    assert isinstance(outcome, Done), outcome
-    return outcome.record
-
-
-def one(crm: EspoCRM, kind: str, ref: str) -> Record:
-    [read] = crm.get(kind, [ref])
-    assert read is not None
-    return read
-
-
-def error(outcome: Outcome) -> Exception:
-    assert isinstance(outcome, Failed), outcome
-    return outcome.error
 
 
 SAMPLES: Mapping[str, Callable[[int], dict[str, Any]]] = {
@@ -152,7 +86,7 @@ class TestContract(CRMContract):
         crm: EspoCRM,
         site: Site,
         clock: Clock,
-        ear: tuple[str, queue.Queue[Raw]],
+        ear: Ear,
     ) -> Rig:
         kind = request.param
         site.lag = crm.facts.lag - 1
@@ -168,7 +102,7 @@ class TestContract(CRMContract):
                 site.fail(what, seconds=seconds)
 
         def subscribe() -> None:
-            crm.provision([Step("hook", "create", {"address": ear[0]})])
+            crm.provision([Step("hook", "create", {"address": ear.address})])
 
         def delete(ref: str) -> None:
             site.delete(kind, ref)
@@ -186,9 +120,9 @@ class TestContract(CRMContract):
             PAGE,
             steps,
             subscribe,
-            lambda: ear[1].get(timeout=5),
+            ear.hears,
             delete,
-            ("html", "error200", "garbage"),
+            site.postman.trouble,
         )
 
 
@@ -437,16 +371,14 @@ def test_our_names_survive_the_way_there_and_back(prefix: str, name: str) -> Non
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_hooks_are_signed_and_our_own_changes_stay_away(
-    crm: EspoCRM, site: Site, ear: tuple[str, queue.Queue[Raw]]
-) -> None:
-    crm.provision([Step("hook", "create", {"address": ear[0]})])
-    assert crm.describe().hooks == (ear[0],)
+def test_hooks_are_signed_and_our_own_changes_stay_away(crm: EspoCRM, site: Site, ear: Ear) -> None:
+    crm.provision([Step("hook", "create", {"address": ear.address})])
+    assert crm.describe().hooks == (ear.address,)
     assert len(site.rows["Webhook"]) == len(EVENTS)
     lead = make(crm, with_person(1))
-    assert ear[1].empty()
+    assert ear.heard.empty()
     site.edit(LEADS, lead.ref, status="Assigned")
-    heard = ear[1].get(timeout=5)
+    heard = ear.hears()
     assert crm.touched(heard) == [Hint(LEADS, lead.ref)]
     before = site.calls["GET Webhook"]
     assert crm.touched(heard) == [Hint(LEADS, lead.ref)]
@@ -460,19 +392,16 @@ def test_hooks_are_signed_and_our_own_changes_stay_away(
         with pytest.raises(Unverified):
             crm.touched(Raw(body, AT, headers))
     site.delete(LEADS, lead.ref)
-    assert crm.touched(ear[1].get(timeout=5)) == [Hint(LEADS, lead.ref)]
+    assert crm.touched(ear.hears()) == [Hint(LEADS, lead.ref)]
 
 
-def test_the_board_shows_and_moves_cards(crm: EspoCRM, served: tuple[Site, str]) -> None:
+def test_the_board_shows_and_moves_cards(crm: EspoCRM, served: tuple[Site, str], wires: Wires) -> None:
     _, place = served
     lead = make(crm, with_person(7))
-    wire = Wire(allow=[place.removeprefix("http://")])
-    assert "Nora Feld 7" in wire.send("GET", f"{place}/").body.decode()
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    board = Board(wires(place), place)
+    assert "Nora Feld 7" in board.page()
     for column, status in (("Assigned", 204), ("Nowhere", 404)):
-        form = f"card={lead.ref}&column={column}&lane=Lead&quiet=1".encode()
-        assert wire.send("POST", f"{place}/move", headers=headers, data=form).status == status
-    wire.close()
+        assert board.move(lead.ref, column, "Lead") == status
     assert one(crm, LEADS, lead.ref).values["status"] == "Assigned"
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -25,28 +22,11 @@ from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unverifie
 from connectors.http import Gate, Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.farside import Board, Clock, Ear, Safe, Wires, done
 from mappings import load, shipped
 
 TOKEN = "sandbox-token"
 SECRET = "sandbox-secret"
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -62,17 +42,12 @@ def account(served: tuple[Account, str]) -> Account:
 
 
 @pytest.fixture
-def connect(served: tuple[Account, str]) -> Iterator[Callable[..., HubSpot]]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Account, str], wires: Wires) -> Callable[..., HubSpot]:
     def make(gate: Gate | None = None, token: str = TOKEN, **settings: str) -> HubSpot:
-        made.append(Wire(gate, allow=[served[1].removeprefix("http://")]))
         told = {"address": served[1], "searches": "1000", **settings}
-        return HubSpot(told, {"token": token, "client_secret": SECRET}, made[-1])
+        return HubSpot(told, {"token": token, "client_secret": SECRET}, wires(served[1], gate))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 def set_up(crm: HubSpot) -> HubSpot:
@@ -88,33 +63,6 @@ def crm(connect: Callable[..., HubSpot], account: Account) -> HubSpot:
     made = set_up(connect())
     account.calls.clear()
     return made
-
-
-@pytest.fixture
-def ear() -> Iterator[tuple[str, queue.Queue[Raw]]]:
-    """A listener for hooks: its address and what it heard."""
-    heard: queue.Queue[Raw] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            stamp = int(headers["x-hubspot-request-timestamp"]) / 1000
-            path, _, query = self.path.partition("?")
-            heard.put(Raw(body, datetime.fromtimestamp(stamp + 1, UTC), headers, "POST", path, query))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
 
 
 def sample(n: int) -> dict[str, Any]:
@@ -136,14 +84,14 @@ def steps(schema: Schema) -> list[Step]:
 
 class TestContract(CRMContract):
     @pytest.fixture
-    def rig(self, crm: HubSpot, account: Account, clock: Clock, ear: tuple[str, queue.Queue[Raw]]) -> Rig:
+    def rig(self, crm: HubSpot, account: Account, clock: Clock, ear: Ear) -> Rig:
         account.lag = crm.facts.lag - 1
 
         def fail(what: str, seconds: float) -> None:
             account.fail("drop_after" if what == "lost" else what, seconds=seconds)
 
         def subscribe() -> None:
-            account.hook_address = ear[0]
+            account.hook_address = ear.address
 
         return Rig(
             crm,
@@ -158,9 +106,9 @@ class TestContract(CRMContract):
             200,
             steps,
             subscribe,
-            lambda: ear[1].get(timeout=5),
+            ear.hears,
             lambda ref: account.delete("deals", ref),
-            ("html", "error200", "garbage"),
+            account.postman.trouble,
         )
 
 
@@ -178,11 +126,6 @@ def person(n: int) -> dict[str, Any]:
 
 def with_contact(n: int) -> Op:
     return Op("deals", sample(n), marker=f"L-{n}", includes=(Op("contacts", person(n), marker=f"C-{n}"),))
-
-
-def done(outcomes: Any) -> list[Record]:
-    assert all(isinstance(one, Done) for one in outcomes), outcomes
-    return [one.record for one in outcomes]
 
 
 def refused(outcome: Outcome) -> Refuse:
@@ -674,16 +617,14 @@ def test_a_robot_that_edits_right_after_us_is_seen(crm: HubSpot, account: Accoun
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_hooks_tell_of_edits_deletions_and_merges(
-    crm: HubSpot, account: Account, ear: tuple[str, queue.Queue[Raw]]
-) -> None:
+def test_hooks_tell_of_edits_deletions_and_merges(crm: HubSpot, account: Account, ear: Ear) -> None:
     deal, gone = done(crm.write([Op("deals", sample(n), marker=f"L-{n}") for n in (1, 2)]))
     one, two = done(crm.write([Op("contacts", person(n), marker=f"C-{n}") for n in (1, 2)]))
-    account.hook_address = ear[0]
+    account.hook_address = ear.address
     account.edit("deals", deal.ref, amount="7", dealname="New name")
     account.delete("deals", gone.ref)
     made = account.merge("contacts", one.ref, two.ref)
-    heard = [[(h.kind, h.ref) for h in crm.touched(ear[1].get(timeout=5))] for _ in range(3)]
+    heard = [[(h.kind, h.ref) for h in crm.touched(ear.hears())] for _ in range(3)]
     assert heard == [
         [("deals", deal.ref)],
         [("deals", gone.ref)],
@@ -691,16 +632,16 @@ def test_hooks_tell_of_edits_deletions_and_merges(
     ]
 
 
-def test_our_own_writes_are_no_news(crm: HubSpot, account: Account, ear: tuple[str, queue.Queue[Raw]]) -> None:
-    account.hook_address = ear[0]
+def test_our_own_writes_are_no_news(crm: HubSpot, account: Account, ear: Ear) -> None:
+    account.hook_address = ear.address
     account.robots.append(lambda kind, row: account.change(kind, row, {"dealtype": "robot"}, "workflow"))
     first, second = done(crm.write([Op("deals", sample(n), marker=f"L-{n}") for n in (1, 2)]))
-    assert [hint.ref for hint in crm.touched(ear[1].get(timeout=5))] == [first.ref, second.ref]  # the robot's
+    assert [hint.ref for hint in crm.touched(ear.hears())] == [first.ref, second.ref]  # the robot's
     account.robots.clear()
     done(crm.write([Op("deals", {"amount": "7"}, ref=first.ref)]))
-    assert crm.touched(ear[1].get(timeout=5)) == []
+    assert crm.touched(ear.hears()) == []
     crm.delete("deals", [first.ref])
-    assert [hint.ref for hint in crm.touched(ear[1].get(timeout=5))] == [first.ref]
+    assert [hint.ref for hint in crm.touched(ear.hears())] == [first.ref]
 
 
 def test_what_was_made_in_the_set_up_is_read_at_once(connect: Callable[..., HubSpot], account: Account) -> None:
@@ -709,19 +650,6 @@ def test_what_was_made_in_the_set_up_is_read_at_once(connect: Callable[..., HubS
     assert "hub_id" not in crm.changes("deals", "").records[0].values
     set_up(crm)
     assert "hub_id" in crm.changes("deals", "").records[0].values
-
-
-def test_hooks_get_lost_and_come_twice(crm: HubSpot, account: Account, ear: tuple[str, queue.Queue[Raw]]) -> None:
-    first, second = done(crm.write([Op("deals", sample(n), marker=f"L-{n}") for n in (1, 2)]))
-    account.hook_address = ear[0]
-    account.postman.trouble += ["lose", "double"]  # type: ignore[union-attr]
-    for made in (first, second):
-        account.edit("deals", made.ref, dealname="Changed")
-    heard = [ear[1].get(timeout=5) for _ in range(2)]
-    assert heard[0].body == heard[1].body
-    assert [hint.ref for hint in crm.touched(heard[0])] == [second.ref]
-    with pytest.raises(queue.Empty):
-        ear[1].get(timeout=0.2)
 
 
 BODY = json.dumps([{"subscriptionType": "deal.creation", "objectId": 9001}]).encode()
@@ -888,23 +816,6 @@ def steps_of_one() -> list[Step]:
 # ── OAuth ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Safe:
-    """A token store in memory."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-        self._lock = threading.Lock()
-
-    def load(self) -> Tokens:
-        return self.tokens
-
-    def save(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-
-    def lock(self) -> threading.Lock:
-        return self._lock
-
-
 def test_a_token_that_ends_in_the_middle_of_a_write_is_renewed(
     served: tuple[Account, str], crm: HubSpot, clock: Clock
 ) -> None:
@@ -959,18 +870,15 @@ def test_what_the_mapping_writes_reads_the_same(crm: HubSpot, role: str, kind: s
 # ── the board ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_board_shows_and_moves_cards(crm: HubSpot, served: tuple[Account, str]) -> None:
+def test_the_board_shows_and_moves_cards(crm: HubSpot, served: tuple[Account, str], wires: Wires) -> None:
     _, address = served
     [made] = done(crm.write([with_contact(7)]))
-    wire = Wire(allow=[address.removeprefix("http://")])
-    page = wire.send("GET", f"{address}/").body.decode()
+    board = Board(wires(address), address)
+    page = board.page()
     assert "Window 7" in page
     assert "+12025550007" in page
-    form = f"card={made.ref}&column=closedwon&lane=default&quiet=1".encode()
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert wire.send("POST", f"{address}/move", headers=headers, data=form).status == 204
-    assert wire.send("POST", f"{address}/move", headers=headers, data=b"card=1&column=2&lane=3").status == 404
-    wire.close()
+    assert board.move(made.ref, "closedwon", "default") == 204
+    assert board.move(1, 2, 3) == 404
     [read] = crm.get("deals", [made.ref])
     assert read
     assert read.values["dealstage"] == "closedwon"

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
+from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Schema, Step
 from connectors.crms.odoo import Odoo
 from connectors.crms.odoo.sandbox import Database, create_sandbox, serving
 from connectors.crms.odoo.sandbox.__main__ import furnish
 from connectors.crms.odoo.sandbox.orm import Wrong
 from connectors.crms.odoo.shape import FIRMS, LEADS, LOST, NOTES, PEOPLE, TASKS
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
-from connectors.http import Received, Wire
 from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.farside import Clock, Says, Wires, calls, done
 from mappings import check, load, shipped
 
 TOKEN = "sandbox-token"
 PAGE = 200
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture(params=[17, 19], ids=["jsonrpc", "json2"])
@@ -54,17 +36,12 @@ def database(served: tuple[Database, str]) -> Database:
 
 
 @pytest.fixture
-def connect(served: tuple[Database, str]) -> Iterator[Callable[..., Odoo]]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Database, str], wires: Wires) -> Callable[..., Odoo]:
     def make(key: str = TOKEN, **settings: str) -> Odoo:
-        made.append(Wire(allow=[served[1].removeprefix("http://")]))
         place = {"address": served[1], "database": "northwind", "login": "hub@northwind.test", "page": str(PAGE)}
-        return Odoo({**place, **settings}, {"key": key}, made[-1])
+        return Odoo({**place, **settings}, {"key": key}, wires(served[1]))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 MARKERS = [
@@ -125,17 +102,9 @@ class TestContract(CRMContract):
             lambda ref: database.delete(int(ref)),
         )
 
-
-def done(outcomes: Sequence[Any]) -> list[Record]:
-    assert all(isinstance(one, Done) for one in outcomes), outcomes
-    return [one.record for one in outcomes]
-
-
-def calls(database: Database, act: Callable[[], object]) -> dict[str, int]:
-    """What `act` calls, and how often."""
-    database.calls.clear()
-    act()
-    return dict(database.calls)
+    # Hooks are rules, and come many times: see below.
+    test_a_hook_says_what_to_look_at = None
+    test_hooks_get_lost_and_come_twice = None
 
 
 # ── few calls ────────────────────────────────────────────────────────────────────────────────────
@@ -589,16 +558,6 @@ def test_steps_odoo_cannot_do(crm: Odoo, step: Step) -> None:
 )
 def test_a_hook_of_something_else_hints_at_nothing(crm: Odoo, told: Any) -> None:
     assert list(crm.touched(Raw(json.dumps(told).encode(), AT))) == []
-
-
-class Says:
-    """An `Http` that always answers the same."""
-
-    def __init__(self, body: bytes, status: int = 200) -> None:
-        self.answer = Received(status, {"date": "Tue, 26 May 2026 08:00:00 GMT"}, body)
-
-    def send(self, *_: Any, **__: Any) -> Received:
-        return self.answer
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])

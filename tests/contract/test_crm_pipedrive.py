@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import queue
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Hint, Lost, Op, Outcome, Raw, Record, Schema, Step
+from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.pipedrive import Pipedrive
 from connectors.crms.pipedrive.hooks import address, basic
 from connectors.crms.pipedrive.sandbox import Account, create_sandbox, serving
@@ -24,28 +22,11 @@ from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported, Unveri
 from connectors.http import Gate, Received, Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.farside import Board, Clock, Ear, Wires, error, make, one
 
 TOKEN = "sandbox-token"
 PAGE = 20
 FIELD_KINDS = ("deals", "persons", "organizations")
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -70,16 +51,11 @@ Connect = Callable[..., Pipedrive]
 
 
 @pytest.fixture
-def connect(served: tuple[Account, str]) -> Iterator[Connect]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Account, str], wires: Wires) -> Connect:
     def make(token: str = TOKEN, **settings: str) -> Pipedrive:
-        made.append(Wire(allow=[served[1].removeprefix("http://")]))
-        return Quick({"address": served[1], "page": str(PAGE), **settings}, {"token": token}, made[-1])
+        return Quick({"address": served[1], "page": str(PAGE), **settings}, {"token": token}, wires(served[1]))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 @pytest.fixture
@@ -95,49 +71,6 @@ def crm(connect: Connect) -> Pipedrive:
 @pytest.fixture
 def person(crm: Pipedrive) -> str:
     return make(crm, Op("persons", {"name": "Nora Feld"})).ref
-
-
-@pytest.fixture
-def ear() -> Iterator[tuple[str, queue.Queue[Raw]]]:
-    """A listener for hooks: its address and what it heard."""
-    heard: queue.Queue[Raw] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            path, _, query = self.path.partition("?")
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            heard.put(Raw(body, AT, headers, path=path, query=query))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
-
-
-def make(crm: Pipedrive, op: Op) -> Record:
-    [outcome] = crm.write([op])
-    assert isinstance(outcome, Done), outcome
-    return outcome.record
-
-
-def one(crm: Pipedrive, kind: str, ref: str) -> Record:
-    [read] = crm.get(kind, [ref])
-    assert read is not None
-    return read
-
-
-def error(outcome: Outcome) -> Exception:
-    assert isinstance(outcome, Failed), outcome
-    return outcome.error
 
 
 SAMPLES: Mapping[str, Callable[[int], dict[str, Any]]] = {
@@ -188,7 +121,7 @@ class TestContract(CRMContract):
         crm: Pipedrive,
         account: Account,
         clock: Clock,
-        ear: tuple[str, queue.Queue[Raw]],
+        ear: Ear,
         person: str,
     ) -> Rig:
         kind = request.param
@@ -206,7 +139,7 @@ class TestContract(CRMContract):
             account.delete(kind, ref)
 
         def subscribe() -> None:
-            crm.provision([Step("hook", "create", {"address": ear[0]})])
+            crm.provision([Step("hook", "create", {"address": ear.address})])
 
         made = (Linked if kind == "leads" else Rig)(
             crm,
@@ -221,9 +154,9 @@ class TestContract(CRMContract):
             PAGE,
             steps,
             subscribe,
-            lambda: ear[1].get(timeout=5),
+            ear.hears,
             delete,
-            ("html", "error200", "garbage"),
+            account.postman.trouble,
         )
         if isinstance(made, Linked):
             made.person = person
@@ -764,32 +697,30 @@ def test_what_belongs_to_pipedrive_stays(crm: Pipedrive) -> None:
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_hooks_of_all_kinds_say_whose_they_are(
-    crm: Pipedrive, account: Account, ear: tuple[str, queue.Queue[Raw]]
-) -> None:
-    crm.provision([Step("hook", "create", {"address": ear[0]})])
-    assert crm.describe().hooks == (ear[0],)
+def test_hooks_of_all_kinds_say_whose_they_are(crm: Pipedrive, account: Account, ear: Ear) -> None:
+    crm.provision([Step("hook", "create", {"address": ear.address})])
+    assert crm.describe().hooks == (ear.address,)
     human, lead = with_person(crm, 1)
     for _ in range(2):  # of what we did ourselves we want to hear nothing
-        assert crm.touched(ear[1].get(timeout=5)) == []
+        assert crm.touched(ear.hears()) == []
     account.edit("leads", lead.ref, title="Changed")
-    assert crm.touched(ear[1].get(timeout=5)) == [Hint("leads", lead.ref)]
+    assert crm.touched(ear.hears()) == [Hint("leads", lead.ref)]
     other = make(crm, Op("persons", {"name": "Sam Keller"}))
-    ear[1].get(timeout=5)
+    ear.hears()
     account.merge("persons", human.ref, other.ref)
-    gone, kept = (crm.touched(ear[1].get(timeout=5)) for _ in range(2))
+    gone, kept = (crm.touched(ear.hears()) for _ in range(2))
     assert gone == [Hint("persons", other.ref), Hint("persons", human.ref)]
     assert kept == [Hint("persons", human.ref)]
 
 
 def test_a_hook_without_our_password_is_not_believed(
-    crm: Pipedrive, connect: Connect, account: Account, ear: tuple[str, queue.Queue[Raw]]
+    crm: Pipedrive, connect: Connect, account: Account, ear: Ear
 ) -> None:
-    crm.provision([Step("hook", "create", {"address": ear[0]})])
+    crm.provision([Step("hook", "create", {"address": ear.address})])
     deal = make(crm, Op("deals", {"title": "x"}))
-    ear[1].get(timeout=5)
+    ear.hears()
     account.edit("deals", deal.ref, title="Changed")
-    heard = ear[1].get(timeout=5)
+    heard = ear.hears()
     pair = b64encode(b"leadhub:guess").decode()
     wrong: list[dict[str, str]] = [{}, {"authorization": f"Basic {pair}"}]
     for header in wrong:
@@ -799,14 +730,14 @@ def test_a_hook_without_our_password_is_not_believed(
 
 
 def test_a_new_token_makes_the_plan_renew_the_hooks(
-    crm: Pipedrive, connect: Connect, account: Account, ear: tuple[str, queue.Queue[Raw]]
+    crm: Pipedrive, connect: Connect, account: Account, ear: Ear
 ) -> None:
-    crm.provision([Step("hook", "create", {"address": ear[0]})])
+    crm.provision([Step("hook", "create", {"address": ear.address})])
     account.token = "another"
     renewed = connect(token="another")
     assert renewed.describe().hooks == ()
-    renewed.provision([Step("hook", "create", {"address": ear[0]})])
-    assert renewed.describe().hooks == (ear[0],)
+    renewed.provision([Step("hook", "create", {"address": ear.address})])
+    assert renewed.describe().hooks == (ear.address,)
     assert len(account.hooks) == 4
 
 
@@ -825,21 +756,6 @@ STRANGE: list[Any] = [
 def test_a_hook_of_a_strange_shape_points_nowhere(crm: Pipedrive, meta: Any) -> None:
     raw = Raw(json.dumps({"meta": meta}).encode(), AT, {"authorization": basic(TOKEN)})
     assert crm.touched(raw) == []
-
-
-def test_hooks_get_lost_and_come_twice(crm: Pipedrive, account: Account, ear: tuple[str, queue.Queue[Raw]]) -> None:
-    crm.provision([Step("hook", "create", {"address": ear[0]})])
-    one_, two = (make(crm, Op("deals", {"title": "x"})) for _ in range(2))
-    for _ in range(2):
-        ear[1].get(timeout=5)
-    account.postman.trouble += ["lose", "double"]  # type: ignore[union-attr]
-    for deal in (one_, two):
-        account.edit("deals", deal.ref, title="Changed")
-    bodies = [ear[1].get(timeout=5) for _ in range(2)]
-    assert bodies[0].body == bodies[1].body
-    assert crm.touched(bodies[0]) == [Hint("deals", two.ref)]
-    with pytest.raises(queue.Empty):
-        ear[1].get(timeout=0.2)
 
 
 def test_the_address_of_a_hook_tells_nothing_secret() -> None:
@@ -899,19 +815,16 @@ def test_a_bearer_works_as_a_token_does(served: tuple[Account, str]) -> None:
 # ── the board ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_board_shows_and_moves_cards(crm: Pipedrive, served: tuple[Account, str]) -> None:
+def test_the_board_shows_and_moves_cards(crm: Pipedrive, served: tuple[Account, str], wires: Wires) -> None:
     account, place = served
     [_, work] = stages(crm)
     _, lead = with_person(crm, 7)
-    wire = Wire(allow=[place.removeprefix("http://")])
-    page = wire.send("GET", f"{place}/").body.decode()
+    board = Board(wires(place), place)
+    page = board.page()
     assert "Window 7" in page
     assert "1 · New" in page
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
     for column, status in ((work, 204), ("archived", 204), ("nowhere", 404)):
-        form = f"card={lead.ref}&column={column}&lane=&quiet=1".encode()
-        assert wire.send("POST", f"{place}/move", headers=headers, data=form).status == status
-    wire.close()
+        assert board.move(lead.ref, column, "") == status
     assert one(crm, "leads", lead.ref).values["label_id"] == "archived"
     assert account.rows["leads"][lead.ref]["label_ids"] == [work]
 

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Lost, Op, Record, Schema, Step
+from connectors.contract import Done, Failed, Lost, Op, Schema, Step
 from connectors.crms.salesforce import Salesforce
 from connectors.crms.salesforce.sandbox import Organisation, create_sandbox, serving
 from connectors.crms.salesforce.sandbox.__main__ import furnish
 from connectors.crms.salesforce.shape import DEALS, FIRMS, KINDS, LEADS, NOTES, PEOPLE, TASKS, UNKNOWN
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
-from connectors.http import Received, Wire
 from connectors.testing.crm import CRMContract, Rig
+from connectors.testing.farside import Clock, Says, Wires, calls, done
 from mappings import check, load, shipped
 
 TOKEN = "sandbox-token"
 PAGE = 200
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -52,16 +34,13 @@ def organisation(served: tuple[Organisation, str]) -> Organisation:
 
 
 @pytest.fixture
-def connect(served: tuple[Organisation, str]) -> Iterator[Callable[..., Salesforce]]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Organisation, str], wires: Wires) -> Callable[..., Salesforce]:
     def make(secrets: dict[str, str] | None = None, **settings: str) -> Salesforce:
-        made.append(Wire(allow=[served[1].removeprefix("http://")]))
-        return Salesforce({"address": served[1], "page": str(PAGE), **settings}, secrets or {"token": TOKEN}, made[-1])
+        return Salesforce(
+            {"address": served[1], "page": str(PAGE), **settings}, secrets or {"token": TOKEN}, wires(served[1])
+        )
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 MARKERS = [
@@ -121,17 +100,9 @@ class TestContract(CRMContract):
             organisation.delete,
         )
 
-
-def done(outcomes: Sequence[Any]) -> list[Record]:
-    assert all(isinstance(one, Done) for one in outcomes), outcomes
-    return [one.record for one in outcomes]
-
-
-def calls(organisation: Organisation, act: Callable[[], object]) -> dict[str, int]:
-    """What `act` calls, and how often."""
-    organisation.calls.clear()
-    act()
-    return dict(organisation.calls)
+    # Changes arrive by polling only.
+    test_a_hook_says_what_to_look_at = None
+    test_hooks_get_lost_and_come_twice = None
 
 
 # ── few calls ────────────────────────────────────────────────────────────────────────────────────
@@ -458,16 +429,6 @@ def test_the_default_mapping_fits_the_account(crm: Salesforce) -> None:
 
 
 # ── answers that make no sense ───────────────────────────────────────────────────────────────────
-
-
-class Says:
-    """An `Http` that always answers the same."""
-
-    def __init__(self, body: bytes, status: int = 200) -> None:
-        self.answer = Received(status, {"date": "Tue, 26 May 2026 08:00:00 GMT"}, body)
-
-    def send(self, *_: Any, **__: Any) -> Received:
-        return self.answer
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 500])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +23,13 @@ from connectors.crms.twenty.shape import flat, nested, ours, ref_of, theirs
 from connectors.errors import Missing, Pause, Refuse, Retry, Unverified
 from connectors.http import Gate, Wire
 from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.farside import Board, Clock, Ear, Wires, done
 from mappings import load, shipped
 
 TOKEN = "sandbox-token"
 SECRET = "hook-secret"
 SAMPLES = Path(__file__).parents[2].parent / "shared/facts/crm/samples/twenty"
 captured = pytest.mark.skipif(not SAMPLES.is_dir(), reason="captured messages of Twenty are not here")
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -65,16 +45,11 @@ def space(served: tuple[Workspace, str]) -> Workspace:
 
 
 @pytest.fixture
-def connect(served: tuple[Workspace, str]) -> Iterator[Callable[..., Twenty]]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Workspace, str], wires: Wires) -> Callable[..., Twenty]:
     def make(token: str = TOKEN) -> Twenty:
-        made.append(Wire(allow=[served[1].removeprefix("http://")]))
-        return Twenty({"address": served[1]}, {"token": token, "hook_secret": SECRET}, made[-1])
+        return Twenty({"address": served[1]}, {"token": token, "hook_secret": SECRET}, wires(served[1]))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 @pytest.fixture
@@ -83,32 +58,6 @@ def crm(connect: Callable[..., Twenty], space: Workspace) -> Twenty:
     made.provision([Step("field", "create", {"name": "Form", "code": "hub_form"}, under="opportunities")])
     space.calls.clear()
     return made
-
-
-@pytest.fixture
-def ear() -> Iterator[tuple[str, queue.Queue[Raw]]]:
-    """A listener for hooks: its address and what it heard."""
-    heard: queue.Queue[Raw] = queue.Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            at = datetime.fromtimestamp(int(headers["x-twenty-webhook-timestamp"]) / 1000 + 1, UTC)
-            heard.put(Raw(body, at, headers))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/in/secret", heard
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
 
 
 def sample(n: int) -> dict[str, Any]:
@@ -138,12 +87,12 @@ class Numbered(Twenty):
 
 class TestContract(CRMContract):
     @pytest.fixture
-    def rig(self, crm: Twenty, space: Workspace, clock: Clock, ear: tuple[str, queue.Queue[Raw]]) -> Rig:
+    def rig(self, crm: Twenty, space: Workspace, clock: Clock, ear: Ear) -> Rig:
         space.lag = crm.facts.lag - 1
         crm = Numbered(crm.settings, crm.secrets, crm.http)
 
         def subscribe() -> None:
-            crm.provision([Step("hook", "create", {"address": ear[0]})])
+            crm.provision([Step("hook", "create", {"address": ear.address})])
 
         def fail(what: str, seconds: float) -> None:
             space.fail("drop_after" if what == "lost" else what, seconds=seconds)
@@ -161,9 +110,9 @@ class TestContract(CRMContract):
             60,
             steps,
             subscribe,
-            lambda: ear[1].get(timeout=5),
+            ear.hears,
             lambda ref: space.delete("opportunities", ref),
-            ("html", "error200", "garbage"),
+            space.postman.trouble,
         )
 
 
@@ -178,11 +127,6 @@ def person(n: int) -> dict[str, Any]:
 
 def with_contact(n: int) -> Op:
     return Op("opportunities", sample(n), marker=f"L-{n}", includes=(Op("people", person(n), marker=f"C-{n}"),))
-
-
-def done(outcomes: Any) -> list[Record]:
-    assert all(isinstance(one, Done) for one in outcomes), outcomes
-    return [one.record for one in outcomes]
 
 
 def failed(outcome: Outcome) -> Exception:
@@ -637,18 +581,15 @@ def test_what_the_mapping_writes_reads_the_same(crm: Twenty, role: str, kind: st
 # ── the board ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_board_shows_and_moves_cards(crm: Twenty, served: tuple[Workspace, str]) -> None:
+def test_the_board_shows_and_moves_cards(crm: Twenty, served: tuple[Workspace, str], wires: Wires) -> None:
     _, address = served
     [made] = done(crm.write([with_contact(7)]))
-    wire = Wire(allow=[address.removeprefix("http://")])
-    page = wire.send("GET", f"{address}/").body.decode()
+    board = Board(wires(address), address)
+    page = board.page()
     assert "Window 7" in page
     assert "+12025550007" in page
-    form = f"card={made.ref}&column=CUSTOMER&lane=&quiet=1".encode()
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert wire.send("POST", f"{address}/move", headers=headers, data=form).status == 204
-    assert wire.send("POST", f"{address}/move", headers=headers, data=b"card=1&column=2&lane=3").status == 404
-    wire.close()
+    assert board.move(made.ref, "CUSTOMER", "") == 204
+    assert board.move(1, 2, 3) == 404
     [read] = crm.get("opportunities", [made.ref])
     assert read
     assert read.values["stage"] == "CUSTOMER"

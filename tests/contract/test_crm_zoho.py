@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,31 +15,14 @@ from connectors.crms.zoho.sandbox import Organisation, create_sandbox, serving
 from connectors.crms.zoho.sandbox.__main__ import furnish
 from connectors.crms.zoho.shape import DEALS, FIRMS, KINDS, LEADS, MOST_FIELDS, NOTES, PEOPLE, TASKS, UNKNOWN
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported
-from connectors.http import Received, Wire
+from connectors.http import Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
+from connectors.testing.farside import Clock, Says, Wires, calls, done
 from mappings import check, load, shipped
 
 TOKEN = "sandbox-token"
 PAGE = 200
-
-
-class Clock:
-    """The clock of the stand-in."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000.5
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -55,16 +38,11 @@ def organisation(served: tuple[Organisation, str]) -> Organisation:
 
 
 @pytest.fixture
-def connect(served: tuple[Organisation, str]) -> Iterator[Callable[..., Zoho]]:
-    made: list[Wire] = []
-
+def connect(served: tuple[Organisation, str], wires: Wires) -> Callable[..., Zoho]:
     def make(token: str = TOKEN, **settings: str) -> Zoho:
-        made.append(Wire(allow=[served[1].removeprefix("http://")]))
-        return Zoho({"address": served[1], "page": str(PAGE), **settings}, {"token": token}, made[-1])
+        return Zoho({"address": served[1], "page": str(PAGE), **settings}, {"token": token}, wires(served[1]))
 
-    yield make
-    for wire in made:
-        wire.close()
+    return make
 
 
 MARKERS = [Step("field", "create", {"name": "Hub id", "type": "text", "code": "HUB_ID"}, under=kind) for kind in KINDS]
@@ -135,17 +113,7 @@ class TestContract(CRMContract):
             lambda ref: organisation.delete(LEADS, ref),
         )
 
-
-def done(outcomes: Sequence[Any]) -> list[Record]:
-    assert all(isinstance(one, Done) for one in outcomes), outcomes
-    return [one.record for one in outcomes]
-
-
-def calls(organisation: Organisation, act: Callable[[], object]) -> dict[str, int]:
-    """What `act` calls, and how often."""
-    organisation.calls.clear()
-    act()
-    return dict(organisation.calls)
+    test_hooks_get_lost_and_come_twice = None  # notifications are heard in place here
 
 
 # ── few calls ────────────────────────────────────────────────────────────────────────────────────
@@ -496,16 +464,6 @@ def test_the_default_mapping_fits_the_account(crm: Zoho) -> None:
 
 
 # ── answers that make no sense ───────────────────────────────────────────────────────────────────
-
-
-class Says:
-    """An `Http` that always answers the same."""
-
-    def __init__(self, body: bytes, status: int = 200) -> None:
-        self.answer = Received(status, {"date": "Tue, 26 May 2026 08:00:00 GMT"}, body)
-
-    def send(self, *_: Any, **__: Any) -> Received:
-        return self.answer
 
 
 @pytest.mark.parametrize("status", [200, 207, 400, 404, 500])

@@ -155,8 +155,9 @@ class TestContract(CRMContract):
             subscribe,
             lambda: ear.heard.get(timeout=5),
             lambda ref: crm.delete(LEADS, [ref]),
-            ("html", "error200", "garbage"),
         )
+
+    test_hooks_get_lost_and_come_twice = None  # BottleCRM loses none on demand
 
 
 # ── conversion ───────────────────────────────────────────────────────────────────────────────────

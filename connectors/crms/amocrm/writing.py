@@ -147,9 +147,9 @@ def _request_id(n: int, op: Op) -> str:
 
 def _rows(told: Any) -> Iterator[dict[str, Any]]:
     """Plain writes answer {"_embedded": {kind: [...]}}, complex ones a bare array."""
-    groups = [told] if isinstance(told, list) else list((told.get("_embedded") or {}).values())
-    for group in groups:
-        yield from (row for row in group if isinstance(row, dict))
+    lists = told.get("_embedded") if isinstance(told, dict) else {"": told}
+    for rows in lists.values() if isinstance(lists, dict) else ():
+        yield from (row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
 
 
 def _request_ids(row: Mapping[str, Any]) -> list[str]:
