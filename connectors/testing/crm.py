@@ -20,9 +20,10 @@ from connectors.errors import ConnectorError, Pause, Refuse, Retry
 from connectors.testing.farside import Says
 
 _NAMES = ("data", "result", "results", "records", "list", "items", "_embedded", "objects", "errors", "status")
+_SHAPES: tuple[object, ...] = (None, 5, "x", [], [5], {}, {"x": 5}, [{"id": {}}])
 _ODD = (
     b"", b"null", b"7", b'"x"', b"[]", b"[1]", b"[[]]", b"[{}]", b"{}", b"<html>", b"\xff\xfe", b"[" * 100_000,
-    *(json.dumps(dict.fromkeys(_NAMES, odd)).encode() for odd in (None, 5, "x", [], [5], {}, {"x": 5}, [{"id": {}}])),
+    *(json.dumps(dict.fromkeys(_NAMES, odd)).encode() for odd in _SHAPES),
 )  # fmt: skip
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
