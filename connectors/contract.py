@@ -553,8 +553,12 @@ class CRM:
         """Carry the steps out, in order; answers the ref of what each made or changed."""
         raise Unsupported(f"{self.title}: stages and fields cannot be set up by programs")
 
+    def verify(self, raw: Raw) -> None:
+        """Raise `Unverified` unless a hook is really theirs, as far as that shows without a call. Asked at the door,
+        where every header is there still; a vendor that proves nothing has an unguessable address."""
+
     def touched(self, raw: Raw) -> Sequence[Hint]:
-        """Which records a hook talks about. Never trusted beyond that."""
+        """Which records a hook talks about, headers that were not stored missing. Never trusted beyond that."""
         return ()
 
 

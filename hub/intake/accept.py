@@ -16,7 +16,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from connectors.contract import Polled, Raw, Reply, Source, digest
+from connectors.contract import CRM, Polled, Raw, Reply, Source, digest
 from connectors.errors import ConnectorError, Unverified
 from hub.clock import Clock, millis
 from hub.config import Config
@@ -100,11 +100,14 @@ class Intake:
         return Begun(ticket, finish)
 
     def _hook(self, live: Live, raw: Raw) -> Begun:
-        """A CRM's hook only says "look again"; its address is all that is asked of it."""
-        ticket = self._inbox.submit([self._row(live.id, raw, "", "ok", "")])
+        """A CRM's hook only says "look again"; what its sender cannot prove waits in quarantine."""
+        verdict, why = self._proof(live, live.crm, raw)
+        ticket = self._inbox.submit([self._row(live.id, raw, "", verdict, why)])
 
         def finish() -> Reply:
-            ticket.stored()
+            stored = ticket.stored()[0]
+            if verdict == "unverified":
+                raise Refused(401, "unverified", why, receipt=stored.id)
             return Reply()
 
         return Begun(ticket, finish)
@@ -117,17 +120,23 @@ class Intake:
 
     def _verdict(self, live: Live, raw: Raw, sender: str) -> tuple[str, str]:
         source = live.source
-        try:
-            source.verify(raw)
-        except Unverified as error:
-            self._allow("unverified", live.id, self._config.quarantine_per_minute)
-            return "unverified", str(error)
+        verdict, why = self._proof(live, source, raw)
+        if verdict != "ok":
+            return verdict, why
         if live.row.state == "off":
             return "disabled", "This form is switched off"
         if source.unsigned and (code := source.refuse(raw)):
             raise Refused(400, code, "The body cannot be read: " + code.replace("_", " "))
         if source.browser and not self._within_limits(live, sender):
             return "flood", "More posts a minute than this form allows"
+        return "ok", ""
+
+    def _proof(self, live: Live, connector: Source | CRM, raw: Raw) -> tuple[str, str]:
+        try:
+            connector.verify(raw)
+        except Unverified as error:
+            self._allow("unverified", live.id, self._config.quarantine_per_minute)
+            return "unverified", str(error)
         return "ok", ""
 
     def _within_limits(self, live: Live, sender: str) -> bool:

@@ -200,7 +200,7 @@ class Flow:
         raw = raw_of(row)
         try:
             if live.row.kind == "crm":
-                verdict.hints = tuple(live.crm.touched(raw))
+                verdict.hints = self._hints(row, raw, live)
             elif row.verdict in ("ok", "unverified", TRUSTED):
                 verdict.understood = self._read(row, raw, live)
             else:
@@ -215,6 +215,12 @@ class Flow:
         except ConnectorError as error:
             _set(verdict, "parked", error.code, str(error))
         return verdict
+
+    def _hints(self, row: Any, raw: Raw, live: Live) -> tuple[Hint, ...]:
+        """What a hook points at; one that proved nothing is asked again, as in `_read`."""
+        if row.verdict == "unverified":
+            live.crm.verify(raw)
+        return tuple(live.crm.touched(raw))
 
     def _read(self, row: Any, raw: Raw, live: Live) -> Sequence[Understood]:
         """The inquiries of one event; what was unverified is asked again, the secret may be right by now."""

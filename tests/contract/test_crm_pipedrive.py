@@ -725,7 +725,8 @@ def test_a_hook_without_our_password_is_not_believed(
     wrong: list[dict[str, str]] = [{}, {"authorization": f"Basic {pair}"}]
     for header in wrong:
         with pytest.raises(Unverified):
-            crm.touched(Raw(heard.body, AT, header, path=heard.path, query=heard.query))
+            crm.verify(Raw(heard.body, AT, header, path=heard.path, query=heard.query))
+    crm.verify(heard)
     assert crm.touched(heard) == [Hint("deals", deal.ref)]
 
 

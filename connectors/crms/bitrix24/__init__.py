@@ -192,6 +192,10 @@ class Bitrix24(CRM):
         offline = self.settings.get("offline", "").strip().casefold() in {"yes", "y", "1", "true"}
         return provision(self.rest, steps, app=self.app, offline=offline)
 
+    def verify(self, raw: Raw) -> None:
+        """An event carries the token of the outgoing webhook or application."""
+        event(raw.body, self.secrets.get("application_token", ""))
+
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """The record of an event; a wake-up call has the portal's queue read. `Unverified` for a wrong token."""
         told = event(raw.body, self.secrets.get("application_token", ""))

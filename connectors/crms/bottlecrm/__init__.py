@@ -31,7 +31,7 @@ from connectors.contract import (
     Step,
 )
 from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS, Api
-from connectors.crms.bottlecrm.hooks import hints
+from connectors.crms.bottlecrm.hooks import hints, verify
 from connectors.crms.bottlecrm.scan import Row, Scan, earliest, everything, key, lately, written
 from connectors.crms.bottlecrm.setup import provision, schema
 from connectors.crms.bottlecrm.shape import BEGINNING, flat, stamp
@@ -148,6 +148,10 @@ class BottleCRM(CRM):
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Custom fields, deal pipelines and their stages. Webhooks are for people: a token may not make them."""
         return provision(self._api, steps)
+
+    def verify(self, raw: Raw) -> None:
+        """Signed with the secret of the endpoint, or with one of several by spaces."""
+        verify(raw, self.secrets.get("hook_secret", ""))
 
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """The record of a signed event."""

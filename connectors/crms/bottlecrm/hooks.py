@@ -9,10 +9,19 @@ from typing import Any
 
 from connectors.contract import Hint, Raw
 from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS
+from connectors.errors import Unverified
 
 KINDS = {"lead": LEADS, "deal": DEALS, "contact": CONTACTS}
 TOLERANCE = 300.0
 """Seconds a signature is good for. Every attempt is signed anew, so a late retry is no old signature."""
+
+
+def verify(raw: Raw, secret: str) -> None:
+    """Raise `Unverified` unless BottleCRM signed this within the last minutes."""
+    if not secret:
+        raise Unverified("BottleCRM: enter the webhook's secret, without it nobody can tell who sent this")
+    if not _signed(raw, secret):
+        raise Unverified("BottleCRM: the signature does not fit this body and the webhook's secret, or is old")
 
 
 def hints(raw: Raw, secret: str) -> list[Hint]:
@@ -38,6 +47,7 @@ def _signed(raw: Raw, secret: str) -> bool:
     at = parts.get("t", "")
     if not at.isascii() or not at.isdecimal() or len(at) > 12:
         return False
-    mine = hmac.new(secret.encode(), at.encode() + b"." + raw.body, hashlib.sha256).hexdigest()
+    signed, told = at.encode() + b"." + raw.body, parts.get("v1", "").encode()
+    mine = [hmac.new(one.encode(), signed, hashlib.sha256).hexdigest().encode() for one in secret.split()]
     fresh = abs(raw.received_at.timestamp() - int(at)) <= TOLERANCE
-    return fresh and hmac.compare_digest(mine.encode(), parts.get("v1", "").encode())
+    return fresh and any(hmac.compare_digest(one, told) for one in mine)

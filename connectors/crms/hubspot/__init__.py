@@ -104,7 +104,8 @@ class HubSpot(CRM):
         """How to refresh tokens, None when a private app's token is set. `connectors.oauth.Bearer` uses it."""
         if self.secrets.get("token"):
             return None
-        uri, secret = redirect_uri or self.settings.get("redirect_uri", ""), self.secrets.get("client_secret", "")
+        uri = redirect_uri or self.settings.get("redirect_uri", "")
+        secret = self.secrets.get("client_secret", "").partition(" ")[0]
         return Grant(f"{self.base}/oauth/v1/token", self.settings.get("client_id", ""), secret, uri)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────
@@ -222,12 +223,15 @@ class HubSpot(CRM):
         self._names.clear()  # fields that are made now are read from now on
         return provision(self, steps)
 
+    def verify(self, raw: Raw) -> None:
+        """Signed with the app's secret; a body that is no hook has nothing to prove."""
+        if hooks.hints(hooks.events(raw.body)):
+            hooks.verify(raw, self.secrets.get("client_secret", ""), self.hook_address)
+
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """Records a signed hook talks about: changed, deleted, merged, linked. What we wrote ourselves is no news."""
-        events = hooks.events(raw.body)
-        if hooks.hints(events):
-            hooks.verify(raw, self.secrets.get("client_secret", ""), self.hook_address)
-        return hooks.hints(event for event in events if not hooks.our_own(event))
+        self.verify(raw)
+        return hooks.hints(event for event in hooks.events(raw.body) if not hooks.our_own(event))
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 

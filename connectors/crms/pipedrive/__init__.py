@@ -33,7 +33,7 @@ from connectors.contract import (
 )
 from connectors.crms.pipedrive.api import PAGE, Api, rows
 from connectors.crms.pipedrive.grant import CONSENT, TOKENS, BasicGrant
-from connectors.crms.pipedrive.hooks import hints
+from connectors.crms.pipedrive.hooks import hints, verify
 from connectors.crms.pipedrive.names import MARKER, Names
 from connectors.crms.pipedrive.reading import Reader
 from connectors.crms.pipedrive.schema import schema
@@ -167,9 +167,13 @@ class Pipedrive(CRM):
         finally:
             self.names.forget()
 
+    def verify(self, raw: Raw) -> None:
+        """A hook carries the password we gave when we subscribed: a header, read at the door and never stored."""
+        verify(raw, self.hook_secret)
+
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """The record a hook is about, and the one it was merged into; see `hooks`."""
-        return hints(raw, self.hook_secret)
+        return hints(raw)
 
     def _add(self, path: str, body: Any) -> None:
         answer = self.api.call("POST", path, json=body)

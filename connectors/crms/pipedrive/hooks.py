@@ -43,14 +43,20 @@ def _key(secret: str) -> str:
     return digest("pipedrive hook key", password(secret))[:8]
 
 
-def hints(raw: Raw, secret: str) -> list[Hint]:
+def verify(raw: Raw, secret: str) -> None:
+    """Raise `Unverified` for a hook without our password; a body that is no hook has nothing to prove."""
+    if str(_meta(raw.body).get("entity")) not in OBJECTS:
+        return
+    if not hmac.compare_digest(raw.header("authorization").encode(), basic(secret).encode()):
+        raise Unverified("This hook of Pipedrive does not carry our password: plan the set-up again to renew it")
+
+
+def hints(raw: Raw) -> list[Hint]:
     """The record, and the one it was merged into; nothing for our own changes and for a body that is no hook."""
     meta = _meta(raw.body)
     kind = OBJECTS.get(str(meta.get("entity")))
     if kind is None:
         return []
-    if not hmac.compare_digest(raw.header("authorization").encode(), basic(secret).encode()):
-        raise Unverified("This hook of Pipedrive does not carry our password: plan the set-up again to renew it")
     if meta.get("change_source") == "api" and parse_qs(raw.query).get("by") == [str(meta.get("user_id"))]:
         return []
     refs = (str(meta.get(name) or "") for name in ("entity_id", "merged_to_id"))

@@ -186,12 +186,15 @@ class Twenty(CRM):
         """Create, change and remove stages with their colours, fields and hooks; what is there already is changed."""
         return provision(self, steps)
 
+    def verify(self, raw: Raw) -> None:
+        """Signed with the secret of the hook; a body that is no hook has nothing to prove."""
+        if hooks.hints(raw.body):
+            hooks.verify(raw, self.secrets.get("hook_secret", ""))
+
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """The record a signed hook talks about."""
-        found = hooks.hints(raw.body)
-        if found:
-            hooks.verify(raw, self.secrets.get("hook_secret", ""))
-        return found
+        self.verify(raw)
+        return hooks.hints(raw.body)
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 

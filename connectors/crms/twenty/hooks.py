@@ -16,7 +16,7 @@ KINDS = {"opportunity": "opportunities", "person": "people", "company": "compani
 
 
 def verify(raw: Raw, secret: str) -> None:
-    """Raise `Unverified` unless Twenty signed this with the secret of the hook."""
+    """Raise `Unverified` unless Twenty signed this with the secret of the hook, or with one of several by spaces."""
     if not secret:
         raise Unverified("Twenty: enter a secret for its webhooks, without one nobody can tell who sent this")
     stamp = raw.header("x-twenty-webhook-timestamp")
@@ -24,8 +24,9 @@ def verify(raw: Raw, secret: str) -> None:
         raise Unverified("Twenty: the time of the signature is missing")
     if abs(raw.received_at.timestamp() - int(stamp) / 1000) > OLDEST:
         raise Unverified("Twenty: the signature is older than five minutes, or a clock is wrong")
-    wanted = hmac.new(secret.encode(), stamp.encode() + b":" + raw.body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(wanted.encode(), raw.header("x-twenty-webhook-signature").encode()):
+    told, signed = raw.header("x-twenty-webhook-signature").encode(), stamp.encode() + b":" + raw.body
+    wanted = [hmac.new(one.encode(), signed, hashlib.sha256).hexdigest().encode() for one in secret.split()]
+    if not any(hmac.compare_digest(one, told) for one in wanted):
         raise Unverified("Twenty: the signature does not fit this body and the secret of the webhook")
 
 

@@ -256,7 +256,7 @@ def _add_hook(api: Api, step: Step) -> str:
     address = str(step.values.get("address") or "")
     if not _hooks(api, address):
         body = {"targetUrl": address, "operations": HOOKS, "description": "Lead hub"}
-        secret = api.secrets.get("hook_secret", "")
+        secret = api.secrets.get("hook_secret", "").partition(" ")[0]
         _send(api, "POST", "rest/webhooks", {**body, **({"secret": secret} if secret else {})}, "hook")
     return address
 

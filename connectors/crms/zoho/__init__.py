@@ -10,8 +10,6 @@ names.
 
 from __future__ import annotations
 
-import hmac
-import json as jsonlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -36,7 +34,7 @@ from connectors.contract import (
     Value,
     digest,
 )
-from connectors.crms.zoho import shape
+from connectors.crms.zoho import hooks, shape
 from connectors.crms.zoho.api import Api, listed
 from connectors.crms.zoho.scan import begin, place
 from connectors.crms.zoho.setup import provision, schema
@@ -216,18 +214,13 @@ class Zoho(CRM):
         finally:
             self._columns.clear()
 
+    def verify(self, raw: Raw) -> None:
+        """A notification carries our token."""
+        hooks.verify(raw.body, self.hook_token)
+
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """Ids in a notification that carries our token."""
-        try:
-            told = jsonlib.loads(raw.body)
-        except (ValueError, RecursionError):
-            return ()
-        if not isinstance(told, dict) or not hmac.compare_digest(
-            str(told.get("token")).encode(), self.hook_token.encode()
-        ):
-            return ()
-        kind, ids = told.get("module"), told.get("ids")
-        return [Hint(kind, str(ref)) for ref in ids] if kind in KINDS and isinstance(ids, list) else ()
+        return hooks.hints(raw.body, self.hook_token)
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 
