@@ -1,7 +1,7 @@
 """One CRM connection ready for work: connector, mapping, placement, and the face each role has over there.
 
-Guarantees: no account is given out whose credentials were changed and belong to somebody else's account; its
-connection is paused before anything is written there.
+Guarantees: no account is given out whose credentials were changed and belong to somebody else's account, or whose
+mapping cannot be read; its connection is paused before anything is written there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hub.store.notes import note
 from hub.sync.plan import ABSENT, Slot
 from hub.sync.records import PLACE
 from hub.sync.split import Placement, There, read_placement
-from mappings import Kept, Line, load, shipped
+from mappings import BadMapping, Kept, Line, load, shipped
 from mappings import Mapping as FieldMapping
 
 SEEN_PLACE = "@place"
@@ -221,7 +221,11 @@ class Accounts:
         placement = read_placement(live.row.config)
         if placement is None or not self._is_theirs(live):
             return None
-        account = make_account(live, placement)
+        try:
+            account = make_account(live, placement)
+        except BadMapping as error:
+            self.pause(connection_id, BrokenMapping(error))
+            return None
         self._made[connection_id] = (live, account)
         return account
 
@@ -263,3 +267,10 @@ class OtherAccount(Pause):
             f"These credentials open another account (“{name}”): nothing is written there. Enter those of the old one, "
             "or say `leadhub sync reconnect`: match the records again, or begin anew"
         )
+
+
+class BrokenMapping(Pause):
+    """The mapping that is stored for a connection cannot be read."""
+
+    def __init__(self, error: BadMapping) -> None:
+        super().__init__(f"Its mapping cannot be read: {error}. Correct it, then switch the connection on")

@@ -14,9 +14,9 @@ from connectors.contract import Done, Lost, Outcome, Record
 from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry
 from hub.clock import MINUTE, SECOND
 from hub.sync.account import Account
-from hub.sync.observe import OLDER, REFUSED, left_out, refused
+from hub.sync.observe import OLDER, left_out, refused
 from hub.sync.parcel import APART, BACKOFF, Parcel, blame, doubt, settled_after
-from hub.sync.plan import ABSENT
+from hub.sync.plan import ABSENT, REFUSED
 
 OUTAGE = 10 * MINUTE
 """The longest wait while the CRM as a whole is away: nobody's lead waits for hours after it is back."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from hub.model import audit_run, connection, link, pull_state
+from hub.model import audit_run, connection, journal, link, pull_state
 
 MOVING = ("new", "sending", "uncertain")
 SETTLED = ("deleted_in_crm", "undone", "merged_here", "merged_there", "second_card_left", "merge_due", "rehang")
@@ -19,7 +19,7 @@ LEFT_OUT = ("tombstoned", "history")
 ACTIONS = {
     "conflict": "decide", "vanished": "confirm", "ambiguous": "merge", "same_remote": "merge", "second_deal": "merge",
     "merged_in_crm": "merge", "not_placed": "set_up", "unmapped": "map", "unreadable": "map", "refuse": "correct",
-    "left_out": "correct", "fight": "decide",
+    "left_out": "correct", "fight": "decide", "refuse_together": "wait",
     "second_card": "merge", "merge_by_hand": "merge", "make_again": "confirm",
     "deleted_in_crm": "none", "undone": "none", "unknown_outcome": "wait", "retry": "wait",
 }  # fmt: skip
@@ -63,7 +63,7 @@ def _one(conn: Connection, row: Any) -> Health:
     mine = link.c.connection_id == row.id
     counted = select(link.c.state, func.count().label("n")).where(mine).group_by(link.c.state)
     states = {line.state: int(line.n) for line in conn.execute(counted)}
-    troubles = [*_paused(row), *_unread(conn, row.id), *_stuck(conn, row.id)]
+    troubles = [*_paused(conn, row), *_unread(conn, row.id), *_stuck(conn, row.id)]
     in_trouble = sum(one.count for one in troubles if one.code in ("conflict", "unmapped", "unreadable"))
     last = select(audit_run).where(audit_run.c.connection_id == row.id, audit_run.c.ended_at.is_not(None))
     audit = conn.execute(last.order_by(audit_run.c.at.desc()).limit(1)).one_or_none()
@@ -74,11 +74,13 @@ def _one(conn: Connection, row: Any) -> Health:
     )  # fmt: skip
 
 
-def _paused(row: Any) -> Sequence[Trouble]:
+def _paused(conn: Connection, row: Any) -> Sequence[Trouble]:
     """A connection that stands still is one trouble, whatever waits behind it."""
     if row.state == "active":
         return ()
-    return (Trouble(row.id, row.state, 1, row.created_at, None, "switch_on", row.why),)
+    stopped = select(func.max(journal.c.at)).where(journal.c.subject_id == row.id, journal.c.what == row.state)
+    since = conn.execute(stopped).scalar() or row.created_at
+    return (Trouble(row.id, row.state, 1, since, None, "switch_on", row.why),)
 
 
 def _unread(conn: Connection, connection_id: str) -> list[Trouble]:

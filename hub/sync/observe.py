@@ -25,15 +25,13 @@ from hub.sync.apply import Applier, Sighting, convert
 from hub.sync.fight import FIGHT, cause
 from hub.sync.foreign import guarded
 from hub.sync.joined import Followed, follow, living, read_second
-from hub.sync.plan import ASKED, Agreed, Memory, reconcile
+from hub.sync.plan import ASKED, REFUSED, Agreed, Memory, reconcile
 from hub.sync.suspects import sharers, suspect
 
 FEW = 10
 """So many deletions in an hour are believed without asking."""
 SKEW_S = 120.0
 """Two clocks may differ by this much before anybody's edit counts as the later one."""
-REFUSED = "@refused"
-"""Under this name a base lists the CRM's fields that did not take our value: field → [the value, why]."""
 ANY = "@any"
 """Stands for the refused value where nobody wrote it down."""
 UNREAD = "@unread"
@@ -141,7 +139,7 @@ class Observer:
         now = self._clock.now()
         older = [values for until, values in row.sent.get(OLDER, ()) if until > now]
         quiet = bool(row.base) and not row.dirty
-        memory = Memory(row.base, row.raw, row.sent, older, _newer(account, row, record, now), quiet)
+        memory = Memory(row.base, _raw(row, seen), row.sent, older, _newer(account, row, record, now), quiet)
         held = row.base.get(FIGHT, ())
         slots = account.faces[row.role].slots
         return reconcile([one for one in slots if one.hub not in held] if held else slots, memory, flat, seen)
@@ -247,6 +245,12 @@ def refused(base: Mapping[str, Any]) -> dict[str, Any]:
     """What the CRM did not take of this record, by its field: the value, and why."""
     kept = base.get(REFUSED, {})
     return dict(kept) if isinstance(kept, dict) else {name: [ANY, ""] for name in kept}
+
+
+def _raw(row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """What was shown last. What a CRM put where it had refused our value (amoCRM calls a nameless lead "Lead #17") is
+    nobody's edit, and counts as known."""
+    return {name: seen[name] for name in refused(row.base) if name in seen} | row.raw
 
 
 def left_out(base: Mapping[str, Any]) -> tuple[str, str]:

@@ -17,6 +17,8 @@ ASSERT = "@assert"
 """Under this name a base lists hub fields that are to be written even over what the mapping cannot read."""
 ASKED = "@asked"
 """Under this name a base holds what a person has to decide: field → [the hub's value, the CRM's]."""
+REFUSED = "@refused"
+"""Under this name a base lists the CRM's fields that did not take our value: field → [the value, why]."""
 ALWAYS = frozenset({"placement"})
 """A record stands somewhere from its first day, also where that was never told."""
 
@@ -85,7 +87,7 @@ def reconcile(slots: Sequence[Slot], memory: Memory, hub: Values, seen: Values |
     agreed = Agreed(base=dict(memory.base), raw=dict(memory.raw))
     heard = {*memory.base, *memory.base.get(ASKED, ()), *ALWAYS} if memory.quiet else ()
     for slot in slots:
-        if memory.quiet and slot.hub not in heard:
+        if memory.quiet and slot.hub not in heard and slot.crm not in memory.base.get(REFUSED, ()):
             _unheard_of(slot, memory, hub.get(slot.hub), (seen or {}).get(slot.crm, ABSENT), agreed)
         else:
             _field(slot, memory, hub, seen or {}, agreed)

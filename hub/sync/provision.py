@@ -24,8 +24,8 @@ from hub.store.engine import Store
 from hub.store.notes import REST, note
 from hub.sync.account import kind_of, section_of
 from hub.sync.layout import NEW, Layout, Wish, known
-from hub.sync.observe import REFUSED, refused
-from hub.sync.plan import ASSERT
+from hub.sync.observe import refused
+from hub.sync.plan import ASSERT, REFUSED
 from hub.sync.records import PLACE
 from hub.sync.split import Row, placement_json
 from hub.sync.strangers import WELCOME

@@ -137,6 +137,8 @@ def test_a_refused_field_stays_behind_and_the_rest_arrives(waiting: Scene) -> No
     waiting.settle()
     one_card(waiting)
     assert waiting.cell(waiting.card(), "HUB_TEXT") == "Two windows"
+    told = waiting.link("lead")
+    assert (told.code, waiting.lead().title) == ("left_out", "x" * 300), "the name the CRM made up is nobody's edit"
     retitle(waiting, "y" * 300)
     waiting.settle()
     told = waiting.link("lead")
@@ -145,6 +147,15 @@ def test_a_refused_field_stays_behind_and_the_rest_arrives(waiting: Scene) -> No
     before = waiting.writes()
     waiting.settle()
     assert waiting.writes() == before
+
+
+def test_a_person_there_names_the_card_whose_name_was_refused(waiting: Scene) -> None:
+    with waiting.hub.store.write() as conn:
+        conn.execute(lead.update().values(title="x" * 300))
+    waiting.settle()
+    waiting.crm.edit("leads", waiting.card()["id"], name="Windows for Anna")
+    waiting.settle()
+    assert (waiting.lead().title, waiting.link("lead").code) == ("Windows for Anna", "")
 
 
 def test_one_bad_record_in_a_batch_fails_alone(small: Scene) -> None:

@@ -11,13 +11,13 @@ from sqlalchemy import update
 
 from connectors.contract import Done, Failed, Op, Outcome
 from connectors.errors import Refuse
-from hub.model import contact, lead, link
+from hub.model import contact, journal, lead, link
 from hub.store.notes import mark_dirty
 from hub.sync.decide import asked, settle
 from hub.sync.fight import ROUNDS
 from hub.sync.health import health
 from tests.sync.test_rules import Scene, card, leads, links, retitle, scene, settled, world_rows
-from tests.sync.world import CRM_ID, World
+from tests.sync.world import CRM_ID, MAPPING, World
 
 __all__ = ["scene"]
 
@@ -39,6 +39,11 @@ def causes(world: World) -> dict[str, str]:
     with world.store.read() as conn:
         (found,) = health(conn)
     return {one.code: one.action for one in found.troubles}
+
+
+def remap(world: World, text: str, **more: Any) -> None:
+    with world.store.write() as conn:
+        world.change(conn, mapping=text, **more)
 
 
 def waiting(world: World, name: str) -> None:
@@ -82,6 +87,23 @@ def test_a_refused_field_is_tried_again_once_it_was_corrected(scene: Scene) -> N
         mark_dirty(conn, world.clock, [mine.id])
     settled(world)
     assert world.crm.live("people")[0].values["name"] == "Good name"
+    assert causes(world) == {}
+
+
+def test_a_mapping_that_cannot_be_read_pauses_its_connection_and_nobody_else(scene: Scene) -> None:
+    world = scene()
+    waiting(world, "Anna")
+    good = MAPPING
+    remap(world, "]" + good)
+    settled(world)
+    assert causes(world) == {"paused": "switch_on"}
+    with world.store.read() as conn:
+        (told,) = health(conn)[0].troubles
+    assert told.why.startswith("Its mapping cannot be read: line 1")
+    assert told.since == world_rows(world, journal, what="paused")[0].at
+    remap(world, good, state="active")
+    settled(world)
+    assert len(world.crm.live("cards")) == 1
     assert causes(world) == {}
 
 

@@ -14,6 +14,9 @@ from connectors import registry
 from hub import setup
 from hub.intake import quarantine
 from hub.model import connection, event_work, inquiry, journal, lead, link
+from hub.sync.health import ACTIONS, SETTLED
+from hub.sync.observe import PASSING
+from hub.web.admin.attention import cause_words
 from tests.web.world import World, press
 
 SECRET = "right-secret-of-this-form"
@@ -225,6 +228,15 @@ def test_a_stuck_record_is_sent_again(world: World, state: str, remote: str | No
         row = conn.execute(select(link).where(link.c.id == link_id)).one()
     assert (row.state, row.dirty, row.attempts, row.code) == (then, 1, 0, "")
     assert len(noted(world, "tried_again")) == 1
+
+
+def test_every_cause_of_the_sync_has_words_and_something_to_do(world: World) -> None:
+    moved = {"closed", "not_here", "no_stage", "no_lead", "needs_reason", "not_rejected", "has_open_lead"}
+    shown = {*ACTIONS, *PASSING, *moved} - {"", *SETTLED}
+    with world.app.test_request_context():
+        known = cause_words()
+    assert sorted(shown - known.keys()) == []
+    assert all(name and what for name, what in known.values())
 
 
 def test_how_many_wait_stands_in_the_menu(world: World) -> None:
