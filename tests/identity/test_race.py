@@ -50,7 +50,7 @@ def person(number: int) -> tuple[str, str, str]:
 def test_one_person_is_one_contact(stack: Stack, tmp_path: Path) -> None:
     places = {"database_url": stack.database_url, "inbox_url": stack.inbox_url}
     with whole_hub(tmp_path, stack) as whole:
-        live = whole.connect("webform", per_minute=100_000)
+        live = whole.connect("webform", config={"per_minute": 100_000})
         with racers(PROCESSES, tmp_path, **places) as crowd:
             for number in range(TRIES):
                 said = (exact, fuzzy)[number % 2](number)
