@@ -25,7 +25,7 @@ from hub.funnel.moves import (
 )
 from hub.funnel.questions import give_answer
 from hub.model import lead, member
-from hub.web.desk import words
+from hub.web.desk import person, words
 from hub.web.desk.access import guard, whoami
 from hub.web.desk.card import colleagues, heirs, read_card
 from hub.web.desk.scope import my_scope
@@ -38,7 +38,9 @@ guard(bp, "admin", "lead_desk", "sales")
 Act = Callable[[Connection, Clock, Any], None]
 
 
-@bp.post("/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert, touch, answer):act>")
+@bp.post(
+    "/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert, touch, answer, person, elsewhere):act>"
+)
 def press(lead_id: str, act: str) -> Response | tuple[str, int] | str:
     """One button of the card."""
     complaint = ""
@@ -157,5 +159,6 @@ def _question(conn: Connection, clock: Clock, row: Any) -> None:
 
 ACTS: dict[str, Act] = {
     "take": _take, "give": _give, "stage": _stage, "reject": _reject, "reopen": _reopen, "convert": _convert,
-    "touch": _touch, "answer": _question,
+    "touch": _touch, "answer": _question, "person": person.keep,
+    "elsewhere": person.elsewhere,
 }  # fmt: skip

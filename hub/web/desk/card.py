@@ -15,6 +15,7 @@ from hub.funnel.warmth import Score, score
 from hub.model import contact, contact_point, inquiry, lead, member
 from hub.web.desk import words
 from hub.web.desk.access import guard
+from hub.web.desk.person import employer_of, reasons
 from hub.web.desk.scope import Scope, my_scope
 from hub.web.desk.story import Line, Names, read_names, read_story
 
@@ -26,10 +27,11 @@ OTHERS = 10
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A contact and every way to reach them."""
+    """A contact, every way to reach them, and the company whose person they are ("" for nobody's)."""
 
     row: Any
     points: Sequence[Any]
+    employer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Card:
     deal: Any
     asked: Sequence[tuple[Question, str]] = ()
     """Questions of the direction with what is known."""
+    why_shown: Sequence[tuple[str, str]] = ()
+    """Fields of the contact, each with the reason for what it shows."""
     score: Score | None = None
     """What the lead is worth, with a reason for every point."""
 
@@ -83,11 +87,11 @@ def read_card(scope: Scope, lead_id: str) -> Card:
         row = scope.lead(conn, lead_id)
         names = read_names(conn, scope, row.direction_id)
         deal = scope.deal_of(conn, row.id)
-        people = colleagues(conn)
+        people, person = colleagues(conn), read_person(conn, row.contact_id)
         written = select(inquiry).where(inquiry.c.lead_id == row.id)
         return Card(
             lead=row,
-            person=read_person(conn, row.contact_id),
+            person=person,
             names=names,
             stages=block_stages(names, "lead"),
             inquiries=list(conn.execute(written.order_by(inquiry.c.received_at.desc(), inquiry.c.id.desc()).limit(50))),
@@ -98,6 +102,7 @@ def read_card(scope: Scope, lead_id: str) -> Card:
             heirs=heirs(row, people),
             deal=deal,
             asked=_asked(conn, row),
+            why_shown=reasons(names, person.row),
             score=score(read_known(conn, {row.id: row})[row.id]),
         )
 
@@ -119,7 +124,7 @@ def read_person(conn: Connection, contact_id: str) -> Person:
     points = select(contact_point).where(contact_point.c.contact_id == contact_id)
     order = (contact_point.c.first_seen_at, contact_point.c.kind, contact_point.c.value)
     row = conn.execute(select(contact).where(contact.c.id == contact_id)).one()
-    return Person(row, list(conn.execute(points.order_by(*order))))
+    return Person(row, list(conn.execute(points.order_by(*order))), employer_of(conn, contact_id))
 
 
 def _others(conn: Connection, scope: Scope, row: Any) -> Sequence[Any]:

@@ -18,6 +18,7 @@ from hub.routing.explain import sentences
 from hub.web.desk import words
 from hub.web.desk.access import language
 from hub.web.desk.deeds import DEEDS
+from hub.web.desk.kept import KEPT
 from hub.web.desk.scope import Scope
 from hub.web.desk.tongue import _
 from hub.web.desk.words import said
@@ -279,4 +280,5 @@ SENTENCES: Mapping[tuple[str, str], Callable[[Names, Mapping[str, Any]], str]] =
     ("", "undone"): lambda _n, _f: _("A sync run was undone: what it had changed is as it was before."),
     ("", "settled"): lambda _n, facts: _("Decided whose value is right: %(field)s.", field=_fields([facts["field"]])),
     **DEEDS,
+    **KEPT,
 }
