@@ -15,17 +15,19 @@ from tests.servers import free_port
 
 @dataclass
 class Office:
-    """A mail server that does as it is told: `says` are its answers to RCPT and to the end of DATA; "" hangs up."""
+    """A mail server that does as it is told: `rcpt` (one address: `rcpts`) and `data` are its answers; "" hangs up."""
 
     mails: list[bytes] = field(default_factory=list)
     rcpt: str = "250 OK"
+    rcpts: dict[str, str] = field(default_factory=dict)
     data: str = "250 OK"
     port: int = 0
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        if self.rcpt.startswith("250"):
+        said = self.rcpts.get(address, self.rcpt)
+        if said.startswith("250"):
             envelope.rcpt_tos.append(address)
-        return self.rcpt
+        return said
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.mails.append(envelope.content)

@@ -1,4 +1,5 @@
 """Contract suites: what every connector must keep, as pytest classes that a connector's test inherits.
 
-`connectors.testing.source` is for sources, `connectors.testing.crm` for CRMs; `fixtures` and `scaffold` need no pytest.
+`connectors.testing.source` is for sources, `crm` for CRMs, `carrier` for carriers; `fixtures` and `scaffold` need no
+pytest.
 """

@@ -13,8 +13,9 @@ import hashlib
 import hmac
 import json
 
-from connectors.contract import Carrier, Evidence, Letter, Setting
+from connectors.contract import Answer, Carrier, Evidence, Letter, Setting
 from connectors.errors import Pause, Refuse, Retry
+from connectors.http import retry_after
 
 GONE = 410  # "stop": https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
@@ -36,12 +37,13 @@ class Hook(Carrier):
         told = {name: value for name, value in letter.body.items() if name != "to"}
         event = {"type": "robot", "timestamp": letter.at.isoformat(), "data": told}
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
-        status = self._post(str(letter.body["to"]), body, self._signed(letter, body))
+        answer = self._post(str(letter.body["to"]), body, self._signed(letter, body))
+        status = answer.status
         if 200 <= status < 300:
             return letter.id
         if status == GONE or (400 <= status < 500 and status not in (408, 409, 425, 429)):
             raise Refuse(f"The receiver of this webhook refuses it (status {status})", {"to": str(status)})
-        raise Retry(f"The receiver of this webhook answered {status}", effect=False)
+        raise Retry(f"The receiver of this webhook answered {status}", after=retry_after(answer), effect=False)
 
     def find(self, letter: Letter) -> str | None:
         """May be sent again: the receiver knows it by its id."""
@@ -51,11 +53,11 @@ class Hook(Carrier):
         self._key()
         return "Webhooks are signed with this secret"
 
-    def _post(self, address: str, body: bytes, headers: dict[str, str]) -> int:
+    def _post(self, address: str, body: bytes, headers: dict[str, str]) -> Answer:
         if self.http is None:
             raise Pause("Webhooks: there is no way out")
         try:
-            return self.http.send("POST", address, headers=headers, data=body, timeout=15.0).status
+            return self.http.send("POST", address, headers=headers, data=body, timeout=15.0)
         except Pause as error:  # the address of one robot, not of this connection
             raise Refuse(str(error), {"to": "is not permitted"}) from None
 

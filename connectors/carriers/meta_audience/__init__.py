@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.contract import Carrier, Evidence, Letter, Setting
 from connectors.errors import Missing, Pause, Refuse, Retry
+from connectors.http import retry_after
 
 BASE = "https://graph.facebook.com/v23.0"
 HASHED = re.compile(r"[0-9a-f]{64}")
@@ -69,15 +70,15 @@ class MetaAudience(Carrier):
         told = told if isinstance(told, dict) else {}
         if answer.status == 200 and "error" not in told:
             return told
-        raise _meant(answer.status, told.get("error"))
+        raise _meant(answer.status, told.get("error"), retry_after(answer))
 
 
-def _meant(status: int, error: Any) -> Exception:
+def _meant(status: int, error: Any, after: float | None) -> Exception:
     code = error.get("code") if isinstance(error, dict) else None
     if code in TOKEN or status == 401:
         return Pause(f"Meta refuses the access token (error {code}): make a new one for the system user")
     if code in BUSY or status == 429 or status >= 500:
-        return Retry(f"Meta asks to wait (status {status}, error {code})", effect=False)
+        return Retry(f"Meta asks to wait (status {status}, error {code})", after=after, effect=False)
     if status == 404 or code == 803:
         return Missing("Meta knows no such audience")
     return Refuse(f"Meta refuses this (status {status}, error {code})")

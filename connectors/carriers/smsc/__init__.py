@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from connectors.contract import Carrier, Evidence, Letter, Setting
 from connectors.errors import Pause, Refuse, Retry
+from connectors.http import retry_after
 
 BASE = "https://smsc.ru"
 FINAL = {
@@ -75,7 +76,8 @@ class Smsc(Carrier):
             "POST", address, headers={"Content-Type": "application/x-www-form-urlencoded"}, data=body
         )
         if answer.status != 200:
-            raise Retry(f"SMS gateway: it answered {answer.status}", effect=page == "send.php" and answer.status >= 500)
+            perhaps = page == "send.php" and answer.status >= 500
+            raise Retry(f"SMS gateway: it answered {answer.status}", after=retry_after(answer), effect=perhaps)
         told = answer.json()
         if not isinstance(told, dict):
             raise Retry("SMS gateway: its answer is not understood", effect=True)

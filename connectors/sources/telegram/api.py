@@ -45,7 +45,8 @@ def _successful(answer: Answer, method: str) -> Answer:
     said = answer.json()
     said = said if isinstance(said, dict) else {}
     if speaks and answer.status in (400, 403):
-        raise Refuse(f"Telegram does not deliver it: {said.get('description', answer.status)}")
+        why = str(said.get("description", answer.status))
+        raise Refuse(f"Telegram does not deliver it: {why}", {"to": why})
     if answer.status == 200 and said.get("ok"):
         return answer
     text = str(said.get("description", ""))
