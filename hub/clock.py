@@ -10,7 +10,6 @@ import random
 import secrets
 import threading
 import time
-from base64 import b32hexencode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,6 +17,9 @@ SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
+_PAIRS = [first + second for first in DIGITS for second in DIGITS]
+_PLACES = range(120, -1, -10)
 
 
 def instant(ms: int) -> datetime:
@@ -28,6 +30,13 @@ def instant(ms: int) -> datetime:
 def millis(at: datetime) -> int:
     """An aware datetime as milliseconds."""
     return round(at.timestamp() * 1000)
+
+
+def as_id(raw: bytes) -> str:
+    """16 bytes as an id: base32hex (RFC 4648) without its padding. A lead takes about fifteen of them, and
+    `base64.b32hexencode` three times as long."""
+    bits = int.from_bytes(raw, "big") << 2
+    return "".join([_PAIRS[bits >> place & 1023] for place in _PLACES])
 
 
 @dataclass
@@ -50,8 +59,7 @@ class Clock:
 
     def new_id(self) -> str:
         """26 characters of 6 bytes time and 10 bytes chance: cannot be guessed, sorts by age."""
-        raw = self.now().to_bytes(6, "big") + self.randomness.randbytes(10)
-        return b32hexencode(raw)[:26].decode()
+        return as_id(self.now().to_bytes(6, "big") + self.randomness.randbytes(10))
 
 
 @dataclass

@@ -7,13 +7,12 @@ has handled.
 
 from __future__ import annotations
 
-from base64 import b32hexencode
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from hub.clock import MINUTE, SECOND, Clock
+from hub.clock import MINUTE, SECOND, Clock, as_id
 from hub.model import follower, journal
 from hub.store.engine import add_unless_there
 
@@ -25,7 +24,7 @@ PORTION = 500
 
 def first_id(at: int) -> str:
     """The smallest id that `Clock.new_id` makes at this time."""
-    return b32hexencode(max(0, at).to_bytes(6, "big") + bytes(10))[:26].decode()
+    return as_id(max(0, at).to_bytes(6, "big") + bytes(10))
 
 
 def made_at(row_id: str) -> int:

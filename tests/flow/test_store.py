@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import b32hexencode
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, MetaData, select
 from sqlalchemy import event as engine_event
 
 import hub.model
-from hub.clock import Clock
+from hub.clock import Clock, as_id
 from hub.funnel.signals import tell
 from hub.model import event, poll_cursor, setting
 from hub.store import engine as engines
@@ -301,3 +304,8 @@ def test_a_number_once_seen_stays_the_last_one_below_it(store: Store, stack: Sta
 def newest(store: Store) -> int:
     with store.read_inbox() as conn:
         return int(conn.execute(select(event.c.seq).order_by(event.c.seq.desc()).limit(1)).scalar() or 0)
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_an_id_is_base32hex_so_that_ids_sort_like_their_times(raw: bytes) -> None:
+    assert as_id(raw) == b32hexencode(raw).rstrip(b"=").decode()
