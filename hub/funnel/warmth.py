@@ -51,7 +51,8 @@ class Score:
 
 def score(known: Known) -> Score:
     """What the lead is worth. Reasons are keys of `POINTS`, or `answer:<question>`."""
-    reasons = [(name, POINTS[name]) for name in POINTS if name in _facts(known)]
+    facts = _facts(known)
+    reasons = [(name, points) for name, points in POINTS.items() if name in facts]
     unanswered = _unanswered(known.lines)
     reasons += [("unanswered", POINTS["unanswered"] * unanswered)] if unanswered else []
     for one in known.questions:

@@ -23,6 +23,8 @@ from hub.routing.rules import Route
 FIRST_TOUCH = 15 * MINUTE
 TITLE = 80
 LANE_FRESH = 0
+Way = tuple[Route, Mapping[str, str]]
+"""Where the rules send an inquiry, and the facts they asked."""
 
 
 TAKEN = (Decision.NEW_LEAD, Decision.JOINED, Decision.JOINED_DEAL, Decision.NOTE)
@@ -42,12 +44,13 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     match = book.overthere.look(book, one, match)
     match = replace(match, why=(*match.why, *book.firms.look(one)))
     _merge(book, one, match, clock)
-    route = book.giving.route(routing_facts(one, match.why), next(iter(book.directions), ""))
+    facts = routing_facts(one, match.why)
+    route = book.giving.route(facts, next(iter(book.directions), ""))
     ruling = _ruling(book, one, match, route, running)
     contact_id, lead_id = "", ""
     if ruling.decision in TAKEN and (ruling.target or not one.draft.ours):
         contact_id = _contact(book, one, match, ruling, clock)
-        lead_id = _lead(book, one, contact_id, route, match, ruling, clock)
+        lead_id = _lead(book, one, contact_id, (route, facts), match, ruling, clock)
         _keep_conversation(book, one, contact_id, lead_id)
     _record(book, one, ruling, contact_id, lead_id, match, clock)
     return ruling.decision
@@ -242,11 +245,9 @@ def _add_points(book: Book, one: Understood, contact_id: str) -> None:
 # ── leads ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _lead(
-    book: Book, one: Understood, contact_id: str, route: Route, match: Match, ruling: Ruling, clock: Clock
-) -> str:
+def _lead(book: Book, one: Understood, contact_id: str, way: Way, match: Match, ruling: Ruling, clock: Clock) -> str:
     if ruling.decision is Decision.NEW_LEAD:
-        return _open_lead(book, one, contact_id, route, match, clock)
+        return _open_lead(book, one, contact_id, way, match, clock)
     if ruling.decision is Decision.JOINED and ruling.target in book.leads:
         _join(book, one, ruling.target)
         _note(book, "lead", ruling.target, "joined", one, {"why": ruling.why, "recognised": match.why}, clock)
@@ -261,10 +262,11 @@ def _lead(
     return ruling.target
 
 
-def _open_lead(book: Book, one: Understood, contact_id: str, route: Route, match: Match, clock: Clock) -> str:
+def _open_lead(book: Book, one: Understood, contact_id: str, way: Way, match: Match, clock: Clock) -> str:
     draft, lead_id, now = one.draft, clock.new_id(), clock.now()
+    route, facts = way
     firm = str((book.contacts.get(contact_id) or {}).get("company_id") or "")
-    given = book.giving.give(lead_id, route, routing_facts(one, match.why), contact_id, now, firm)
+    given = book.giving.give(lead_id, route, facts, contact_id, now, firm)
     row = {
         "id": lead_id,
         "contact_id": contact_id,
@@ -292,8 +294,7 @@ def _open_lead(book: Book, one: Understood, contact_id: str, route: Route, match
     book.leads[lead_id] = row
     book.open_leads[contact_id, route.direction_id] = lead_id
     why = {**route.why, **given.why, "owner": given.owner, "pool": given.pool}
-    facts = {"recognised": match.why, "route": why}
-    _note(book, "lead", lead_id, "opened", one, facts, clock, now)
+    _note(book, "lead", lead_id, "opened", one, {"recognised": match.why, "route": why}, clock, now)
     for crm in book.crms:
         _link(book, crm, "lead", lead_id, one, clock)
     return lead_id
