@@ -21,6 +21,7 @@ from hub.model.robots import IS_WAITING
 from hub.robots.actions import HARMLESS, Doing, act
 from hub.robots.records import TABLES, read_known
 from hub.robots.robots import Robot, UnusableRobot, read_robot
+from hub.robots.shelf import on_since
 from hub.robots.templates import Unfilled
 from hub.routing.hours import Plan, WorkTime
 from hub.routing.reading import read_floor
@@ -53,10 +54,12 @@ def read_robots(conn: Connection) -> list[Robot]:
 def follow_robots(conn: Connection, clock: Clock, lines: Sequence[Any]) -> None:
     """New journal lines set robots off; for `hub.funnel.timers.Timers(listeners=[follow_robots])`."""
     robots = [one for one in read_robots(conn) if one.trigger["on"] != "time"]
-    for line in lines if robots else ():
-        wanted = [one for one in robots if one.wants(line.subject, line.what, line.facts)]
-        depth = _depth(conn, line) if wanted else 0
-        for one in wanted:
+    pairs = [(line, one) for line in lines for one in robots if one.wants(line.subject, line.what, line.facts)]
+    since = on_since(conn, {one.id for _line, one in pairs}) if pairs else {}
+    depths: dict[str, int] = {}
+    for line, one in pairs:
+        if line.at >= since.get(one.id, 0):
+            depth = depths[line.id] if line.id in depths else depths.setdefault(line.id, _depth(conn, line))
             set_off(conn, clock, one, line.subject_id, line.id, line.at, depth)
 
 
@@ -243,12 +246,6 @@ def _hold(conn: Connection, clock: Clock, one: Robot, why: str) -> str:
     if tell(conn, clock, f"storm:{one.id}", _head(conn, clock), {"text": why, "robot": one.id}):
         note(conn, clock, "robot", one.id, "held", ACTOR, {"why": why})
     return why
-
-
-def let_go(conn: Connection, clock: Clock, robot_id: str, actor: str) -> None:
-    """A held robot runs again from here on; what it missed is not made up for."""
-    conn.execute(update(robot).where(robot.c.id == robot_id).values(held=""))
-    note(conn, clock, "robot", robot_id, "let_go", actor)
 
 
 def add(conn: Connection, clock: Clock, values: Mapping[str, Any]) -> str:

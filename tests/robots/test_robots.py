@@ -18,7 +18,8 @@ from hub.robots.defaults import SETS, add_set
 from hub.robots.dry import first_week, would_touch
 from hub.robots.outbox import LEASE, Letter, Outbox
 from hub.robots.robots import UnusableRobot, read_robot, rings
-from hub.robots.run import PER_HOUR, add, let_go, read_robots
+from hub.robots.run import PER_HOUR, add, read_robots
+from hub.robots.shelf import away, bring_back, let_go, on_since, remove, switch
 from hub.robots.templates import Unfilled, fill
 from tests.funnel.desk import Desk
 
@@ -47,6 +48,14 @@ def reach(desk: Desk, who: str, consent: bool | None = None, **person: str) -> N
 def moved(desk: Desk, stage: str = "warm", who: str = "") -> str:
     lead_id = desk.open(who)
     desk.do(move_lead, lead_id, stage, "crm:x")
+    return lead_id
+
+
+def moved_unread(desk: Desk) -> str:
+    """A lead on another stage, by a line that no robot has read yet."""
+    lead_id = desk.open()
+    with desk.store.write() as conn:
+        move_lead(conn, desk.clock, lead_id, "warm", "crm:x")
     return lead_id
 
 
@@ -84,6 +93,40 @@ def test_other_triggers(desk: Desk, trigger: dict[str, str], act: Any) -> None:
     desk.timers.step()
     act(desk, lead_id)
     assert [row.subject_id for row in desk.rows(task)] == [lead_id]
+
+
+def test_a_robot_answers_to_nothing_that_was_written_before_it_was_switched_on(desk: Desk) -> None:
+    robot_id = make(desk, TASK, active=False)
+    before = moved_unread(desk)
+    desk.clock.advance(1)
+    with desk.store.write() as conn:
+        switch(conn, desk.clock, robot_id, True, "member:a")
+        assert on_since(conn, [robot_id]) == {robot_id: desk.clock.now()}
+    after = moved_unread(desk)
+    desk.timers.step()
+    assert [row.subject_id for row in desk.rows(task)] == [after]
+    assert before != after
+    desk.clock.advance(1)
+    with desk.store.write() as conn:
+        switch(conn, desk.clock, robot_id, True, "member:a")
+        assert on_since(conn, [robot_id]) != {robot_id: desk.clock.now()}, "it was on already"
+
+
+def test_a_robot_that_never_ran_is_deleted_and_another_put_away(desk: Desk) -> None:
+    idle, busy = make(desk, TASK, name="Idle", stage="hot"), make(desk, TASK, name="Busy")
+    moved(desk)
+    desk.timers.step()
+    with desk.store.write() as conn:
+        assert remove(conn, desk.clock, idle, "member:a")
+        assert [remove(conn, desk.clock, busy, "member:a") for _press in range(2)] == [False, False]
+        assert away(conn) == {busy}
+        assert read_robots(conn) == []
+    assert [row.name for row in desk.rows(robot)] == ["Busy"]
+    assert len(desk.rows(robot_run)) == 1
+    with desk.store.write() as conn:
+        bring_back(conn, desk.clock, busy, "member:a")
+        assert away(conn) == set()
+        assert read_robots(conn) == [], "it comes back switched off"
 
 
 def test_time_sets_it_off_once_for_each_next_step(desk: Desk) -> None:

@@ -142,6 +142,26 @@ def test_a_held_robot_says_why_and_is_let_go(world: World) -> None:
     assert rows(world)[0].held == ""
 
 
+def test_a_robot_goes_and_one_that_ran_is_put_away(world: World) -> None:
+    make(world, name="Never")
+    make(world, name="Once")
+    never, once = rows(world)
+    press(world.admin, f"/admin/robots/{once.id}", do="on")
+    assert page(world, "robots").count(">Remove<") == 1, "one that is on is switched off first"
+    world.send(name="New Visitor", phone="+7 912 000-11-33", submission_id="n")
+    world.process()
+    world.hub.timers.step()
+    for one in (never, once):
+        press(world.admin, f"/admin/robots/{one.id}", do="remove")
+    told = page(world, "robots")
+    assert [row.name for row in rows(world)] == ["Once"]
+    assert "Put away (1)" in told
+    assert "Never" not in told
+    press(world.admin, f"/admin/robots/{once.id}", do="back")
+    assert "Put away (1)" not in page(world, "robots")
+    assert not rows(world)[0].active
+
+
 def test_what_it_did_last_is_shown(world: World) -> None:
     make(world)
     [row] = rows(world)

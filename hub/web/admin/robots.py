@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, render_template, request
 from flask_babel import gettext as _
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 from werkzeug.wrappers import Response
 
 from hub.clock import DAY
@@ -13,12 +13,13 @@ from hub.model.robots import IS_WAITING
 from hub.robots.defaults import SETS, add_set
 from hub.robots.dry import Touched, first_week, would_touch
 from hub.robots.robots import Robot, UnusableRobot, read_robot, rings
-from hub.robots.run import let_go, read_robots
+from hub.robots.run import read_robots
+from hub.robots.shelf import away, bring_back, let_go, remove, switch
 from hub.store.notes import note
 from hub.web.admin.frame import actor, done, hub, told
 from hub.web.desk.access import language
 
-ACTS = ("on", "off", "let_go")
+ACTS = ("on", "off", "let_go", "remove", "back")
 
 
 def add_to(bp: Blueprint) -> None:
@@ -41,8 +42,12 @@ def show() -> str:
     """All robots, and rings among those that are on."""
     with hub().store.read() as conn:
         rows = list(conn.execute(select(robot).order_by(robot.c.block.desc(), robot.c.position, robot.c.id)))
+        hidden = away(conn)
         warnings, lately = [told(one) for one in rings(read_robots(conn))], _lately(conn)
-    return render_template("admin/robots.html", rows=rows, warnings=warnings, sets=set_words(), lately=lately)
+    return render_template(
+        "admin/robots.html", rows=[row for row in rows if row.id not in hidden], warnings=warnings, sets=set_words(),
+        lately=lately, hidden=[row for row in rows if row.id in hidden],
+    )  # fmt: skip
 
 
 def _lately(conn: Connection) -> dict[str, dict[str, int]]:
@@ -68,17 +73,25 @@ def add() -> Response:
 
 
 def change(robot_id: str) -> Response:
-    """On, off, or on again after the brake held it."""
+    """On, off, on again after the brake held it; away, and back."""
     what = request.form.get("do", "")
     if what not in ACTS:
         abort(400)
     with hub().store.write() as conn:
-        if what == "let_go":
-            let_go(conn, hub().clock, robot_id, actor())
-        else:
-            conn.execute(update(robot).where(robot.c.id == robot_id).values(active=what == "on"))
-            note(conn, hub().clock, "robot", robot_id, "switched", actor(), {"on": what == "on"})
+        gone = _do(conn, what, robot_id)
+    if what == "remove":
+        return done(_("Removed.") if gone else _("Put away: what it did stays known."), "robots")
     return done(_("Saved."), "robots")
+
+
+def _do(conn: Connection, what: str, robot_id: str) -> bool:
+    if what == "remove":
+        return remove(conn, hub().clock, robot_id, actor())
+    if what in ("let_go", "back"):
+        (let_go if what == "let_go" else bring_back)(conn, hub().clock, robot_id, actor())
+    else:
+        switch(conn, hub().clock, robot_id, what == "on", actor())
+    return False
 
 
 def dry(robot_id: str) -> str:
