@@ -201,6 +201,28 @@ def sync_cards(connection: str, link: str | None, leave: str | None, folder: Pat
     _say(rows, "Nobody has two cards")
 
 
+@sync.command("owners")
+@click.argument("connection")
+@click.option("--is", "named", multiple=True, metavar="LOGIN=USER", help="This colleague is this user of the CRM.")
+@click.option("--there", help="The user who stands in for colleagues without one (- for the CRM's own choice).")
+@click.option("--here", metavar="LOGIN", help="Who stands in here for users who are nobody here (- for turns).")
+@FOLDER
+def sync_owners(connection: str, named: tuple[str, ...], there: str | None, here: str | None, folder: Path) -> None:
+    """Who is who in the CRM, and who is nobody on the other side."""
+    from hub.sync import owners
+
+    with _opened(folder) as hub:
+        with hub.store.write() as conn:
+            if named or there or here:
+                news = {owners.by_login(conn, mine): user for mine, _is, user in (one.partition("=") for one in named)}
+                stands = {"there": there, "here": owners.by_login(conn, here) if here and here != "-" else here}
+                chosen = {word: "" if who == "-" else who for word, who in stands.items() if who}
+                click.echo(f"{owners.say(conn, hub.clock, ACTOR, connection, news, **chosen)} cards follow")
+            lines = owners.listed(conn, connection)
+        hub.ring("push")
+    _say(lines, "Everybody is known on both sides")
+
+
 @sync.command("reconnect")
 @click.argument("connection")
 @click.option("--migrate", "how", flag_value="migrate", help="Our records moved to the new account: look for each.")

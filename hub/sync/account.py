@@ -7,7 +7,7 @@ mapping cannot be read; its connection is paused before anything is written ther
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import update
@@ -19,6 +19,7 @@ from hub.intake.connections import Connections, Live
 from hub.model import connection
 from hub.store.engine import Store
 from hub.store.notes import note
+from hub.sync import owners
 from hub.sync.plan import ABSENT, Slot
 from hub.sync.records import PLACE
 from hub.sync.split import Placement, There, read_placement
@@ -104,7 +105,7 @@ class Account:
 
     def written(self, role: str, wish: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What to send for these hub values, in the CRM's names: only what differs from `before`."""
-        values = self.mapping.write(self.faces[role].section, wish, before).values
+        values = dict(owners.told(self.mapping, self.faces[role], wish, before, self.live.row.config))
         if PLACE in wish and self.faces[role].place[1]:
             values.update(self._place(role, tuple(wish[PLACE]), before.get(SEEN_PLACE)))
         return values
@@ -140,7 +141,9 @@ def make_account(live: Live, placement: Placement) -> Account:
     """From a connection's row: its mapping is read and compiled here."""
     crm = live.crm
     mapping = load(live.row.mapping or shipped(live.row.connector), live.row.config.get("tables"))
-    return Account(live, crm, mapping, placement, {role: _face(crm, mapping, placement, role) for role in ROLES})
+    faces = {role: _face(crm, mapping, placement, role) for role in ROLES}
+    faces = {role: replace(one, slots=owners.sayable(one.slots, live.row.config)) for role, one in faces.items()}
+    return Account(live, crm, mapping, placement, faces)
 
 
 def kind_of(crm: CRM, strategy: str, role: str) -> str:

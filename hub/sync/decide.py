@@ -112,7 +112,7 @@ def migrate(conn: Connection, clock: Clock, actor: str, connection_id: str) -> i
 def _other_account(conn: Connection, connection_id: str) -> None:
     """Nothing that was known of the old account holds."""
     config = dict(conn.execute(select(connection.c.config).where(connection.c.id == connection_id)).scalar_one())
-    for name in ("placement", "checked", "without"):
+    for name in ("placement", "checked", "without", "tables", "users", "owner_there"):
         config.pop(name, None)
     values = {"config": config, "fingerprint": "", "state": "active", "why": ""}
     conn.execute(update(connection).where(connection.c.id == connection_id).values(values))

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from hub.model import audit_run, connection, journal, link, pull_state
+from hub.sync import owners
 
 MOVING = ("new", "sending", "uncertain")
 SETTLED = ("deleted_in_crm", "undone", "merged_here", "merged_there", "second_card_left", "merge_due", "rehang")
@@ -19,6 +20,7 @@ LEFT_OUT = ("tombstoned", "history")
 ACTIONS = {
     "conflict": "decide", "vanished": "confirm", "ambiguous": "merge", "same_remote": "merge", "second_deal": "merge",
     "merged_in_crm": "merge", "not_placed": "set_up", "unmapped": "map", "unreadable": "map", "refuse": "correct",
+    "owner_not_there": "map", "owner_not_here": "map",
     "left_out": "correct", "fight": "decide", "refuse_together": "wait",
     "second_card": "merge", "merge_by_hand": "merge", "make_again": "confirm",
     "deleted_in_crm": "none", "undone": "none", "unknown_outcome": "wait", "retry": "wait",
@@ -63,7 +65,7 @@ def _one(conn: Connection, row: Any) -> Health:
     mine = link.c.connection_id == row.id
     counted = select(link.c.state, func.count().label("n")).where(mine).group_by(link.c.state)
     states = {line.state: int(line.n) for line in conn.execute(counted)}
-    troubles = [*_paused(conn, row), *_unread(conn, row.id), *_stuck(conn, row.id)]
+    troubles = [*_paused(conn, row), *_unread(conn, row.id), *_stuck(conn, row.id), *_nameless(conn, row)]
     in_trouble = sum(one.count for one in troubles if one.code in ("conflict", "unmapped", "unreadable"))
     last = select(audit_run).where(audit_run.c.connection_id == row.id, audit_run.c.ended_at.is_not(None))
     audit = conn.execute(last.order_by(audit_run.c.at.desc()).limit(1)).one_or_none()
@@ -88,6 +90,14 @@ def _unread(conn: Connection, connection_id: str) -> list[Trouble]:
     rows = conn.execute(select(pull_state).where(pull_state.c.connection_id == connection_id, pull_state.c.code != ""))
     return [
         Trouble(connection_id, row.code, 1, row.due_at, row.due_at, "wait", f"{row.kind}: {row.why}") for row in rows
+    ]
+
+
+def _nameless(conn: Connection, row: Any) -> list[Trouble]:
+    """People of one side whom the other does not know, each once."""
+    return [
+        Trouble(row.id, one.code, one.count, one.since, None, "map", owners.sentence(one, row.config))
+        for one in owners.nameless(conn, row)
     ]
 
 

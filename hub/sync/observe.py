@@ -249,8 +249,10 @@ def refused(base: Mapping[str, Any]) -> dict[str, Any]:
 
 def _raw(row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
     """What was shown last. What a CRM put where it had refused our value (amoCRM calls a nameless lead "Lead #17") is
-    nobody's edit, and counts as known."""
-    return {name: seen[name] for name in refused(row.base) if name in seen} | row.raw
+    nobody's edit, and counts as known. An id that went as text and is shown as a number is the same."""
+    known = {name: seen[name] for name in refused(row.base) if name in seen} | dict(row.raw)
+    ids = {name for name, value in known.items() if type(seen.get(name)) is int and str(seen[name]) == value}
+    return known | {name: seen[name] for name in ids}
 
 
 def left_out(base: Mapping[str, Any]) -> tuple[str, str]:

@@ -19,12 +19,13 @@ from connectors.contract import CRM, Schema, Step
 from connectors.errors import Refuse, Unsupported
 from hub.clock import Clock
 from hub.intake.connections import Connections, Live
-from hub.model import connection, direction, link, member, provision_run, stage
+from hub.model import connection, direction, link, provision_run, stage
 from hub.store.engine import Store
 from hub.store.notes import REST, note
 from hub.sync.account import kind_of, section_of
 from hub.sync.layout import NEW, Layout, Wish, known
 from hub.sync.observe import refused
+from hub.sync.owners import learn
 from hub.sync.plan import ASSERT, REFUSED
 from hub.sync.records import PLACE
 from hub.sync.split import Row, placement_json
@@ -179,12 +180,12 @@ class Provision:
         made = {f"{NEW}{number}": ref for number, ref in enumerate(refs)}
         rows = _told_apart([tuple(made.get(part, part) for part in row) for row in plan.rows])
         account = live.crm.check()
-        users = {user.email.lower(): user.ref for user in live.crm.describe().users if user.active and user.email}
+        users = live.crm.describe().users
         with self._store.write() as conn:
             config = dict(conn.execute(select(connection.c.config).where(connection.c.id == live.id)).scalar() or {})
             before = config.get("placement")
             config["placement"] = placement_json(plan.strategy, [row for row in rows if row[4]])
-            config["tables"] = {**config.get("tables", {}), "owners": _owners(conn, users)}
+            config = learn(conn, self._clock.now(), config, users)
             config["checked"] = live.row.generation
             without = [*config.get("without", []), *_impossible(plan.steps, refs, plan.instead)]
             config |= {"without": without} if without else {}
@@ -243,12 +244,6 @@ def _told_apart(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
         first.setdefault(row[:3], row)
     taken = {row[3:] for row in first.values()}
     return [row for row in rows if first[row[:3]] is row or row[3:] not in taken]
-
-
-def _owners(conn: Connection, users: Mapping[str, str]) -> dict[str, str]:
-    """Our members and their users are the same people when they use the same e-mail address."""
-    rows = conn.execute(select(member.c.id, member.c.login))
-    return {row.id: users[row.login.lower()] for row in rows if row.login.lower() in users}
 
 
 def _wishes(conn: Connection) -> list[tuple[Any, list[Wish]]]:

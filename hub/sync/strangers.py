@@ -29,7 +29,7 @@ from hub.sync.observe import Observer, is_gone
 from hub.sync.plan import ABSENT
 from hub.sync.reading import read_each
 from hub.sync.split import Spot, There
-from hub.sync.unowned import Unowned, member_here
+from hub.sync.unowned import Unowned, member_here, stand_in_here
 
 WELCOME = "import"
 """The connection's config says under `strangers` whether cards made by people in the CRM get a record here."""
@@ -233,7 +233,7 @@ class Strangers:
         now, card_id = self._clock.now(), self._clock.new_id()
         final = _final(conn, verdict.spot)
         begins, why = now, dict[str, Any]()
-        owner = member_here(conn, values_of(account, record, block).get("owner"))
+        owner = member_here(conn, values_of(account, record, block).get("owner")) or stand_in_here(conn, account)
         if not owner and block == "lead" and not final:
             told = values_of(account, unknown.person_of(account, record), "contact")
             owner, begins, why = self._unowned.give(conn, account, card_id, (contact_id, direction_id), told)

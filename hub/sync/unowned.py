@@ -20,12 +20,18 @@ from hub.routing.giving import Giving
 from hub.routing.kept import Kept
 from hub.routing.reading import own_owners, read_staff
 from hub.sync.account import Account
+from hub.sync.owners import HERE
 
 
 def member_here(conn: Connection, wanted: Any) -> str:
     """The CRM's responsible, when that is somebody who is here; else ""."""
     mine = select(member.c.id).where(member.c.id == str(wanted or ""), member.c.active)
     return str(conn.execute(mine).scalar() or "")
+
+
+def stand_in_here(conn: Connection, account: Account) -> str:
+    """Who answers here for cards of people who are nobody here; "" for whoever's turn it is."""
+    return member_here(conn, account.live.row.config.get(HERE))
 
 
 class Unowned:

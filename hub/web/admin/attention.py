@@ -167,6 +167,14 @@ def cause_words() -> dict[str, tuple[str, str]]:
         "missing": (_("Gone in the CRM"), _("Try again to look once more.")),
         "same_remote": (_("Two records here are one there"), _("Merge the contacts, then try again.")),
         "conflict": (_("Changed on both sides"), _("Say which value is right.")),
+        "owner_not_there": (
+            _("A colleague has no user in the CRM"),
+            _("Say who they are: `leadhub sync owners`. Their cards follow by themselves."),
+        ),
+        "owner_not_here": (
+            _("A user of the CRM is nobody here"),
+            _("Say who they are: `leadhub sync owners`. Their cards follow by themselves."),
+        ),
         "left_out": (
             _("The CRM does not take some values"),
             _("The rest is there. Correct the value or the mapping: it is sent again by itself."),
