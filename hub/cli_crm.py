@@ -21,7 +21,7 @@ FOLDER = click.option(
     "--folder", type=click.Path(path_type=Path), envvar="LEADHUB_FOLDER", default="data", show_default=True,
     help="Where the hub keeps its files.",
 )  # fmt: skip
-STRATEGY = click.option("--strategy", default="", help="How leads are told from deals: two_blocks, two_pipelines, ...")
+STRATEGY = click.option("--strategy", default="", help="How leads are told from deals: two_blocks, ..., no_leads.")
 ACTOR = "member:cli"
 
 

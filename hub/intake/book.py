@@ -26,6 +26,7 @@ from hub.identity.survivorship import BadPolicy, policy_of
 from hub.intake.drafts import Understood
 from hub.intake.firms import Firms
 from hub.intake.overthere import Overthere
+from hub.intake.straight import convert_at_once, directions_without_leads
 from hub.model import (
     connection,
     contact,
@@ -87,7 +88,10 @@ class Book:
             row.direction_id: row.key
             for row in conn.execute(select(stage).where(stage.c.block == "lead").order_by(stage.c.position.desc()))
         }
-        self.crms = [row.id for row in conn.execute(select(connection.c.id).where(connection.c.kind == "crm"))]
+        columns = (connection.c.id, connection.c.config, connection.c.state)
+        crms = list(conn.execute(select(*columns).where(connection.c.kind == "crm")))
+        self.crms = [row.id for row in crms]
+        self._no_leads = directions_without_leads(conn, crms)
 
     def _policy(self) -> Mapping[str, str]:
         """How shown values are chosen; a setting that cannot be read holds no lead up."""
@@ -235,6 +239,8 @@ class Book:
         self.giving.write(clock)
         self._mark_contacts()
         self._write_people()
+        straight = [row["id"] for row in self._new[lead.name] if row["direction_id"] in self._no_leads]
+        convert_at_once(self._conn, clock, straight)
 
     def _write_people(self) -> None:
         for one in self._merges:

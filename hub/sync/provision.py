@@ -19,6 +19,7 @@ from connectors.contract import CRM, Schema, Step
 from connectors.errors import Refuse, Unsupported
 from hub.clock import Clock
 from hub.intake.connections import Connections, Live
+from hub.intake.straight import NO_LEADS
 from hub.model import connection, direction, link, provision_run, stage
 from hub.store.engine import Store
 from hub.store.notes import REST, note
@@ -80,10 +81,11 @@ class Provision:
             raise Unsupported(f"This {live.crm.title} cannot carry the placement {chosen!r}; it can: {', '.join(can)}")
         with self._store.read() as conn:
             wishes = _wishes(conn)
-        layout = Layout(live.crm, schema, chosen, known(live.row.config, chosen))
+        placement = placement_of(chosen)
+        layout = Layout(live.crm, schema, placement, known(live.row.config, placement))
         for direction_row, stages in wishes:
             layout.add(direction_row.id, direction_row.name, stages, (pipelines or {}).get(direction_row.id, ""))
-        steps = [*layout.steps, *_plan_fields(live, schema, chosen), *self._plan_hook(live, schema)]
+        steps = [*layout.steps, *_plan_fields(live, schema, placement), *self._plan_hook(live, schema)]
         sentences = tuple(_sentence(step) for step in steps)
         return Plan(tuple(steps), tuple(layout.rows), sentences, chosen, layout.instead)
 
@@ -184,7 +186,8 @@ class Provision:
         with self._store.write() as conn:
             config = dict(conn.execute(select(connection.c.config).where(connection.c.id == live.id)).scalar() or {})
             before = config.get("placement")
-            config["placement"] = placement_json(plan.strategy, [row for row in rows if row[4]])
+            config["placement"] = placement_json(placement_of(plan.strategy), [row for row in rows if row[4]])
+            config["intake"] = NO_LEADS if plan.strategy == NO_LEADS else ""
             config = learn(conn, self._clock.now(), config, users)
             config["checked"] = live.row.generation
             without = [*config.get("without", []), *_impossible(plan.steps, refs, plan.instead)]
@@ -199,7 +202,7 @@ class Provision:
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="applied"))
             if before is not None and any(step.what in ("field", "stage") for step in plan.steps):
                 fields = {step.values["code"] for step in plan.steps if (step.what, step.action) == ("field", "create")}
-                moved = before["strategy"] != plan.strategy
+                moved = before["strategy"] != placement_of(plan.strategy)
                 _look_at_all(conn, self._clock, live, fields, moved=moved)
         self._connections.forget()
 
@@ -258,12 +261,19 @@ def _wishes(conn: Connection) -> list[tuple[Any, list[Wish]]]:
 def strategy_of(live: Live, schema: Schema | None = None) -> str:
     """The placement a connection has or shall have: as it was set up, else the first its account can carry."""
     kept = live.row.config.get("placement")
+    if kept and live.row.config.get("intake") == NO_LEADS:
+        return NO_LEADS
     return str(kept["strategy"]) if kept else possible(live.crm, schema)[0]
+
+
+def placement_of(strategy: str) -> str:
+    """The placement behind what an admin chooses: without leads there are only deals to place."""
+    return "held" if strategy == NO_LEADS else strategy
 
 
 def possible(crm: CRM, schema: Schema | None) -> tuple[str, ...]:
     """The placements this account can carry, the best first: leads of their own only where the account shows some."""
-    told = crm.facts.strategies
+    told = crm.facts.strategies + ((NO_LEADS,) if "held" in crm.facts.strategies else ())
     if schema is None or any(one.kind == crm.lead_kind for one in schema.pipelines):
         return told
     return tuple(one for one in told if one != "native")

@@ -19,11 +19,12 @@ from connectors.contract import Schema, Step, digest
 from connectors.errors import ConnectorError
 from hub.clock import MINUTE
 from hub.funnel.directions import directions
+from hub.intake.straight import NO_LEADS
 from hub.model import provision_run, setting
 from hub.store.notes import note
 from hub.sync.enrol import enrol
 from hub.sync.layout import NEW
-from hub.sync.provision import NotAsPlanned, Plan, possible, strategy_of
+from hub.sync.provision import NotAsPlanned, Plan, placement_of, possible, strategy_of
 from hub.web.admin.frame import actor, done, failed, hub, row_of
 
 LONGEST = 5 * MINUTE
@@ -162,7 +163,8 @@ def settled(row: Any, plan: Plan) -> bool:
     """Whether nothing is left to do, here and over there."""
     kept = row.config.get("placement")
     same = kept is not None and [list(line) for line in plan.rows] == [list(r) for r in kept["rows"]]
-    return plan.empty and same and bool(kept["strategy"] == plan.strategy)
+    straight = (row.config.get("intake") == NO_LEADS) == (plan.strategy == NO_LEADS)
+    return plan.empty and same and straight and bool(kept["strategy"] == placement_of(plan.strategy))
 
 
 def strategy_words() -> dict[str, str]:
@@ -173,6 +175,7 @@ def strategy_words() -> dict[str, str]:
         "flag": _("One kind of record with a flag that tells leads from deals"),
         "native": _("The CRM's own leads"),
         "held": _("Leads stay in the hub; the CRM gets deals"),
+        "no_leads": _("No leads: an inquiry is a deal at once"),
     }
 
 

@@ -1,0 +1,85 @@
+"""No leads: an inquiry is a deal at once, here and in the CRM, and everything else is done with it as ever."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from hub.funnel.questions import add_defaults
+from hub.intake.straight import NO_LEADS
+from hub.model import connection, conversion, deal, inquiry, journal, lead, link, setting
+from tests.flow.scene import CRM_USERS, Scene
+from tests.flow.test_whole_way import ANNA
+
+
+@pytest.fixture
+def straight(play: Scene) -> Scene:
+    """The CRM is set up to have no leads."""
+    play.hub.provision.apply(play.crm_id, play.hub.provision.plan(play.crm_id, strategy=NO_LEADS))
+    return play
+
+
+def test_an_inquiry_is_a_deal_here_and_there_in_one_commit(straight: Scene) -> None:
+    straight.post(**ANNA)
+    straight.hub.flow.drain()
+    made = straight.deal()
+    assert (straight.lead().state, made.lead_id, made.state) == ("converted", straight.lead().id, "open")
+    assert made.owner_id in straight.members.values()
+    straight.settle()
+    card = straight.card()
+    assert straight.stands(card) == straight.spot("deal", made.stage)
+    assert straight.cell(card, "HUB_BLOCK") == "deal"
+    assert card["links"]["contacts"] == [straight.card("contacts")["id"]]
+    assert card["responsible_user_id"] in CRM_USERS.values()
+    assert [row.role for row in straight.rows(link) if row.role in ("lead", "deal")] == ["deal"]
+    assert len(straight.rows(conversion)) == 1
+    told = [row.what for row in straight.rows(journal, subject="lead")]
+    assert "converted" in told
+
+
+def test_whoever_writes_again_joins_the_deal(straight: Scene) -> None:
+    straight.post(**ANNA)
+    straight.settle()
+    straight.post(**{**ANNA, "submission_id": "s-2", "message": "And a door"})
+    straight.settle()
+    assert len(straight.cards()) == len(straight.rows(deal)) == len(straight.rows(lead)) == 1
+    assert len(straight.rows(inquiry)) == 2
+
+
+def test_what_the_border_holds_back_stays_a_lead_of_which_the_crm_hears_nothing(straight: Scene) -> None:
+    with straight.hub.store.write() as conn:
+        add_defaults(conn, straight.clock, straight.direction_id)
+    straight.post(**ANNA)
+    straight.settle()
+    assert straight.lead().state == "open"
+    assert straight.rows(deal) == straight.cards() == []
+    (line,) = straight.rows(journal, what="target_waits")
+    assert line.facts["missing"]
+
+
+def test_the_policy_is_remembered_and_taken_back(straight: Scene) -> None:
+    provision = straight.hub.provision
+    assert provision.plan(straight.crm_id).strategy == NO_LEADS
+    assert provision.verify(straight.crm_id) == ()
+    provision.apply(straight.crm_id, provision.plan(straight.crm_id, strategy="two_pipelines"))
+    straight.post(**ANNA)
+    straight.settle()
+    assert straight.lead().state == "open"
+    assert straight.cell(straight.card(), "HUB_BLOCK") == "lead"
+
+
+def test_one_direction_without_leads_beside_a_crm_with_leads(play: Scene) -> None:
+    with play.hub.store.write() as conn:
+        conn.execute(setting.insert().values(name=NO_LEADS, value={"directions": [play.direction_id]}))
+    play.post(**ANNA)
+    play.settle()
+    assert play.cell(play.card(), "HUB_BLOCK") == "deal"
+    assert len(play.cards()) == 1
+
+
+def test_a_connection_that_is_off_converts_nothing(straight: Scene) -> None:
+    with straight.hub.store.write() as conn:
+        conn.execute(update(connection).where(connection.c.id == straight.crm_id).values(state="off"))
+    straight.post(**ANNA)
+    straight.hub.flow.drain()
+    assert straight.lead().state == "open"
