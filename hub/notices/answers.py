@@ -12,16 +12,20 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from hub.clock import HOUR, MINUTE, Clock
-from hub.funnel.border import cross
+from hub.funnel.border import NotQualified, cross
 from hub.funnel.hands import Change, change_hands, pools_of
 from hub.funnel.moves import NotPossible, open_lead, take_lead
 from hub.model import journal, lead, member
+from hub.notices.offered import offered_to
 from hub.notices.seals import Asked
+from hub.notices.words import knows, say
 from hub.routing.hours import Plan, WorkTime
 from hub.routing.reading import read_floor
 from hub.store.notes import PERSON, mark_dirty, note
 
-ACTS = ("accept", "decline", "later", "qualify", "note")
+FIRST = "accept"
+"""What everybody may do to whom a lead is offered."""
+ACTS = (FIRST, "decline", "later", "qualify", "note")
 LATER: Mapping[str, int] = {"1h": 0, "1d": 1, "3d": 3}
 """Choices of "later" and how many days they are ahead; the first is an hour."""
 MORNING = 9 * HOUR
@@ -34,9 +38,20 @@ def answer(conn: Connection, clock: Clock, asked: Asked, told: str = "") -> None
     if who is None or not who.active:
         raise NotPossible("gone", "This member is not here any more")
     row = open_lead(conn, asked.subject)
-    if row.owner_id != who.id:
+    if row.owner_id != who.id and not (asked.act == FIRST and who.id in offered_to(conn, [row]).get(row.id, ())):
         raise NotPossible("not_yours", "This lead is with somebody else now")
     _ACTS[asked.act](conn, clock, row, who, told)
+
+
+def why_not(conn: Connection, error: NotPossible, lead_id: str, locale: str) -> str:
+    """Why an answer was not followed, as a sentence for whoever gave it."""
+    if isinstance(error, NotQualified):
+        return say(locale, "not_qualified", missing=", ".join(error.missing))
+    if error.code == "taken":
+        taker = select(member.c.name).select_from(lead.join(member, member.c.id == lead.c.taken_by))
+        name = conn.execute(taker.where(lead.c.id == lead_id)).scalar()
+        return say(locale, "taken_by", name=str(name)) if name else say(locale, "taken")
+    return say(locale, error.code) if knows(error.code) else say(locale, "not_now", why=str(error))
 
 
 def _accept(conn: Connection, clock: Clock, row: Any, who: Any, _told: str) -> None:

@@ -1,4 +1,5 @@
-"""A lead has an owner: the owner is told, wherever they want to be, with the buttons of an answer.
+"""A lead has an owner: the owner is told, wherever they want to be, with the buttons of an answer; and everybody to
+whom it is offered, with the button to take it.
 
 Letters stand in the commit that read the journal's line, one for each line and place, so nobody is told twice. They
 leave within the owner's working hours.
@@ -6,14 +7,15 @@ leave within the owner's working hours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, literal_column, select
 
 from hub.clock import DAY, Clock
 from hub.model import lead, letter, signal
-from hub.notices.answers import ACTS, LATER
+from hub.notices.answers import ACTS, FIRST, LATER
+from hub.notices.offered import offered_to
 from hub.notices.reach import MESSENGER, Reach, reaches
 from hub.notices.words import say
 from hub.robots.outbox import NEW
@@ -32,17 +34,27 @@ def follow_given(conn: Connection, clock: Clock, lines: Sequence[Any]) -> None:
         return
     rows = list(conn.execute(select(lead).where(lead.c.id.in_(sorted(last)), lead.c.state == literal_column("'open'"))))
     told = [row for row in rows if last[row.id].actor != f"member:{row.owner_id}"]
-    places = reaches(conn, [row.owner_id for row in told]) if told else {}
+    offered = offered_to(conn, [row for row in told if not row.taken_by]) if told else {}
+    places = reaches(conn, [*(row.owner_id for row in told), *(one for some in offered.values() for one in some)])
     for row in told:
-        for one in places.get(row.owner_id, ()):
-            post(conn, clock, f"{last[row.id].id}:{one.channel}:{one.via}", one, lead_body(row, one), by_day=True)
+        for one in _all_of(places, [row.owner_id, *sorted(offered.get(row.id, frozenset()) - {row.owner_id})]):
+            occasion = f"{last[row.id].id}:{one.channel}:{one.via}"
+            other = f":{one.member_id}" if one.member_id != row.owner_id else ""
+            post(conn, clock, occasion + other, one, lead_body(row, one, row.id in offered), by_day=True)
 
 
-def lead_body(row: Any, one: Reach) -> dict[str, Any]:
-    """What an owner is told of a lead, with its buttons."""
+def _all_of(places: Mapping[str, Sequence[Reach]], members: Sequence[str]) -> Iterator[Reach]:
+    for member_id in members:
+        yield from places.get(member_id, ())
+
+
+def lead_body(row: Any, one: Reach, offered: bool = False) -> dict[str, Any]:
+    """What a member is told of a lead, with its buttons. Who does not own it may only take it."""
     told = [say(one.locale, "from", source=row.source), str(row.text or "")[:EXCERPT]]
-    buttons = {"buttons": keyboard(row.id, one.locale)} if one.channel == MESSENGER else {"acts": list(ACTS)}
-    subject = say(one.locale, "given", title=str(row.title))
+    acts = ACTS if one.member_id == row.owner_id else (FIRST,)
+    left = [act for act in ACTS if act not in acts]
+    buttons = {"buttons": keyboard(row.id, one.locale, left)} if one.channel == MESSENGER else {"acts": list(acts)}
+    subject = say(one.locale, "offered" if offered else "given", title=str(row.title))
     return {"subject": subject, "text": "\n".join(filter(None, told)), "lead": row.id, **buttons}
 
 

@@ -13,15 +13,14 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from hub.clock import Clock
-from hub.funnel.border import NotQualified
 from hub.funnel.moves import NotPossible
 from hub.intake.drafts import Understood
 from hub.model import letter
-from hub.notices.answers import ACTS, answer
+from hub.notices.answers import ACTS, answer, why_not
 from hub.notices.given import Rows, choices, keyboard, post
 from hub.notices.reach import MESSENGER, PREFIX, Reach, use_code, whose
 from hub.notices.seals import Asked
-from hub.notices.words import knows, say
+from hub.notices.words import say
 
 LAST_WORDS = ("decline", "qualify")
 """After these the lead is nobody's to answer any more."""
@@ -108,10 +107,8 @@ def _do(conn: Connection, clock: Clock, asked: Asked, told: str, locale: str) ->
     try:
         with conn.begin_nested():
             answer(conn, clock, asked, told)
-    except NotQualified as error:
-        return error.code, say(locale, "not_qualified", missing=", ".join(error.missing))
     except NotPossible as error:
-        return error.code, say(locale, error.code) if knows(error.code) else say(locale, "not_now", why=str(error))
+        return error.code, why_not(conn, error, asked.subject, locale)
     return "", say(locale, f"done:{asked.act}")
 
 

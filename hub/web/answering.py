@@ -12,13 +12,12 @@ from typing import Any
 from flask import Blueprint, current_app, render_template, request
 from sqlalchemy import select
 
-from hub.funnel.border import NotQualified
 from hub.funnel.moves import NotPossible
 from hub.model import lead, member
-from hub.notices.answers import ACTS, LATER, answer
+from hub.notices.answers import ACTS, LATER, answer, why_not
 from hub.notices.reach import link_mail
 from hub.notices.seals import MAIL, Asked, BadToken
-from hub.notices.words import knows, say
+from hub.notices.words import say
 from hub.web.desk.tongue import _
 
 bp = Blueprint("answering", __name__)
@@ -55,10 +54,9 @@ def press(token: str) -> Page:
             _do(conn, hub.clock, shown)
     except BadToken as error:
         return _bad(error)
-    except NotQualified as error:
-        return _page(shown, wrong=say(shown.locale, "not_qualified", missing=", ".join(error.missing))), 409
     except NotPossible as error:
-        told = say(shown.locale, error.code) if knows(error.code) else say(shown.locale, "not_now", why=str(error))
+        with hub.store.read() as conn:
+            told = why_not(conn, error, shown.asked.subject, shown.locale)
         return _page(shown, wrong=told), 409
     hub.ring("push")
     return _page(

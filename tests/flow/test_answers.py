@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from connectors.sources.telegram.sandbox import TOKEN, bot_of, create_sandbox, press, send
 from connectors.testing.sandbox.server import serving
 from hub.clock import DAY, HOUR, MINUTE
 from hub.funnel.questions import add_defaults
-from hub.model import deadline, deal, journal, lead, letter, member, reach
+from hub.model import deadline, deal, journal, lead, letter, member, pool, reach
 from hub.notices.seals import WEEK, Asked, BadToken, Seals
+from hub.routing.rotation import POOL
 from tests.office import Office, open_office
 from tests.servers import Stack
 from tests.web.world import log_in, token
@@ -258,6 +259,39 @@ def test_qualifying_asks_the_border(told: Play) -> None:
     assert told.press(account, "qualify") == "It is a deal now."
     assert len(told.rows(deal)) == 1
     assert buttons(told.last(account)) == []
+
+
+def test_a_lead_offered_to_all_goes_to_whoever_takes_it_first(told: Play) -> None:
+    with told.whole.hub.store.write() as conn:
+        conn.execute(insert(pool).values(name=POOL, offer=True, off_hours="give", own_first=True))
+    lead_id = told.inquiry().id
+    first = told.owner(lead_id)
+    owner, other = (OLGA, IVAN) if first == "olga" else (IVAN, OLGA)
+    assert told.last(owner)["text"].startswith("A lead for whoever takes it first: Anna")
+    offer = told.last(other)
+    assert offer["text"].startswith("A lead for whoever takes it first: Anna")
+    assert [one["text"] for one in buttons(offer)] == ["Accept"]
+    asked = told.last(owner)
+    assert told.press(other, "accept", offer) == "Accepted."
+    taker = "ivan" if first == "olga" else "olga"
+    assert (told.owner(lead_id), told.lead(lead_id).taken_by) == (taker, told.ids[taker])
+    assert told.press(owner, "accept", asked).endswith("has taken this lead already.")
+    assert told.rows(member, member.c.id == told.ids[taker])[0].name in bot_of(told.bot).told[-1]
+    assert buttons(told.last(owner)) == []
+    assert told.owner(lead_id) == taker
+    assert told.told(lead_id).count("taken") == 1
+
+
+def test_a_lead_that_was_given_on_is_offered_no_more(told: Play) -> None:
+    with told.whole.hub.store.write() as conn:
+        conn.execute(insert(pool).values(name=POOL, offer=True, off_hours="give", own_first=True))
+    lead_id = told.inquiry().id
+    first = told.owner(lead_id)
+    other, account = ("ivan", OLGA) if first == "olga" else ("olga", IVAN)
+    offer = told.last(account)
+    told.give(lead_id, other)
+    assert told.press(account, "accept", offer) == "This lead is not with you any more."
+    assert told.owner(lead_id) == other
 
 
 def test_what_strangers_press_does_nothing(told: Play) -> None:
