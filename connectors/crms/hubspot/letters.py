@@ -12,12 +12,13 @@ from connectors.crms.hubspot.shape import MARKER, properties
 ORDER = ("companies", "contacts", "deals", "notes", "tasks")  # what others name comes first
 MARKED = frozenset({"companies", "contacts", "deals"})
 TYPES: Mapping[tuple[str, str], int] = {
-    ("deals", "contacts"): 3, ("contacts", "deals"): 4, ("deals", "companies"): 341, ("companies", "deals"): 342,
-    ("contacts", "companies"): 279, ("companies", "contacts"): 280,
+    ("deals", "contacts"): 3, ("contacts", "deals"): 4, ("deals", "companies"): 5, ("companies", "deals"): 342,
+    ("contacts", "companies"): 1, ("companies", "contacts"): 280,
     ("notes", "contacts"): 202, ("notes", "deals"): 214, ("notes", "companies"): 190,
     ("tasks", "contacts"): 204, ("tasks", "deals"): 216, ("tasks", "companies"): 192,
 }  # fmt: skip
-"""HubSpot's own kinds of links: https://developers.hubspot.com/docs/api/crm/associations"""
+"""HubSpot's own kinds of links, to companies those of the primary one, which alone is shown as a property:
+https://developers.hubspot.com/docs/api/crm/associations"""
 
 
 @dataclass(frozen=True, slots=True)

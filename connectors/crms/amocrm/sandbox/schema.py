@@ -125,6 +125,8 @@ def fields_at_birth() -> Iterator[tuple[str, Row]]:
         yield kind, _multitext("Phone", "PHONE", "WORK WORKDD MOB FAX HOME OTHER")
         yield kind, _multitext("Email", "EMAIL", "WORK PRIV OTHER")
     yield "contacts", {"name": "Position", "type": "text", "code": "POSITION"}
+    yield "companies", {"name": "Web", "type": "url", "code": "WEB"}
+    yield "companies", {"name": "Address", "type": "textarea", "code": "ADDRESS"}
     for code in ("UTM_SOURCE", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_TERM", "UTM_CONTENT"):
         yield "leads", {"name": code.lower(), "type": "tracking_data", "code": code, "is_api_only": True}
 

@@ -248,7 +248,8 @@ def _upsert(state: Account, kind: str, one: Row) -> Row:
 
 # ── links ────────────────────────────────────────────────────────────────────────────────────────
 
-TYPES = {3: ("deals", "contacts"), 4: ("contacts", "deals"), 341: ("deals", "companies"), 342: ("companies", "deals"),
+TYPES = {3: ("deals", "contacts"), 4: ("contacts", "deals"), 1: ("contacts", "companies"),
+         5: ("deals", "companies"), 341: ("deals", "companies"), 342: ("companies", "deals"),
          279: ("contacts", "companies"), 280: ("companies", "contacts"), 202: ("notes", "contacts"),
          214: ("notes", "deals"), 190: ("notes", "companies"), 204: ("tasks", "contacts"), 216: ("tasks", "deals"),
          192: ("tasks", "companies")}  # fmt: skip

@@ -27,6 +27,7 @@ _OTHERS = {
     "notes": {"hs_timestamp": "datetime"}, "tasks": {"hs_timestamp": "datetime"},
 }  # fmt: skip
 _FIXED = ("hs_object_id", "hs_merged_object_ids", "hs_additional_emails", "hs_analytics_source", "associatedcompanyid",
+          "hs_primary_associated_company",
           "hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number")  # fmt: skip
 REQUIRED = {"notes": ("hs_timestamp",), "tasks": ("hs_timestamp",), "deals": ("dealname",)}
 

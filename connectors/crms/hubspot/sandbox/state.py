@@ -151,6 +151,15 @@ class Account:
             refs = self.links.setdefault(here, {}).setdefault(there[0], [])
             if there[1] not in refs:
                 refs.append(there[1])
+            self._primary(*here, *there)
+
+    def _primary(self, kind: str, ref: str, other: str, end: str) -> None:
+        """The company of a person or a deal is a property, too."""
+        name = {"contacts": "associatedcompanyid", "deals": "hs_primary_associated_company"}.get(kind, "")
+        row = self.rows[kind].get(ref) if name and other == "companies" else None
+        if row is not None and row["props"].get(name) != end:
+            row["props"][name] = end
+            self.touch(kind, row)
 
     def touch(self, kind: str, row: Row) -> None:
         """Set the change time."""
