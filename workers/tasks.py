@@ -7,8 +7,8 @@ and of RQ queues.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from sqlalchemy import select
 
@@ -22,6 +22,8 @@ log = logging.getLogger("leadhub.work")
 
 WAIT_S = 20.0
 POLLERS = 16
+AGAIN_S = 0.5
+"""Between two looks at a CRM beside one that is still at work."""
 
 
 def flow(hub: Hub) -> int:
@@ -31,12 +33,28 @@ def flow(hub: Hub) -> int:
 
 def push(hub: Hub) -> int:
     """Changes travel to the CRMs."""
-    return sum(hub.pusher.drain(one) for one in connections(hub, "crm"))
+    return abreast(connections(hub, "crm"), hub.pusher.drain)
 
 
 def pull(hub: Hub) -> int:
     """Changes come back from the CRMs."""
-    return sum(hub.puller.step(one) for one in connections(hub, "crm"))
+    return abreast(connections(hub, "crm"), hub.puller.step)
+
+
+def abreast(ids: Sequence[str], work: Callable[[str], int]) -> int:
+    """Each on a thread of its own, again and again while any of them is still at it: one that is slow, or has a
+    million records to go, delays no other. Answers the sum."""
+    if len(ids) < 2:
+        return sum(work(one) for one in ids)
+    done = 0
+    with ThreadPoolExecutor(len(ids), "crm") as pool:
+        calls = {one: pool.submit(work, one) for one in ids}
+        while wait(calls.values(), AGAIN_S).not_done:
+            for one, call in calls.items():
+                if call.done():
+                    done += call.result()
+                    calls[one] = pool.submit(work, one)
+        return done + sum(call.result() for call in calls.values())
 
 
 def poll(hub: Hub) -> int:
