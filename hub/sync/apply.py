@@ -199,8 +199,10 @@ class _Move:
     sighting: Sighting
 
     def hand_over(self, record_id: str) -> None:
-        """The link of the record that goes on remembers what was seen; this one is history."""
+        """The link of the record that goes on remembers what was seen; this one is history, unless it is that link."""
         mine = (link.c.record_id == record_id) & (link.c.connection_id == self.row.connection_id)
+        if self.row.id in self.conn.execute(select(link.c.id).where(mine)).scalars():
+            return  # the card was made for a deal that had been a lead: one link has served both
         seen = {"base": self.sighting.base, "raw": self.sighting.raw, "sent": {}}
         self.conn.execute(update(link).where(mine).values(seen))
         self.sighting.state, self.sighting.push = "history", {}
