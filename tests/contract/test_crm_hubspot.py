@@ -23,7 +23,7 @@ from connectors.http import Gate, Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
 from connectors.testing.farside import Board, Clock, Ear, Safe, Wires, done
-from mappings import load, shipped
+from tests.contract.lenses import LEAD, PERSON, reads_the_same
 
 TOKEN = "sandbox-token"
 SECRET = "sandbox-secret"
@@ -841,30 +841,10 @@ def test_a_token_that_ends_in_the_middle_of_a_write_is_renewed(
 
 # ── with its mapping ─────────────────────────────────────────────────────────────────────────────
 
-LEAD = {
-    "title": "Form: windows", "owner": "7", "amount": "1200.5", "reject_reason": "no money", "text": "Two\nlines",
-    "source": "web", "form": "f", "page": "https://a.test/p", "utm_source": "ads", "temperature": "hot",
-    "qualified_at": "2026-03-02T09:00:00+00:00", "block": "lead",
-}  # fmt: skip
-PERSON = {
-    "first_name": "Nora", "last_name": "Feld", "phones": [f"+1202555011{n}" for n in range(3)], "position": "Head",
-    "emails": ["nora@feld.test", "n2@feld.test"], "language": "en",
-}  # fmt: skip
-
 
 @pytest.mark.parametrize(("role", "kind", "told"), [("lead", "deals", LEAD), ("contact", "contacts", PERSON)])
 def test_what_the_mapping_writes_reads_the_same(crm: HubSpot, role: str, kind: str, told: dict[str, Any]) -> None:
-    mapping = load(shipped("hubspot"), {"owners": {"7": crm.describe().users[0].ref}})
-    shapes: dict[str, dict[str, Any]] = {"hub_block": {"type": "select", "options": ["lead", "deal"]}}
-    codes = [line.crm for line in mapping.lines if line.kind == role and line.crm.startswith("hub_")]
-    crm.provision([Step("field", "create", {"name": c, "code": c, **shapes.get(c, {})}, under=kind) for c in codes])
-    [made] = done(crm.write([Op(kind, mapping.write(role, told, {}).values, marker="M-1")]))
-    [read] = crm.get(kind, [made.ref])
-    assert read
-    seen = mapping.read(role, read.values)
-    assert not seen.kept
-    assert {name: seen.values.get(name) for name in told if name in seen.values}.items() <= told.items()
-    assert mapping.write(role, told, read.values).values == {}
+    reads_the_same(crm, role, kind, told)
 
 
 # ── the board ────────────────────────────────────────────────────────────────────────────────────

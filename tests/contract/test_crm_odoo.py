@@ -17,7 +17,7 @@ from connectors.crms.odoo.shape import FIRMS, LEADS, LOST, NOTES, PEOPLE, TASKS
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
 from connectors.testing.crm import AT, CRMContract, Rig
 from connectors.testing.farside import Clock, Says, Wires, calls, done
-from mappings import check, load, shipped
+from tests.contract.lenses import fits
 
 TOKEN = "sandbox-token"
 PAGE = 200
@@ -404,16 +404,8 @@ def test_who_has_no_name_is_called_by_what_is_known(crm: Odoo) -> None:
 
 
 def test_the_default_mapping_fits_the_account(crm: Odoo) -> None:
-    text = shipped("odoo")
-    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("x_hub_")}
     kinds = {"contact": PEOPLE, "company": FIRMS, "lead": LEADS, "deal": LEADS}
-    crm.provision([Step("field", "create", {"code": code, "type": "text"}, under=kinds[kind]) for kind, code in wanted])
-    fields = crm.describe().fields
-    check(
-        text,
-        {"owners": {"7": 3}, "loss_reasons": {"dear": 1}},
-        remote={hub: fields[kind] for hub, kind in kinds.items()},
-    )
+    fits(crm, kinds, "x_hub_", {"owners": {"7": 3}, "loss_reasons": {"dear": 1}})
 
 
 # ── changes ──────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from connectors.crms.salesforce.shape import DEALS, FIRMS, KINDS, LEADS, NOTES, 
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
 from connectors.testing.crm import CRMContract, Rig
 from connectors.testing.farside import Clock, Says, Wires, calls, done
-from mappings import check, load, shipped
+from tests.contract.lenses import fits
 
 TOKEN = "sandbox-token"
 PAGE = 200
@@ -419,13 +419,8 @@ def test_what_people_do_in_setup_is_unsupported(crm: Salesforce, what: str, acti
 
 
 def test_the_default_mapping_fits_the_account(crm: Salesforce) -> None:
-    text = shipped("salesforce")
     kinds = {"contact": PEOPLE, "company": FIRMS, "lead": LEADS, "deal": DEALS}
-    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("HUB_")}
-    crm.provision([Step("field", "create", {"code": code, "type": "text"}, under=kinds[kind]) for kind, code in wanted])
-    fields = crm.describe().fields
-    tables = {"owners": {"7": "0055g0000000012AAA"}}
-    check(text, tables, remote={hub: fields[kind] for hub, kind in kinds.items()})
+    fits(crm, kinds, "HUB_", {"owners": {"7": "0055g0000000012AAA"}})
 
 
 # ── answers that make no sense ───────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ from connectors.http import Wire
 from connectors.oauth import Bearer, Tokens
 from connectors.testing.crm import AT, CRMContract, Rig
 from connectors.testing.farside import Clock, Says, Wires, calls, done
-from mappings import check, load, shipped
+from tests.contract.lenses import fits
 
 TOKEN = "sandbox-token"
 PAGE = 200
@@ -455,12 +455,8 @@ def test_a_notification_without_our_token_hints_at_nothing(crm: Zoho) -> None:
 
 
 def test_the_default_mapping_fits_the_account(crm: Zoho) -> None:
-    text = shipped("zoho")
     kinds = {"contact": PEOPLE, "company": FIRMS, "lead": LEADS, "deal": DEALS}
-    wanted = {(line.kind, line.crm) for line in load(text).lines if line.crm.startswith("HUB_")}
-    crm.provision([Step("field", "create", {"code": code, "type": "text"}, under=kinds[kind]) for kind, code in wanted])
-    fields = crm.describe().fields
-    check(text, {"owners": {"7": "554023000000235012"}}, remote={hub: fields[kind] for hub, kind in kinds.items()})
+    fits(crm, kinds, "HUB_", {"owners": {"7": "554023000000235012"}})
 
 
 # ── answers that make no sense ───────────────────────────────────────────────────────────────────

@@ -1,0 +1,1 @@
+"""Every connector keeps the contract."""
