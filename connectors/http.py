@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
 
@@ -117,6 +116,10 @@ class _Adapter(HTTPAdapter):
         self.poolmanager = Pools(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
         self.poolmanager.guard = self._guard
 
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """Never by a proxy."""
+        return request.path_url
+
 
 class Wire:
     """HTTP client of one connection; keeps the `Http` contract, any number of threads may share it.
@@ -142,7 +145,7 @@ class Wire:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({"User-Agent": "leadhub", "Accept": "application/json, */*"})
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._headers = dict(self._session.headers)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(self._guard, pool))
 
@@ -195,16 +198,14 @@ class Wire:
     def _talk(
         self, method: str, url: str, headers: Mapping[str, str], params: Any, data: bytes | None, timeout: float
     ) -> Received:
-        with self._session.request(
-            method,
-            url,
-            headers=headers,
-            params=params,
-            data=data,
-            timeout=(CONNECT_SECONDS, timeout),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        """Past `Session.request`, which looks for cookies, proxies, passwords and hooks that we never have."""
+        asked = requests.PreparedRequest()
+        asked.prepare_method(method)
+        asked.prepare_url(url, params)
+        asked.prepare_headers({**self._headers, **headers})
+        asked.prepare_body(data, None)
+        adapter = self._session.get_adapter(asked.url or "")
+        with adapter.send(asked, stream=True, timeout=(CONNECT_SECONDS, timeout)) as response:
             names = {name.lower(): value for name, value in response.headers.items()}
             return Received(response.status_code, names, _body(response))
 
