@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from hub.cli import main
 from hub.clock import HOUR, FixedClock
+from hub.model import connection, member
 from hub.sync.undo import runs
 from tests.flow.scene import REAL, Scene, scene
 from tests.servers import Stack
@@ -21,6 +22,7 @@ leadhub sync match CONNECTION                          # what the cards that are
 leadhub sync runs CONNECTION                           # what changed, by run
 leadhub sync undo RUN                                  # take one back
 leadhub sync cards CONNECTION                          # people with two cards over there: --merge, --leave
+leadhub sync owners CONNECTION                         # who is nobody on the other side: --is, --there, --here
 leadhub sync health                                    # in step, on their way, left out, in trouble
 """
 """As hub/sync/README.md has them."""
@@ -58,13 +60,27 @@ def test_every_command_of_the_guide(calm: Scene) -> None:
     assert "here 1" in told["sync runs"]
     assert "restored: lead" in told["sync undo"]
     assert told["sync cards"] == "Nobody has two cards\n"
+    assert told["sync owners"] == "Everybody is known on both sides\n"
     assert "2 in step" in told["sync health"]
     assert calm.lead().title != "Renamed there"
+
+
+def test_owners_and_their_stand_ins_are_named_by_login(calm: Scene) -> None:
+    vera, oleg = (calm.row(member, id=calm.members[name]).login for name in ("vera", "oleg"))
+    done = run(calm, f"leadhub sync owners CONNECTION --is {vera}=77 --there 77 --here {oleg}")
+    assert "cards follow" in done.output
+    config = calm.row(connection, id=calm.crm_id).config
+    assert config["tables"]["owners"][calm.members["vera"]] == "77"
+    assert (config["owner_there"], config["owner_here"]) == ("77", calm.members["oleg"])
+    assert run(calm, "leadhub sync owners CONNECTION --there - --here -").exit_code == 0
+    config = calm.row(connection, id=calm.crm_id).config
+    assert (config["owner_there"], config["owner_here"]) == ("", "")
 
 
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
+        ("leadhub sync owners CONNECTION --is nobody=1", "nobody"),
         ("leadhub crm plan nobody", "nobody"),
         ("leadhub crm plan CONNECTION --strategy native", "cannot carry"),
         ("leadhub sync undo nothing", "nothing"),
