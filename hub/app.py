@@ -44,6 +44,8 @@ from hub.sync.audit import Auditor
 from hub.sync.provision import Provision
 from hub.sync.pull import Puller
 from hub.sync.push import Pusher
+from hub.sync.receipts import Receipts
+from hub.sync.unconvert import Unconvert
 
 
 def silent(_name: str) -> None:
@@ -97,7 +99,19 @@ class Hub:
 
     @cached_property
     def puller(self) -> Puller:
-        return Puller(self.store, self.clock, self.accounts, self.ring, lambda one: self.auditor.step(one))
+        return Puller(self.store, self.clock, self.accounts, self.ring, self._look_after)
+
+    def _look_after(self, connection_id: str) -> int:
+        """What follows each pull: receipts of conversions, the nightly comparison."""
+        return self.receipts.step(connection_id) + self.auditor.step(connection_id)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        return Receipts(self.store, self.clock, self.accounts)
+
+    @cached_property
+    def unconvert(self) -> Unconvert:
+        return Unconvert(self.store, self.clock, self.accounts)
 
     @cached_property
     def auditor(self) -> Auditor:

@@ -194,7 +194,7 @@ def _fill(conn: Connection, clock: Clock, count: int, now: int) -> None:
     begin, step = now - 30 * 24 * 60 * MINUTE, 30 * 24 * 60 * MINUTE // count
     conn.execute(insert(lead), [
         {"id": one, "contact_id": people[n % len(people)], "direction_id": place, "stage": "new", "state": "rejected",
-         "owner_id": owner, "source": "webhook", "opened_at": begin + n * step, "active_at": now,
+         "reason": "Spam", "owner_id": owner, "source": "webhook", "opened_at": begin + n * step, "active_at": now,
          "closed_at": begin + n * step + 60 * MINUTE} for n, one in enumerate(leads)
     ])  # fmt: skip
     conn.execute(insert(inquiry), [

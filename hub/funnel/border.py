@@ -18,6 +18,7 @@ from hub.funnel.hands import ACTOR
 from hub.funnel.moves import NotPossible, convert_lead, first_stage, lock_lead, revert_conversion
 from hub.funnel.standing import read_known
 from hub.funnel.warmth import Known
+from hub.funnel.wayback import plan_back, take_back
 from hub.model import conversion, deal, journal, lead, setting
 from hub.store.notes import note
 
@@ -99,7 +100,7 @@ def _sent_back(conn: Connection, clock: Clock, line: Any) -> bool:
     """The deal was none; False when the person has another open lead by now, and the deal has to stay."""
     deal_id = str(line.facts.get("deal", ""))
     try:
-        revert_conversion(conn, clock, deal_id, first_stage(conn, line.subject_id), ACTOR)
+        take_back(conn, clock, deal_id, ACTOR, plan_back(conn, deal_id).stamp)
     except NotPossible:
         return False
     return True

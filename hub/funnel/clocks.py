@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from hub.clock import DAY, HOUR, MINUTE, Clock
+from hub.clock import DAY, HOUR, MINUTE, SECOND, Clock
+from hub.funnel.evidence import KINDS as WORK
 from hub.funnel.evidence import is_said, is_work
-from hub.model import deadline, deadline_rule, lead
+from hub.model import deadline, deadline_rule, journal, lead
 from hub.routing.floor import Floor
 from hub.routing.hours import Plan, WorkTime
 
@@ -25,6 +26,8 @@ RUNNING, LATE, MET, VOID = "running", "late", "met", "void"
 STEPS = {FIRST: "first_touch", NEXT: "follow_up"}
 """The lead's next step while this clock runs."""
 PORTION = 400
+SAME_MOMENT = SECOND
+"""A conversion's lines are written within so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,9 @@ class Clocks:
         elif line.what == "opened":
             self._start(row, FIRST, line.at)
             self._start(row, QUALIFY, line.at)
-        elif line.what in ("reopened", "reverted"):
+        elif line.what == "reverted" and line.facts.get("exact"):
+            self._go_on(row, line.at)
+        elif line.what in ("reopened", "reverted", "returned"):
             self._start(row, NEXT, line.at)
             self._start(row, QUALIFY, line.at)
         elif is_work(line):
@@ -184,6 +189,23 @@ class Clocks:
         self._new.append(made)
         if kind in STEPS:
             self._steps[row.id] = (STEPS[kind], made.due_at)
+
+    def _go_on(self, row: Any, at: int) -> None:
+        """A conversion that never was stopped nothing: the clocks it stopped run on; those due meanwhile start anew."""
+        crossed = select(journal.c.at).where(
+            journal.c.subject_id == row.id, journal.c.what == "converted", journal.c.at <= at
+        )
+        since = self.conn.execute(crossed.order_by(journal.c.id.desc()).limit(1)).scalar() or at
+        stopped = (deadline.c.state == MET) & (deadline.c.ended_at >= since - SAME_MOMENT)
+        by = journal.c.id == deadline.c.ended_by
+        mine = select(deadline, journal.c.what).join(journal, by).where(deadline.c.lead_id == row.id, stopped)
+        for one in [read_running(each) for each in self.conn.execute(mine) if each.what not in WORK]:
+            if one.due_at <= at:
+                self._start(row, one.kind, at)
+            elif all(other.kind != one.kind for other in self.running.get(row.id, ())):
+                one.state, one.ended_at, one.ended_by = RUNNING, None, ""
+                self.running.setdefault(row.id, []).append(one)
+                self._changed[one.id] = one
 
     def _end(self, lead_id: str, kinds: Iterable[str], state: str, line: Any) -> None:
         for one in [one for one in self.running.get(lead_id, ()) if one.kind in kinds]:

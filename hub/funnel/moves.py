@@ -6,17 +6,20 @@ the links, so that the CRM follows. A move that changes nothing writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from hub.clock import DAY, HOUR, Clock
+from hub.funnel import carried
 from hub.model import connection, conversion, deal, lead, link, member, stage
 from hub.store.notes import PERSON, mark_dirty, note
 
 NEXT_STEP = {"first_touch": 0, "call_back": 4 * HOUR, "qualify": DAY, "follow_up": 2 * DAY}
 """Next steps by name and how long one has by default."""
+WITHOUT_DEAL = ("rejected", "contact", "nurture")
+"""Decisions that close a lead and make no deal."""
 
 
 class NotPossible(Exception):
@@ -43,7 +46,8 @@ def open_lead(conn: Connection, lead_id: str) -> Any:
     return row
 
 
-def _save(conn: Connection, clock: Clock, row: Any, **values: Any) -> None:
+def save_lead(conn: Connection, clock: Clock, row: Any, **values: Any) -> None:
+    """Other columns of a locked lead; its CRMs are told."""
     conn.execute(
         update(lead).where(lead.c.id == row.id).values(version=lead.c.version + 1, active_at=clock.now(), **values)
     )
@@ -59,7 +63,7 @@ def take_lead(conn: Connection, clock: Clock, lead_id: str, member_id: str) -> N
         name = conn.execute(select(member.c.name).where(member.c.id == row.taken_by)).scalar()
         raise NotPossible("taken", f"{name} has taken this lead already")
     now = clock.now()
-    _save(
+    save_lead(
         conn, clock, row, taken_by=member_id, taken_at=now, owner_id=member_id,
         next_step="qualify", next_step_at=now + NEXT_STEP["qualify"],
     )  # fmt: skip
@@ -71,7 +75,7 @@ def give_lead(conn: Connection, clock: Clock, lead_id: str, owner_id: str, actor
     row = open_lead(conn, lead_id)
     if row.owner_id == owner_id:
         return
-    _save(conn, clock, row, owner_id=owner_id, taken_by=None, taken_at=None)
+    save_lead(conn, clock, row, owner_id=owner_id, taken_by=None, taken_at=None)
     note(conn, clock, "lead", row.id, "given", actor, {"from": row.owner_id, "owner": owner_id})
 
 
@@ -83,31 +87,34 @@ def move_lead(conn: Connection, clock: Clock, lead_id: str, stage_key: str, acto
     target = _stage(conn, row.direction_id, "lead", stage_key)
     if target.final == "rejected":
         raise NotPossible("needs_reason", "Rejecting needs a reason")
-    _save(conn, clock, row, stage=stage_key)
+    save_lead(conn, clock, row, stage=stage_key)
     note(conn, clock, "lead", row.id, "moved", actor, {"from": row.stage, "to": stage_key})
 
 
 def reject_lead(conn: Connection, clock: Clock, lead_id: str, reason: str, actor: str) -> None:
-    """Close a lead without a deal; the reason is part of it."""
+    """Close a lead without a deal; the reason is part of it. Also one that was put off until later."""
     reason = reason.strip()
     if not reason:
         raise NotPossible("needs_reason", "Say why this lead is rejected")
-    row = open_lead(conn, lead_id)
-    final = _final_stage(conn, row.direction_id, "lead", "rejected")
-    _save(conn, clock, row, state="rejected", stage=final or row.stage, reason=reason, closed_at=clock.now())
+    row = lock_lead(conn, lead_id)
+    if row.state not in ("open", "nurture"):
+        raise NotPossible("closed", f"This lead is already {row.state}")
+    final = closing_stage(conn, row.direction_id, "lead", "rejected")
+    closed: dict[str, Any] = {"reason": reason, "closed_at": clock.now(), "return_at": None}
+    save_lead(conn, clock, row, state="rejected", stage=final or row.stage, **closed)
     note(conn, clock, "lead", row.id, "rejected", actor, {"reason": reason, "from": row.stage})
 
 
 def reopen_lead(conn: Connection, clock: Clock, lead_id: str, stage_key: str, actor: str) -> None:
-    """A rejected lead is wanted again; refused while the person has another open lead in this direction."""
+    """A lead closed without a deal is wanted again; refused while the person has another open one in this direction."""
     row = lock_lead(conn, lead_id)
-    if row.state != "rejected":
-        raise NotPossible("not_rejected", "Only a rejected lead can be reopened")
-    if _other_open_lead(conn, row):
+    if row.state not in WITHOUT_DEAL:
+        raise NotPossible("not_rejected", "Only a lead that was closed without a deal can be reopened")
+    if other_open_lead(conn, row):
         raise NotPossible("has_open_lead", "This person has another open lead in this direction")
     now = clock.now()
-    _save(
-        conn, clock, row, state="open", stage=stage_key, reason="", closed_at=None,
+    save_lead(
+        conn, clock, row, state="open", stage=stage_key, reason="", closed_at=None, return_at=None,
         next_step="call_back", next_step_at=now + NEXT_STEP["call_back"],
     )  # fmt: skip
     note(conn, clock, "lead", row.id, "reopened", actor, {"stage": stage_key})
@@ -124,27 +131,26 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
         found = conn.execute(select(deal.c.id).where(deal.c.lead_id == lead_id, deal.c.state != "reverted")).scalar()
         if found:
             return str(found)
-    if row.state == "rejected":
-        raise NotPossible("closed", "A rejected lead has to be reopened before it can become a deal")
+    if row.state in WITHOUT_DEAL:
+        raise NotPossible("closed", "A lead closed without a deal has to be reopened before it can become one")
     now = clock.now()
     deal_id = clock.new_id()
     conn.execute(
         deal.insert().values(
             id=deal_id, lead_id=row.id, contact_id=row.contact_id, direction_id=row.direction_id,
-            stage=deal_stage or _first_stage(conn, row.direction_id, "deal"), state="open", owner_id=row.owner_id,
+            stage=deal_stage or first_stage_of(conn, row.direction_id, "deal"), state="open", owner_id=row.owner_id,
             title=row.title, amount="", currency="", reason="", version=1, opened_at=now, active_at=now,
         )
     )  # fmt: skip
     n = conn.execute(select(func.count()).where(conversion.c.lead_id == row.id)).scalar() or 0
-    conn.execute(
-        conversion.insert().values(
-            id=clock.new_id(), lead_id=row.id, n=n + 1, deal_id=deal_id, state="done", by=actor, at=now
-        )
-    )
-    _save(conn, clock, row, state="converted", closed_at=now, qualified_at=now)
+    before = carried.remember(conn, row)
+    made: dict[str, Any] = {"id": clock.new_id(), "n": n + 1, "state": "done", "by": actor, "at": now, "before": before}
+    conn.execute(conversion.insert().values(lead_id=row.id, deal_id=deal_id, **made))
+    save_lead(conn, clock, row, state="converted", closed_at=now, qualified_at=now)
     _hand_links_over(conn, clock, row.id, deal_id)
     note(conn, clock, "lead", row.id, "converted", actor, {"deal": deal_id})
     note(conn, clock, "deal", deal_id, "opened", actor, {"lead": row.id})
+    carried.sign(conn, clock, made["id"], before, deal_id)
     return deal_id
 
 
@@ -188,7 +194,8 @@ def _take_old_deal_over(conn: Connection, clock: Clock, row: Any, deal_id: str) 
     """A lead that was a deal over there before becomes that same deal again."""
     deals = select(deal.c.id).where(deal.c.lead_id == row.record_id)
     before = (link.c.connection_id == row.connection_id) & (link.c.role == "deal") & link.c.record_id.in_(deals)
-    old = conn.execute(select(link.c.id).where(before, link.c.remote_id.is_not(None)).limit(1)).scalar()
+    there = link.c.remote_id.is_not(None) & (link.c.state != "tombstoned")
+    old = conn.execute(select(link.c.id).where(before, there).limit(1)).scalar()
     values = {"record_id": deal_id, "state": "linked", "dirty": link.c.dirty + 1, "due_at": clock.now()}
     return bool(old and conn.execute(update(link).where(link.c.id == old).values(values)).rowcount)
 
@@ -212,25 +219,32 @@ def _heir_state(row: Any) -> str:
     return str(row.state)
 
 
-def revert_conversion(conn: Connection, clock: Clock, deal_id: str, stage_key: str, actor: str) -> str:
-    """The deal was none: the lead is open again on that stage, the deal stays as `reverted`; answers the lead's id."""
+def revert_conversion(
+    conn: Connection, clock: Clock, deal_id: str, stage_key: str, actor: str, back: Mapping[str, Any] | None = None
+) -> str:
+    """The deal was none: the lead is open again on that stage, the deal stays as `reverted`; answers the lead's id.
+    `back` are columns of the lead as they were before."""
     row = conn.execute(select(deal).where(deal.c.id == deal_id).with_for_update()).one()
     if not row.lead_id:
         raise NotPossible("no_lead", "This deal was never a lead")
     if row.state == "reverted":
         return str(row.lead_id)
     was = lock_lead(conn, row.lead_id)
-    if _other_open_lead(conn, was):
+    if other_open_lead(conn, was):
         raise NotPossible("has_open_lead", "This person has another open lead in this direction")
     now = clock.now()
     conn.execute(update(deal).where(deal.c.id == deal_id).values(state="reverted", closed_at=now))
     conn.execute(update(conversion).where(conversion.c.deal_id == deal_id).values(state="reverted"))
-    _save(
-        conn, clock, was, state="open", stage=stage_key, closed_at=None, qualified_at=None, title=row.title,
-        owner_id=row.owner_id, next_step="call_back", next_step_at=now + NEXT_STEP["call_back"],
-    )  # fmt: skip
+    carried.void(conn, deal_id)
+    values: dict[str, Any] = {
+        "qualified_at": None, "title": row.title, "owner_id": row.owner_id, "next_step": "call_back",
+        "next_step_at": now + NEXT_STEP["call_back"], **(back or {}), "stage": stage_key,
+    }  # fmt: skip
+    save_lead(conn, clock, was, state="open", closed_at=None, **values)
     _hand_links_back(conn, clock, str(was.id), deal_id)
-    note(conn, clock, "lead", was.id, "reverted", actor, {"deal": deal_id, "stage": stage_key})
+    note(
+        conn, clock, "lead", was.id, "reverted", actor, {"deal": deal_id, "stage": stage_key, "exact": back is not None}
+    )
     return str(was.id)
 
 
@@ -268,12 +282,12 @@ def final_of(conn: Connection, lead_id: str, block: str, key: str) -> str:
 
 def first_stage(conn: Connection, lead_id: str) -> str:
     """The lead stage in which leads of this one's direction start."""
-    return _first_stage(
+    return first_stage_of(
         conn, str(conn.execute(select(lead.c.direction_id).where(lead.c.id == lead_id)).scalar()), "lead"
     )
 
 
-def _other_open_lead(conn: Connection, row: Any) -> bool:
+def other_open_lead(conn: Connection, row: Any) -> bool:
     """Whether the person has another open lead in the same direction."""
     other = select(lead.c.id).where(
         lead.c.contact_id == row.contact_id, lead.c.direction_id == row.direction_id, lead.c.state == "open"
@@ -312,7 +326,8 @@ def _stage(conn: Connection, direction_id: str, block: str, key: str) -> Any:
     return row
 
 
-def _first_stage(conn: Connection, direction_id: str, block: str) -> str:
+def first_stage_of(conn: Connection, direction_id: str, block: str) -> str:
+    """The stage in which records of a block begin. Raises `NotPossible` where the block has none."""
     place = (stage.c.direction_id == direction_id) & (stage.c.block == block)
     key = conn.execute(select(stage.c.key).where(place).order_by(stage.c.position).limit(1)).scalar()
     if key is None:
@@ -320,6 +335,7 @@ def _first_stage(conn: Connection, direction_id: str, block: str) -> str:
     return str(key)
 
 
-def _final_stage(conn: Connection, direction_id: str, block: str, final: str) -> str:
+def closing_stage(conn: Connection, direction_id: str, block: str, final: str) -> str:
+    """The stage of a block that closes a record this way, "" where there is none."""
     place = (stage.c.direction_id == direction_id) & (stage.c.block == block) & (stage.c.final == final)
     return str(conn.execute(select(stage.c.key).where(place).limit(1)).scalar() or "")

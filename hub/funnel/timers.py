@@ -16,11 +16,13 @@ from hub.funnel import absences
 from hub.funnel.border import watch_border
 from hub.funnel.clocks import Clocks, read_rules
 from hub.funnel.deadlines import fire, next_due, signal_name
+from hub.funnel.decisions import anything_to_return, follow_returns, return_due
 from hub.funnel.evidence import KINDS, seen
 from hub.funnel.follow import anything_unread, unread
 from hub.funnel.hands import ACTOR, lock_leads
 from hub.funnel.signals import over
 from hub.funnel.standing import follow_warmth
+from hub.funnel.targets import follow_targets
 from hub.model import assignment, member
 from hub.routing.ledger import hand_over
 from hub.routing.reading import read_floor
@@ -48,12 +50,14 @@ class Timers:
         """`also` are further steps of the same rhythm: robots, letters."""
         self._store, self._clock, self._ring, self._also = store, clock, ring, tuple(also)
         self._listeners: tuple[Listener, ...] = (
-            follow_offers, follow_clocks, follow_presence, follow_warmth, watch_border, *listeners,
+            follow_offers, follow_clocks, follow_presence, follow_warmth, watch_border, follow_targets,
+            follow_returns, *listeners,
         )  # fmt: skip
 
     def step(self, most: int = 100_000) -> int:
         """Everything that is due; answers how much there was."""
         total = self._drain(self._listen, most) + self._drain(self._fire, most) + self._drain(self._spread, most)
+        total += self._drain(self._return, most)
         total += sum(step() for step in self._also)
         if total:
             self._ring("push")
@@ -96,6 +100,13 @@ class Timers:
                 return 0
         with self._store.write() as conn:
             return absences.spread(conn, self._clock)
+
+    def _return(self) -> int:
+        with self._store.read() as conn:
+            if not anything_to_return(conn, self._clock.now()):
+                return 0
+        with self._store.write() as conn:
+            return return_due(conn, self._clock)
 
 
 # ── what is done about new lines ─────────────────────────────────────────────────────────────────

@@ -145,7 +145,9 @@ class Book:
         self.open_leads: dict[tuple[str, str], str] = {}
         self.leads: dict[str, Row] = {}
         contacts = sorted(self.contacts)
-        for row in self._where(lead, lead.c.contact_id, contacts, lead.c.state == "open"):
+        # Whoever was put off until later goes on where they were: that line brings the lead back.
+        running = self._where(lead, lead.c.contact_id, contacts, lead.c.state.in_(("open", "nurture")))
+        for row in sorted(running, key=lambda one: one.state == "open"):
             self.leads[row.id] = dict(row._mapping)
             self.open_leads[row.contact_id, row.direction_id] = row.id
         self.open_deals: dict[tuple[str, str], str] = {

@@ -9,7 +9,7 @@ the hub reads the inbox as a log, in order of `seq`, and may read it again.
 from hub.model.access import member, reach, setting
 from hub.model.base import hub, inbox
 from hub.model.connection import connection
-from hub.model.funnel import conversion, deal, direction, lead, rotation, rule, stage
+from hub.model.funnel import conversion, deal, direction, lead, receipt, rotation, rule, stage
 from hub.model.intake import event, event_work, inbox_reader, inquiry, poll_cursor, thread
 from hub.model.journal import journal
 from hub.model.links import audit_run, link, look_again, provision_run, pull_state, sync_write
@@ -52,7 +52,7 @@ __all__ = [
     "contact_edit", "contact_point", "conversion", "deadline", "deadline_rule", "deal", "direction", "event",
     "event_work", "follower", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "letter", "lineup",
     "link", "look_again", "match_key", "member", "merge_log", "mirror", "mirror_key", "not_same", "poll_cursor",
-    "pool", "presence", "profile", "provision_run", "pull_state", "question", "reach", "review", "robot",
+    "pool", "presence", "profile", "provision_run", "pull_state", "question", "reach", "receipt", "review", "robot",
     "robot_run", "rotation", "rule", "rule_set", "seat", "setting", "shared_key", "signal", "stage", "sync_write",
     "task", "term", "thread", "trace",
 ]  # fmt: skip

@@ -47,7 +47,7 @@ lead = Table(
     ref("contact_id", ForeignKey("contact.id"), nullable=False),
     ref("direction_id", ForeignKey("direction.id"), nullable=False),
     text("stage"),
-    text("state", default="open"),  # open | rejected | converted
+    text("state", default="open"),  # open, or the one decision: converted | contact | nurture | rejected
     ref("owner_id", ForeignKey("member.id")),
     text("next_step"),
     at("next_step_at"),
@@ -68,9 +68,12 @@ lead = Table(
     at("opened_at", nullable=False),
     at("active_at", nullable=False),
     at("closed_at"),
-    CheckConstraint("state IN ('open','rejected','converted')", name="state"),
+    at("return_at"),  # when a nurtured lead comes back by itself at the latest
+    CheckConstraint("state IN ('open','converted','contact','nurture','rejected')", name="state"),
     CheckConstraint(f"state <> 'open' OR ({OWNED})", name="open_has_owner_and_next_step"),
     CheckConstraint("state = 'open' OR closed_at IS NOT NULL", name="closed_has_time"),
+    CheckConstraint("state NOT IN ('rejected','nurture') OR reason <> ''", name="decided_has_reason"),
+    CheckConstraint("(state = 'nurture') = (return_at IS NOT NULL)", name="nurture_has_end"),
 )
 Index(
     "uq_lead_open", lead.c.contact_id, lead.c.direction_id, unique=True,
@@ -79,6 +82,8 @@ Index(
 Index("ix_lead_contact", lead.c.contact_id)
 Index("ix_lead_inbox", lead.c.state, lead.c.active_at)
 Index("ix_lead_mine", lead.c.owner_id, lead.c.state, lead.c.active_at)
+NURTURED = sql("state = 'nurture'")
+Index("ix_lead_nurture", lead.c.return_at, sqlite_where=NURTURED, postgresql_where=NURTURED)
 
 deal = Table(
     "deal",
@@ -111,8 +116,30 @@ conversion = Table(
     text("state"),  # done | reverted
     text("by"),  # member id, or "crm:<connection id>"
     at("at", nullable=False),
+    json("before"),  # the lead as it was, and what it had to carry over: hub.funnel.carried
     UniqueConstraint("lead_id", "n"),
 )
+DONE = sql("state = 'done'")
+Index("uq_conversion_done", conversion.c.lead_id, unique=True, sqlite_where=DONE, postgresql_where=DONE)
+
+receipt = Table(
+    "receipt",
+    hub,
+    key(),
+    ref("conversion_id", ForeignKey("conversion.id"), nullable=False),
+    ref("deal_id", ForeignKey("deal.id"), nullable=False, index=True),
+    ref("connection_id", nullable=False),  # "" for the hub's own side
+    text("state"),  # waiting | whole | lacking | void
+    json("counts"),  # {"fields": [there, wanted], "files": ..., "activities": ..., "links": ...}
+    json("missing", list),
+    number("tries"),
+    at("due_at"),
+    at("at", nullable=False),
+    CheckConstraint("state IN ('waiting','whole','lacking','void')", name="state"),
+    UniqueConstraint("conversion_id", "connection_id"),
+)
+"""What arrived on the other side of a conversion, checked after the fact."""
+Index("ix_receipt_due", receipt.c.state, receipt.c.due_at)
 
 rule = Table(
     "rule",

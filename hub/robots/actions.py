@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from hub.clock import DAY, Clock
+from hub.funnel.border import cross
+from hub.funnel.decisions import put_off
 from hub.funnel.hands import Change, change_hands
 from hub.funnel.moves import NotPossible, move_deal, move_lead
 from hub.funnel.signals import tell
@@ -160,8 +162,20 @@ def _signal(doing: Doing, occasion: str, action: Mapping[str, Any]) -> str:
     return "signal"
 
 
+def _convert(doing: Doing, _occasion: str, _action: Mapping[str, Any]) -> str:
+    """Robots force nothing: what is missing at the border is why it is left undone."""
+    cross(doing.conn, doing.clock, doing.known.row.id, doing.actor)
+    return "deal"
+
+
+def _put_off(doing: Doing, _occasion: str, action: Mapping[str, Any]) -> str:
+    until, why = doing.clock.now() + int(action["within_ms"]), fill(str(action["text"]), doing.known.facts)
+    put_off(doing.conn, doing.clock, doing.known.row.id, until, why, doing.actor)
+    return "later"
+
+
 ACTS: Mapping[str, Callable[[Doing, str, Mapping[str, Any]], str]] = {
     "task": _task, "message": _message, "field": _field, "stage": _stage, "owner": _owner, "webhook": _webhook,
-    "audience": _audience, "signal": _signal,
+    "audience": _audience, "signal": _signal, "convert": _convert, "put_off": _put_off,
 }  # fmt: skip
 HARMLESS = (LeftUndone, NotPossible)

@@ -83,6 +83,9 @@ class Applier:
             enter(conn, row.record_id, told, f"crm:{account_id}", self._clock.now())
             return
         values = {known[name]: _text(value) for name, value in news.items() if name in known}
+        if row.role == "lead" and values.get("reason") == "":  # why it was closed is part of the decision, and stays
+            del values["reason"]
+            mark_dirty(conn, self._clock, [row.record_id], REST)
         if values:
             values["version"] = table.c.version + 1
             conn.execute(update(table).where(table.c.id == row.record_id).values(**values))
@@ -214,7 +217,7 @@ def _lead_in_lead_block(move: _Move) -> None:
     state = move.conn.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar()
     if stage_final == "rejected":
         moves.reject_lead(move.conn, move.clock, lead_id, move.reason or "Closed in the CRM", move.actor)
-    elif state == "rejected":
+    elif state in moves.WITHOUT_DEAL:
         moves.reopen_lead(move.conn, move.clock, lead_id, move.key, move.actor)
     else:
         moves.move_lead(move.conn, move.clock, lead_id, move.key, move.actor)
@@ -227,8 +230,8 @@ def _lead_over_the_border(move: _Move) -> None:
 
 
 def convert(conn: Connection, clock: Clock, lead_id: str, actor: str) -> str:
-    """A lead that is a deal over there, also one that was rejected here; answers the deal's id."""
-    if conn.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar() == "rejected":
+    """A lead that is a deal over there, also one that was closed here without a deal; answers the deal's id."""
+    if conn.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar() in moves.WITHOUT_DEAL:
         moves.reopen_lead(conn, clock, lead_id, moves.first_stage(conn, lead_id), actor)
     return moves.convert_lead(conn, clock, lead_id, actor)
 

@@ -26,6 +26,7 @@ class Line:
     what: str
     at: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
+    actor: str = "member:x"
 
 
 def out(at: int = 0, what: str = "message", **facts: Any) -> Line:

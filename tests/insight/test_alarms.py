@@ -164,7 +164,7 @@ def test_cohort_asks_when_the_lead_came_and_period_when_it_happened(desk: Desk) 
 
 def test_an_alarm_is_told_once_and_again_when_it_is_over(desk: Desk) -> None:
     for _ in range(200):
-        desk.open(source="ads", state="rejected", closed_at=desk.clock.now())
+        desk.open(source="ads", state="rejected", reason="Spam", closed_at=desk.clock.now())
     for _ in range(2):
         with desk.store.write() as conn:
             [found] = raise_alarms(conn, desk.clock, desk.id_of("Olga"))

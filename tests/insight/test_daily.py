@@ -16,7 +16,7 @@ from tests.funnel.desk import Desk
 
 def bad_month(desk: Desk) -> None:
     for _ in range(120):
-        desk.open(source="ads", state="rejected", closed_at=desk.clock.now())
+        desk.open(source="ads", state="rejected", reason="Spam", closed_at=desk.clock.now())
 
 
 def looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:

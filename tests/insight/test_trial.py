@@ -41,7 +41,7 @@ def arrive(desk: Desk, count: int, seed: int = 1) -> None:
         desk.clock.advance(chance.randint(60, 4 * 3600))
         who = chance.choice(people)
         source = chance.choice(SOURCES)
-        closed = {"state": "rejected", "closed_at": desk.clock.now() + chance.randint(1, 3) * HOUR}
+        closed = {"state": "rejected", "reason": "Spam", "closed_at": desk.clock.now() + chance.randint(1, 3) * HOUR}
         lead_id = desk.open(who, source=source, **closed)
         row = {
             "id": desk.clock.new_id(), "event_id": f"e{number}", "connection_id": "c", "key": f"k{number}",

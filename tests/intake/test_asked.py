@@ -61,7 +61,7 @@ def test_people_and_companies_are_known_the_second_time(whole: Whole, seen: list
     live = whole.connect("webhook")
     send(whole, live, **FORM)
     with whole.hub.store.write() as conn:
-        conn.execute(update(lead).values(state="rejected", closed_at=1))
+        conn.execute(update(lead).values(state="rejected", reason="Spam", closed_at=1))
     send(whole, live, **{**FORM, "message": "And a bath"})
     send(whole, live, name="Boris Orlov", phone="+7 916 222-33-44", email="boris@romashka.test", message="A door")
     told = [(one["known_person"], one["known_company"]) for one in once(seen)]
@@ -98,7 +98,7 @@ def test_after_publishing_everybody_gets_what_was_announced(whole: Whole) -> Non
         publish(conn, whole.clock, number, "member:x")
         for table in (inquiry, journal, company_key):
             conn.execute(table.delete())
-        conn.execute(update(lead).values(state="rejected", closed_at=1))
+        conn.execute(update(lead).values(state="rejected", reason="Spam", closed_at=1))
         conn.execute(update(contact).values(company_id=None))
     assert announced == ["seniors", "desk"] * 3
     for n in range(6):

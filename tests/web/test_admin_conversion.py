@@ -24,7 +24,7 @@ def leads(world: World, campaign: str, count: int, converted: int, won: int = 0,
             conn.execute(insert(lead).values(
                 id=lead_id, contact_id=who, direction_id=place, stage="rejected", opened_at=at, active_at=at,
                 closed_at=at, state="converted" if n < converted else "rejected", owner_id=world.members["dora"],
-                source="ads",
+                source="ads", reason="Spam",
                 touch={"utm": {"campaign": campaign}},
             ))  # fmt: skip
             if n < converted:
