@@ -36,6 +36,8 @@ MATRIX = {
     "inbox.desk": STAFF, "inbox.rows": STAFF, "board.show": STAFF,
     "card.show": OWN, "acts.press": OWN,
     "deals.listing": DEALS, "deals.show": OWN_DEALS, "deals.move": OWN_DEALS,
+    "dealing.back": OWN_DEALS, "dealing.go_back": OWN_DEALS, "dealing.check": OWN_DEALS, "dealing.new": DEALS,
+    "dealing.make": DEALS,
 }  # fmt: skip
 """Endpoint -> what each of ROLES meets there."""
 ROOMS = {"admin": (LOGIN, NOTHING, NOTHING, NOTHING, ANY), "first": (NOTHING,) * 5}

@@ -14,7 +14,8 @@ from flask_babel import force_locale
 
 from hub.web.desk.access import Who
 from hub.web.desk.scope import Scope
-from hub.web.desk.story import SENTENCES, Names, _line, explain
+from hub.web.desk.story import SENTENCES, Names, explain
+from hub.web.desk.story import tell as line_of
 from tests.web.world import World
 
 HUB = Path(__file__).parents[2] / "hub"
@@ -38,6 +39,9 @@ FACTS: dict[tuple[str, str], dict[str, Any]] = {
     ("lead", "merged_in_crm"): {"ref": "99001", "into": "99002"}, ("lead", "imported"): {"ref": "99001"},
     ("lead", "unsaid"): {"values": {"title": "THEDEAL"}}, ("lead", "undone"): {"run": "r"},
     ("contact", "settled"): {"field": "name", "winner": "hub"},
+    ("lead", "contact_only"): {"reason": "A supplier"}, ("lead", "put_off"): {"until": 1, "why": "In spring"},
+    ("lead", "returned"): {"why": "day", "owner": "m"}, ("contact", "visited"): {},
+    ("lead", "target"): {"action": "showing", "phase": "held"},
     ("deal", "opened"): {"lead": "x"}, ("deal", "moved"): {"from": "created", "to": "won"},
     ("deal", "joined"): {"why": "open deal of this person"},
 }  # fmt: skip
@@ -54,7 +58,7 @@ def names(role: str) -> Names:
 def tell(world: World, role: str, language: str, subject: str, what: str) -> str:
     row = SimpleNamespace(subject=subject, what=what, at=0, actor="member:m", facts=FACTS[subject, what])
     with world.app.test_request_context(), force_locale(language):
-        line = _line(names(role), row)
+        line = line_of(names(role), row)
     return " ".join((line.text, line.by, line.quote, *line.reasons)) if line else ""
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from hub.identity.cards import AGAIN
+from hub.funnel.carried import lacking
 from hub.intake import quarantine
 from hub.robots.parked import parked
 from hub.sync.decide import asked, believe_gone, settle
@@ -55,6 +56,7 @@ def everything() -> str:
             "crms": health(conn),
             "asked": asked(conn, PAGE),
             "names": names(conn),
+            "receipts": lacking(conn, PAGE),
             "letters": parked(conn, hub().clock.now(), PAGE),
         }
     return render_template(

@@ -17,7 +17,7 @@ from werkzeug.routing import BaseConverter
 
 from hub.store.secrets import load_key
 from hub.web import inbound
-from hub.web.desk import access, acts, board, card, deals, inbox, profile, shield, shown
+from hub.web.desk import access, acts, board, card, dealing, deals, inbox, profile, shield, shown
 
 WEEK = 7 * 24 * 3600
 
@@ -37,7 +37,7 @@ def init_app(app: Flask, hub: Any) -> None:
     CSRFProtect(app).exempt(inbound.bp)
     Babel(app, locale_selector=access.language)
     shown.init_app(app)
-    for part in (access, inbox, card, acts, deals, board, profile):
+    for part in (access, inbox, card, acts, dealing, deals, board, profile):
         app.register_blueprint(part.bp)
     access.limit_logins(app)
 

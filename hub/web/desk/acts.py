@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from hub.clock import Clock
 from hub.funnel.border import cross
+from hub.funnel.decisions import keep_contact, put_off
 from hub.funnel.evidence import CALL, MEETING, show
 from hub.funnel.moves import (
     NotPossible,
@@ -24,12 +25,13 @@ from hub.funnel.moves import (
     take_lead,
 )
 from hub.funnel.questions import give_answer
+from hub.funnel.targets import note_target
 from hub.model import lead, member
 from hub.web.desk import person, words
 from hub.web.desk.access import guard, whoami
 from hub.web.desk.card import colleagues, heirs, read_card
 from hub.web.desk.scope import my_scope
-from hub.web.desk.shown import typed
+from hub.web.desk.shown import day_begins, typed
 from hub.web.desk.tongue import _
 
 bp = Blueprint("acts", __name__)
@@ -39,7 +41,8 @@ Act = Callable[[Connection, Clock, Any], None]
 
 
 @bp.post(
-    "/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert, touch, answer, person, elsewhere):act>"
+    "/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert, touch, answer, contact, later, target, "
+    "person, elsewhere):act>"
 )
 def press(lead_id: str, act: str) -> Response | tuple[str, int] | str:
     """One button of the card."""
@@ -122,8 +125,8 @@ def _reject(conn: Connection, clock: Clock, row: Any) -> None:
 
 def _reopen(conn: Connection, clock: Clock, row: Any) -> None:
     if row.state != "open":
-        first = next((one.key for one in _lead_stages(conn, row) if not one.final), "new")
-        reopen_lead(conn, clock, row.id, first, actor())
+        keys = [one.key for one in _lead_stages(conn, row) if not one.final]
+        reopen_lead(conn, clock, row.id, row.stage if row.stage in keys else (*keys, "new")[0], actor())
 
 
 def _lead_stages(conn: Connection, row: Any) -> list[Any]:
@@ -157,8 +160,24 @@ def _question(conn: Connection, clock: Clock, row: Any) -> None:
     give_answer(conn, clock, row.id, typed("question"), typed("value"), actor())
 
 
+def _contact(conn: Connection, clock: Clock, row: Any) -> None:
+    if row.state != "contact":
+        keep_contact(conn, clock, row.id, typed("reason"), actor())
+
+
+def _later(conn: Connection, clock: Clock, row: Any) -> None:
+    """Until the beginning of that day, where the hub is."""
+    if row.state != "nurture":
+        put_off(conn, clock, row.id, day_begins(typed("until", 10)), typed("why"), actor())
+
+
+def _target(conn: Connection, clock: Clock, row: Any) -> None:
+    action, _bar, phase = typed("target").partition("|")
+    note_target(conn, clock, row.id, action, phase, actor(), text=typed("text"))
+
+
 ACTS: dict[str, Act] = {
     "take": _take, "give": _give, "stage": _stage, "reject": _reject, "reopen": _reopen, "convert": _convert,
-    "touch": _touch, "answer": _question, "person": person.keep,
-    "elsewhere": person.elsewhere,
+    "touch": _touch, "answer": _question, "contact": _contact, "later": _later, "target": _target,
+    "person": person.keep, "elsewhere": person.elsewhere,
 }  # fmt: skip

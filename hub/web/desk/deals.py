@@ -9,6 +9,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from sqlalchemy import and_, or_, select
 from werkzeug.wrappers import Response
 
+from hub.funnel.carried import receipts_of
 from hub.funnel.moves import NotPossible, move_deal
 from hub.model import contact, deal, member, stage
 from hub.web.desk import words
@@ -84,9 +85,10 @@ def _page(deal_id: str, template: str, complaint: str) -> str:
         links = list(conn.execute(scope.links(row, "deal")))
         person = read_person(conn, row.contact_id)
         story = read_story(conn, names, subjects, row.lead_id)
+        receipts = receipts_of(conn, row.id)
     stages = block_stages(names, "deal")
     at = next((one for one in stages if one.key == row.stage), None)
     return render_template(
         template, deal=row, person=person, names=names, stages=stages, at=at, links=links, story=story,
-        reasons=words.LOSSES, complaint=complaint,
+        reasons=words.LOSSES, complaint=complaint, receipts=receipts,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.web.desk import words
+from hub.web.desk.shown import when
 from hub.web.desk.tongue import _
 
 Tell = Callable[[Any, Mapping[str, Any]], str]
@@ -52,6 +53,31 @@ def _sent_back(names: Any, facts: Mapping[str, Any]) -> str:
     )
 
 
+def _target(_names: Any, facts: Mapping[str, Any]) -> str:
+    what, how = str(facts.get("action")), str(facts.get("phase"))
+    return _("%(what)s: %(how)s.", what=words.TARGETS.get(what, what), how=words.PHASES.get(how, how))
+
+
+def _target_waits(names: Any, facts: Mapping[str, Any]) -> str:
+    told = _("It becomes a deal once this is known: %(missing)s.", missing=_missing(facts))
+    return told if names.scope.sees_deals else ""
+
+
+def _put_off(_names: Any, facts: Mapping[str, Any]) -> str:
+    return _("Put off until %(day)s: %(why)s", day=when(facts.get("until")), why=facts.get("why", ""))
+
+
+def _returned(names: Any, facts: Mapping[str, Any]) -> str:
+    owner = names.members.get(str(facts.get("owner")), _("somebody"))
+    if facts.get("why") == "day":
+        return _("The day has come: open again, with %(owner)s.", owner=owner)
+    return _("A sign of life: open again, with %(owner)s.", owner=owner)
+
+
+def _accepted(_names: Any, facts: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (_("Accepted as a deal."), str(facts.get("reason") or ""))))
+
+
 DEEDS: Mapping[tuple[str, str], Tell] = {
     ("", "call"): _touch(lambda: _("Called the client."), lambda: _("The client called.")),
     ("", "message"): _touch(lambda: _("Wrote to the client."), lambda: _("The client wrote.")),
@@ -69,5 +95,11 @@ DEEDS: Mapping[tuple[str, str], Tell] = {
     ("", "remark"): lambda _n, f: _("Note: %(text)s", text=f.get("text", "")),
     ("", "forced"): _forced,
     ("", "sent_back"): _sent_back,
-    ("deal", "accepted"): lambda _n, _f: _("Accepted as a deal."),
+    ("deal", "accepted"): _accepted,
+    ("", "contact_only"): lambda _n, f: _("Closed: the contact only. %(reason)s", reason=f.get("reason", "")).strip(),
+    ("", "put_off"): _put_off,
+    ("", "returned"): _returned,
+    ("", "visited"): lambda _n, _f: _("The client was on the site again."),
+    ("", "target"): _target,
+    ("", "target_waits"): _target_waits,
 }

@@ -26,7 +26,8 @@ guard(bp, "admin", "lead_desk", "sales")
 
 PAGE = 50
 MANY = 99
-FILTERS = ("all", "mine", "nobody", "rejected")
+FILTERS = ("all", "mine", "nobody", "later", "rejected")
+STATES = {"later": "nurture", "rejected": "rejected"}
 CURSOR = re.compile(r"(\d{1,15})\.([0-9A-Z]{26})")
 
 
@@ -108,10 +109,10 @@ def _query(scope: Scope, wanted: Wanted) -> Select[Any]:
 
 
 def _filter(scope: Scope, wanted: Wanted) -> ColumnElement[bool]:
-    """A search looks through leads of every state, a list only through running (or rejected) ones."""
+    """A search looks through leads of every state, a list only through running ones (or put off, or rejected)."""
     if wanted.search:
         return _matches(wanted.search)
-    return and_(lead.c.state == ("rejected" if wanted.which == "rejected" else "open"), _whose(scope, wanted.which))
+    return and_(lead.c.state == STATES.get(wanted.which, "open"), _whose(scope, wanted.which))
 
 
 def _whose(scope: Scope, which: str) -> ColumnElement[bool]:

@@ -49,6 +49,14 @@ def day_or_hour(ms: int | None) -> str:
     return _written(ms, "HH:mm" if today else "d MMM, HH:mm")
 
 
+def day_begins(text: str) -> int:
+    """The first moment of a day as browsers write it (2027-03-01), in milliseconds; 0 for what is no day."""
+    try:
+        return round(datetime.fromisoformat(text).astimezone().timestamp() * SECOND)
+    except ValueError:
+        return 0
+
+
 def _written(ms: int | None, pattern: str) -> str:
     if ms is None:
         return ""

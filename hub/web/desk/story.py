@@ -79,7 +79,7 @@ def read_story(conn: Connection, names: Names, subjects: dict[str, str], lead_id
         select(inquiry).where(inquiry.c.lead_id == lead_id).order_by(inquiry.c.received_at.desc()).limit(LONGEST)
     )
     lines = [((row.received_at, 0, row.id), _inquiry(names, row)) for row in written]
-    lines += [((row.at, 1, row.id), line) for row in conn.execute(query.limit(LONGEST)) if (line := _line(names, row))]
+    lines += [((row.at, 1, row.id), line) for row in conn.execute(query.limit(LONGEST)) if (line := tell(names, row))]
     return [line for _order, line in sorted(lines, key=lambda one: one[0], reverse=True)]
 
 
@@ -92,7 +92,7 @@ def _inquiry(names: Names, row: Any) -> Line:
     return Line(row.received_at, "inquiry", text, quote="\n".join(filter(None, (row.subject, row.text))), flags=flags)
 
 
-def _line(names: Names, row: Any) -> Line | None:
+def tell(names: Names, row: Any) -> Line | None:
     facts: Mapping[str, Any] = row.facts
     tell = SENTENCES.get((row.subject, row.what)) or SENTENCES.get(("", row.what))
     text = tell(names, facts) if tell else row.what

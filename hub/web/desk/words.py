@@ -11,6 +11,8 @@ STATES = {
     "open": _("open"),
     "rejected": _("rejected"),
     "converted": _("qualified"),
+    "contact": _("contact only"),
+    "nurture": _("put off"),
     "won": _("won"),
     "lost": _("lost"),
     "reverted": _("taken back"),
@@ -21,6 +23,10 @@ NEXT_STEPS = {
     "qualify": _("Qualify"),
     "follow_up": _("Follow up"),
 }
+TARGETS = {"consultation": _("Consultation"), "meeting": _("Meeting"), "showing": _("Showing")}
+PHASES = {"booked": _("booked"), "held": _("took place")}
+RECEIPTS = {"waiting": _("is being checked"), "whole": _("complete"), "lacking": _("something is missing")}
+CARRIED = {"fields": _("Fields"), "files": _("Files"), "activities": _("Activities"), "links": _("Links")}
 CLOCKS = {"next_touch": _("Next touch")}
 WARMTH = {"silent": _("silent"), "cold": _("cold"), "warm": _("warm"), "hot": _("hot")}
 WORTH = {
@@ -170,7 +176,12 @@ NOT_POSSIBLE = {
     "missing": _("This record does not exist any more."),
     "closed": _("This lead is closed already."),
     "needs_reason": _("Say why this lead is rejected."),
-    "not_rejected": _("Only a rejected lead can be reopened."),
+    "needs_why": _("Say why."),
+    "bad_day": _("Say a day in the future, within two years."),
+    "bad_target": _("There is no such action."),
+    "no_lead": _("This deal was never a lead, or was taken back already."),
+    "plan_changed": _("Something happened since this was shown: look at it again."),
+    "not_rejected": _("Only a lead that was closed without a deal can be reopened."),
     "has_open_lead": _("This person has another open lead in this direction."),
     "no_stage": _("There is no such stage in this direction."),
     "not_qualified": _("Too little is known of the client to make this a deal."),
@@ -181,6 +192,10 @@ NOT_POSSIBLE = {
 
 TABLES: Mapping[str, Mapping[str, Any]] = {
     "worth": WORTH,
+    "target": TARGETS,
+    "phase": PHASES,
+    "receipt": RECEIPTS,
+    "carried": CARRIED,
     "warmth": WARMTH,
     "state": STATES,
     "next_step": NEXT_STEPS,
