@@ -211,4 +211,5 @@ def fields(row: Any) -> dict[str, str]:
     lines = {line.kind: line.crm for line in mapping.lines if line.hub == OWNER}
     deals = lines.get("deal", "")
     apart = (row.config.get("placement") or {}).get("strategy") == "native"
-    return {"lead": lines.get("lead", "") if apart else deals or lines.get("lead", ""), "deal": deals}
+    found = {"lead": lines.get("lead", "") if apart else deals or lines.get("lead", ""), "deal": deals}
+    return {role: field for role, field in found.items() if field}
