@@ -474,6 +474,7 @@ class Facts:
     upsert: bool = False  # a create with a marker that is there already answers that record, and makes no second
     finals: Mapping[str, str] = field(default_factory=dict)  # closing stages that every pipeline has: won, lost → ref
     hooks_signed: bool = False
+    hooks_end: bool = False  # hooks end after some days: asked for again, under the same address, they go on
     makes_pipelines: bool = True  # False: there are those there are, or people make them in the CRM's own settings
     poll_every: float = 30.0  # seconds between two looks at what changed; more where calls are counted by the day
 

@@ -1,7 +1,8 @@
 """Compares everything with a CRM, page by page, and repairs what differs: the net under hooks and polls.
 
 A full list per kind, then one read by id of what the list left out: that is all it costs. A step does a few pages,
-so that a large account is gone through between the day's other work. What it finds is written down as a run.
+so that a large account is gone through between the day's other work. What it finds is written down as a run. Hooks
+that end after some days are renewed on the way.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
-from connectors.contract import Record
+from connectors.contract import Record, Step
 from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import DAY, MINUTE, Clock
 from hub.model import audit_run, link, sync_write
@@ -112,6 +113,7 @@ class Auditor:
         """Some pages more; answers whether that was all."""
         for _page in range(pages):
             if not made.kinds:
+                self._renew(account)
                 self._end(account, made)
                 return True
             kind = made.kinds[0]
@@ -157,6 +159,15 @@ class Auditor:
             repaired, _strangers = self._puller.compare(account, kind, found, asked_at, doubt)
             made.differences += repaired
             made.repaired += repaired
+
+    @staticmethod
+    def _renew(account: Account) -> None:
+        """Hooks of ours that end by themselves are asked for again each night."""
+        if not account.crm.facts.hooks_end:
+            return
+        ours = [one for one in guarded(account.crm.describe).hooks if account.live.row.token in one]
+        if ours:
+            guarded(account.crm.provision, [Step("hook", "create", {"address": one}) for one in ours])
 
     def _end(self, account: Account, made: _Round, why: str = "") -> None:
         now = self._clock.now()

@@ -71,6 +71,7 @@ class Zoho(CRM):
     pipeline_field, stage_field, owner_field = "Pipeline", "Stage", "Owner"
     facts = Facts(
         kinds=KINDS,
+        hooks_end=True,
         batch=BATCH,
         compound=BATCH,
         budget=(5, 1.0),  # calls at a time are limited, 5 in the smallest edition, and credits by the day
