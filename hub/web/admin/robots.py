@@ -17,6 +17,7 @@ from hub.robots.run import read_robots
 from hub.robots.shelf import away, bring_back, let_go, remove, switch
 from hub.store.notes import note
 from hub.web.admin.frame import actor, done, hub, told
+from hub.web.admin.robot_edit import words
 from hub.web.desk.access import language
 
 ACTS = ("on", "off", "let_go", "remove", "back")
@@ -104,4 +105,5 @@ def dry(robot_id: str) -> str:
             now_touched, week = would_touch(conn, one), first_week(conn, one, hub().clock)
         except UnusableRobot as error:
             complaint = told(error.why)
-    return render_template("admin/robot_dry.html", row=row, touched=now_touched, week=week, complaint=complaint)
+    return render_template("admin/robot_dry.html", row=row, touched=now_touched, week=week, complaint=complaint,
+                           does=words()["do"])  # fmt: skip
