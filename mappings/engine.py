@@ -22,7 +22,8 @@ DIRECTIONS = ("both", "out", "in")
 HUB_FIELDS: dict[str, dict[str, str]] = {
     "contact": dict.fromkeys(("name", "first_name", "last_name", "middle_name", "company", "position"), "text")
     | {"phones": "list", "emails": "list", "language": "text", "hub_id": "text"},
-    "company": dict.fromkeys(("name", "website", "address", "hub_id"), "text") | {"phones": "list", "emails": "list"},
+    "company": dict.fromkeys(("name", "website", "domain", "tax_id", "address", "hub_id"), "text")
+    | {"phones": "list", "emails": "list"},
     "lead": dict.fromkeys(("title", "text", "source", "form", "page", "referrer"), "text")
     | {f"utm_{part}": "text" for part in ("source", "medium", "campaign", "term", "content")}
     | {f"first_utm_{part}": "text" for part in ("source", "medium", "campaign")}

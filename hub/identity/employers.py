@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, tuple_, update
 
 from hub.identity.emails import emails
-from hub.identity.firms import RETIRED, Key, registered
+from hub.identity.firms import RETIRED, Firm, Key, registered
 from hub.identity.merging import CannotMerge, pair_of
-from hub.model import company, company_key, contact, contact_point, journal, not_same
+from hub.model import company, company_key, contact, contact_point, journal, link, not_same
 from hub.store.engine import inserting
+
+COMPANY = ("name", "key", "website", "domain", "tax_id", "address")
+"""What is kept of a company."""
 
 
 def employer(conn: Connection, contact_id: str) -> tuple[Any, list[Key]]:
@@ -52,6 +55,65 @@ def retire(conn: Connection, key: Key) -> None:
     """A key that several firms use leads to none of them from now on."""
     place = (company_key.c.kind == key[0]) & (company_key.c.value == key[1])
     conn.execute(update(company_key).where(place).values(kind=RETIRED[key[0]]))
+
+
+# ── companies that turn out to be one ────────────────────────────────────────────────────────────
+
+
+def learn(conn: Connection, company_id: str, firm: Firm) -> str:
+    """Keys nobody owns lead to this company from now on; answers another company that one of them leads to, "" if
+    none."""
+    others: dict[str, str] = {}
+    for kind, value in firm.keys:
+        places = [(kind, value), (RETIRED.get(kind, ""), value)]
+        held = select(company_key).where(tuple_(company_key.c.kind, company_key.c.value).in_(places))
+        row = conn.execute(held).first()
+        if row is None:
+            claim = {"kind": kind, "value": value, "company_id": company_id}
+            conn.execute(inserting(conn, company_key).values(claim).on_conflict_do_nothing())
+        elif row.kind == kind and row.company_id != company_id:
+            others.setdefault(str(row.company_id), kind)
+    return next(iter(others), "")
+
+
+def unite(conn: Connection, winner: str, loser: str, at: int) -> None:
+    """Two companies are one: people, keys, what only the loser knows, and its cards where the winner has none."""
+    rows = {row.id: row for row in conn.execute(select(company).where(company.c.id.in_((winner, loser))))}
+    if rows.keys() != {winner, loser}:
+        raise CannotMerge(f"There is no company {winner if winner not in rows else loser}")
+    kept, gone = rows[winner]._mapping, rows[loser]._mapping
+    news = {name: gone[name] for name in COMPANY if gone[name] and not kept[name]}
+    people = select(contact.c.id).where(contact.c.company_id == loser)
+    mine = (link.c.role == "contact") & link.c.record_id.in_(people) & (link.c.state == "linked")
+    conn.execute(update(link).where(mine).values(dirty=link.c.dirty + 1, due_at=at))
+    conn.execute(update(contact).where(contact.c.company_id == loser).values(company_id=winner))
+    conn.execute(update(company_key).where(company_key.c.company_id == loser).values(company_id=winner))
+    if news:
+        conn.execute(update(company).where(company.c.id == winner).values(news))
+    conn.execute(update(company).where(company.c.id == loser).values(merged_into=winner))
+    _hand_cards_over(conn, winner, loser, at)
+
+
+def _hand_cards_over(conn: Connection, winner: str, loser: str, at: int) -> None:
+    cards = select(link).where(link.c.role == "company", link.c.record_id.in_((winner, loser)))
+    held: dict[tuple[str, str], Any] = {(r.connection_id, r.record_id): r for r in conn.execute(cards).all()}
+    for (connection_id, owner), row in held.items():
+        other = held.get((connection_id, winner))
+        if owner == winner:
+            continue
+        if other is not None and other.state == "new" and not other.remote_id and not other.lease:
+            conn.execute(link.delete().where(link.c.id == other.id))
+            other = None
+        if other is None:
+            again = {"record_id": winner, "dirty": link.c.dirty + 1, "due_at": at}
+            conn.execute(update(link).where(link.c.id == row.id).values(again))
+        elif not row.remote_id and not row.lease:
+            conn.execute(link.delete().where(link.c.id == row.id))
+    conn.execute(
+        update(link)
+        .where(link.c.role == "company", link.c.record_id == winner, link.c.state == "linked")
+        .values(dirty=link.c.dirty + 1, due_at=at)
+    )
 
 
 def _domains(conn: Connection, contact_id: str) -> set[str]:

@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from stdnum.eu import vat
 from stdnum.ru import inn, ogrn
 from tldextract import TLDExtract
 
+from hub.identity.companies import company
 from hub.identity.data import company_forms
 from hub.identity.data.common_firms import COMMON
 from hub.identity.data.mail_domains import FREE
@@ -78,6 +80,24 @@ def firm_of(known: Known, fields: Mapping[str, Any], text: str) -> Firm:
 
 
 NONE = Firm()
+
+
+def read_firm(values: Mapping[str, Any]) -> Firm:
+    """A company as a CRM's card tells it (name, domain, website, tax_id). A page of another's site is no domain."""
+    named = company(as_text(values.get("name")))
+    hosts = filter(None, (_host(as_text(values.get(field))) for field in ("domain", "website")))
+    domains = dict.fromkeys(own for host in hosts if (own := registered(host)))
+    taxes = dict.fromkeys(tax_number(as_text(values.get("tax_id"))))
+    return Firm(named.text, named.key, is_telling(named.text, named.key), tuple(domains), tuple(taxes))
+
+
+def _host(site: str) -> str:
+    """The host of a site's own address, "" for a page within one."""
+    try:
+        told = urlsplit(site if "//" in site else f"//{site}")
+        return "" if told.path.strip("/") else (told.hostname or "")
+    except ValueError:
+        return ""
 
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────

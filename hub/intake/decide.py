@@ -221,6 +221,7 @@ def _place_in_company(book: Book, one: Understood, contact_id: str, clock: Clock
     row["company_id"] = company_id
     if not book.is_new(contact_id):
         book.change(contact, contact_id, company_id=company_id)
+        book.touched_contacts.add(contact_id)
 
 
 def _add_points(book: Book, one: Understood, contact_id: str) -> None:

@@ -92,7 +92,11 @@ class Firms:
 
     def _make(self, one: Understood, clock: Clock) -> str:
         company_id, name = clock.new_id(), _called(one.firm)
-        self._companies.append({"id": company_id, "name": name, "key": one.firm.name, "created_at": one.received_at})
+        domain = next(iter(one.firm.domains), "")
+        site = {"domain": domain, "website": f"https://{domain}" if domain else ""}
+        number = next(iter(one.firm.taxes), "").partition(":")[2]
+        row = {"id": company_id, "name": name, "key": one.firm.name, "created_at": one.received_at}
+        self._companies.append({**row, **site, "tax_id": number})
         self._names[company_id] = name
         self._told[one.event_id, one.position] = company_fact(name, company_id, None)
         return company_id

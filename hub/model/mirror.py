@@ -1,4 +1,4 @@
-"""Contacts that only a CRM has, as its lists last showed them: asked before anybody is taken for a new person."""
+"""Contacts and companies that only a CRM has, as its lists last showed them: asked before one is taken for new."""
 
 from __future__ import annotations
 
@@ -30,3 +30,15 @@ mirror_key = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_mirror_key_record", mirror_key.c.connection_id, mirror_key.c.remote_id)
+
+mirror_company = Table(
+    "mirror_company",
+    hub,
+    text("kind"),  # as in company_key
+    text("value"),
+    ref("connection_id", nullable=False),
+    text("remote_id"),
+    PrimaryKeyConstraint("kind", "value", "connection_id", "remote_id"),
+    sqlite_with_rowid=False,
+)
+Index("ix_mirror_company_record", mirror_company.c.connection_id, mirror_company.c.remote_id)

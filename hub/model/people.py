@@ -18,7 +18,19 @@ from sqlalchemy import text as sql
 
 from hub.model.base import at, hub, json, key, number, ref, text
 
-company = Table("company", hub, key(), text("name"), text("key", index=True), at("created_at", nullable=False))
+company = Table(
+    "company",
+    hub,
+    key(),
+    text("name"),
+    text("key", index=True),
+    text("website"),
+    text("domain"),
+    text("tax_id"),  # as people write it, without our scheme
+    text("address"),
+    ref("merged_into"),
+    at("created_at", nullable=False),
+)
 
 contact = Table(
     "contact",

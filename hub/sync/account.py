@@ -20,6 +20,8 @@ from hub.model import connection
 from hub.store.engine import Store
 from hub.store.notes import note
 from hub.sync import owners
+from hub.sync.employer import shown
+from hub.sync.employer import slot as employer
 from hub.sync.plan import ABSENT, Slot
 from hub.sync.records import PLACE
 from hub.sync.split import Placement, There, read_placement
@@ -27,7 +29,10 @@ from mappings import BadMapping, Kept, Line, load, shipped
 from mappings import Mapping as FieldMapping
 
 SEEN_PLACE = "@place"
-ROLES = ("contact", "lead", "deal")
+ROLES = ("company", "contact", "lead", "deal")
+"""What a record hangs on comes before it."""
+COMPANY = frozenset({"name", "website", "domain", "tax_id", "address", "hub_id"})
+"""What is kept in step of a company."""
 OURS_ALONE = frozenset(
     {"text", "source", "form", "page", "referrer", "created_at", "qualified_at", "block", "hub_id"}
     | {f"utm_{part}" for part in ("source", "medium", "campaign", "term", "content")}
@@ -94,7 +99,7 @@ class Account:
         if stage and told.get(stage) not in (None, ""):
             block = self._block(told)
             values[SEEN_PLACE] = [_said(told.get(pipeline)), str(told[stage]), *([block] if block else [])]
-        return values
+        return values | shown(self.kind("company"), record) if role == "contact" else values
 
     def _block(self, told: Mapping[str, Any]) -> str:
         """What the record's flag says, "" where there is none."""
@@ -148,8 +153,8 @@ def make_account(live: Live, placement: Placement) -> Account:
 
 def kind_of(crm: CRM, strategy: str, role: str) -> str:
     """The CRM's kind of a role under a strategy: where lead and deal are one object, leads are its deals."""
-    if role == "contact":
-        return crm.contact_kind
+    if role in ("contact", "company"):
+        return crm.contact_kind if role == "contact" else crm.company_kind
     if role == "deal" or strategy in ("two_blocks", "two_pipelines", "flag"):
         return crm.deal_kind
     return crm.lead_kind if strategy == "native" else ""
@@ -170,10 +175,15 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
     kind = kind_of(crm, placement.strategy, role)
     section = section_of(crm, placement.strategy, role)
     lines = [line for line in mapping.lines if line.kind == section]
-    slots = [_slot(line) for line in lines]
     place = ("", "")
+    if role == "company":
+        lines = [line for line in lines if line.hub in COMPANY]
+        kind = kind if lines else ""
+    slots = [_slot(line) for line in lines]
+    if role == "contact" and crm.company_kind:
+        slots.append(employer())
     # Leads of some CRMs stand in an inbox without stages: then their stage is the hub's alone.
-    if role != "contact" and kind and (role == "deal" or any(row[0] == role for row in placement.rows)):
+    if role in ("lead", "deal") and kind and (role == "deal" or any(row[0] == role for row in placement.rows)):
         place = crm.place_fields(kind)
         slots.append(_place_slot(placement, role))
     return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots))

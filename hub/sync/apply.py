@@ -15,13 +15,15 @@ from sqlalchemy import Connection, select, update
 from connectors.contract import Person
 from hub.clock import Clock
 from hub.funnel import moves
+from hub.identity.employers import COMPANY, learn, unite
+from hub.identity.firms import read_firm
 from hub.identity.keys import Key
 from hub.identity.merging import relearn
 from hub.identity.normalize import Known, normalise
 from hub.identity.shown import enter
-from hub.model import contact, contact_point, deal, lead, link, match_key, member
+from hub.model import company, contact, contact_point, deal, lead, link, match_key, member
 from hub.store.notes import REST, mark_dirty, note
-from hub.sync import records
+from hub.sync import employer, records
 from hub.sync.account import Account
 from hub.sync.suspects import sharers, suspect
 
@@ -67,7 +69,13 @@ class Applier:
         self, conn: Connection, account: Account, row: Any, news: Mapping[str, Any], sighting: Sighting, actor: str = ""
     ) -> None:
         """Hub values by field; a stage that cannot be followed leaves its code in the sighting."""
+        if row.role == "company":
+            self._company(conn, account, row, news)
+            self._mark_others(conn, account, row.record_id)
+            return
         self._columns(conn, account.id, row, news)
+        if employer.EMPLOYER in news:
+            employer.take(conn, self._clock, account, row.record_id, str(news[employer.EMPLOYER] or ""))
         if row.role == "contact":
             self._points(conn, account, row.record_id, news)
         if "owner" in news:
@@ -97,6 +105,18 @@ class Applier:
             warm = _text(news["temperature"])
             conn.execute(update(lead).where(lead.c.id == lead_id).values(temperature=warm))
             mark_dirty(conn, self._clock, [str(lead_id)], REST)
+
+    def _company(self, conn: Connection, account: Account, row: Any, news: Mapping[str, Any]) -> None:
+        """What people entered over there. One that nobody here had read yet may be a company that we know."""
+        told = {name: _text(value) for name, value in news.items() if name in COMPANY}
+        held = conn.execute(select(company).where(company.c.id == row.record_id)).one()._mapping
+        firm = read_firm({**held, **told})
+        conn.execute(update(company).where(company.c.id == held["id"]).values(**told, key=firm.name))
+        other = learn(conn, held["id"], firm)
+        if other and not held["name"]:
+            card = employer.ties(conn, account.id, [other]).get(other)
+            if card is None or (card.state == "new" and not card.remote_id and not card.lease):
+                unite(conn, other, held["id"], self._clock.now())
 
     def _points(self, conn: Connection, account: Account, contact_id: str, news: Mapping[str, Any]) -> None:
         """Phones and e-mails as a person left them over there: new ones are added, removed ones go."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from hub.clock import Clock
-from hub.model import connection, link, look_again, mirror, mirror_key, pull_state
+from hub.model import connection, link, look_again, mirror, mirror_company, mirror_key, pull_state
 from hub.store.notes import PERSON, note
 from hub.sync.fight import FIGHT, SETTLED
 from hub.sync.plan import ASKED
@@ -116,5 +116,5 @@ def _other_account(conn: Connection, connection_id: str) -> None:
         config.pop(name, None)
     values = {"config": config, "fingerprint": "", "state": "active", "why": ""}
     conn.execute(update(connection).where(connection.c.id == connection_id).values(values))
-    for table in (pull_state, look_again, mirror, mirror_key):
+    for table in (pull_state, look_again, mirror, mirror_key, mirror_company):
         conn.execute(delete(table).where(table.c.connection_id == connection_id))

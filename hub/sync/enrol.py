@@ -32,8 +32,8 @@ def _batch(store: Store, clock: Clock, connection_id: str, role: str, table: Any
     with store.write() as conn:
         rows = list(conn.execute(_missing(connection_id, role, table).limit(BATCH)))
         contacts = _unlinked_contacts(conn, connection_id, {row.contact_id for row in rows})
-        links = [_link(clock, connection_id, "contact", one) for one in sorted(contacts)]
-        links += [_link(clock, connection_id, role, row.id) for row in rows]
+        links = [new_link(clock, connection_id, "contact", one) for one in sorted(contacts)]
+        links += [new_link(clock, connection_id, role, row.id) for row in rows]
         if links:
             conn.execute(link.insert(), links)
     return len(rows)
@@ -53,7 +53,8 @@ def _unlinked_contacts(conn: Connection, connection_id: str, contacts: Iterable[
     return wanted - set(conn.execute(known).scalars())
 
 
-def _link(clock: Clock, connection_id: str, role: str, record_id: str) -> dict[str, Any]:
+def new_link(clock: Clock, connection_id: str, role: str, record_id: str) -> dict[str, Any]:
+    """The row of a record that the CRM has to be told of."""
     now = clock.now()
     return {
         "id": clock.new_id(), "connection_id": connection_id, "role": role, "record_id": record_id, "remote_kind": "",

@@ -16,8 +16,8 @@ from hub.model import deal, journal, link, look_again, sync_write
 from hub.store.engine import Store, add_unless_there
 from hub.store.many import add_many, run_many
 from hub.store.notes import PERSON, REST
-from hub.sync import brake, fight, records
-from hub.sync.account import Account
+from hub.sync import brake, companies, fight, records
+from hub.sync.account import ROLES, Account
 from hub.sync.apply import Sighting
 from hub.sync.known import bound
 from hub.sync.observe import Observer, before_image
@@ -84,6 +84,7 @@ class Ledger:
         with self._store.write() as conn:
             most = {"b_size": self._portion(first.lane, size), "b_lane": PERSON if first.lane < REST else REST}
             rows = bound(conn, self._account, list(conn.execute(NEXT_DUE, {**which, **most})), now)
+            rows = companies.found_there(conn, self._account, rows, now)
             self.looked_at, self.until = len(rows), now + self._length
             parcels = self._parcels(conn, rows)
             prepare(self._account, parcels, now)
@@ -110,7 +111,7 @@ class Ledger:
 
     def _parcels(self, conn: Connection, rows: Sequence[Any]) -> list[Parcel]:
         flats: dict[tuple[str, str], records.Flat] = {}
-        for role in ("contact", "lead", "deal"):
+        for role in ROLES:
             ids = [row.record_id for row in rows if row.role == role]
             flats.update({(role, key): flat for key, flat in records.load(conn, role, ids).items()})
         parcels = {
@@ -122,7 +123,7 @@ class Ledger:
         self._join_contacts(conn, parcels)
         if self._account.native:
             self._join_leads(conn, parcels)
-        return self._wanted(conn, parcels)
+        return companies.join(conn, self._clock, self._account, self._wanted(conn, parcels))
 
     def _without_record(self, conn: Connection, rows: Sequence[Any]) -> None:
         """A stranger that was held is looked at again; a link whose record is gone here has nothing to say."""
@@ -155,7 +156,7 @@ class Ledger:
 
     def _join_contacts(self, conn: Connection, parcels: dict[tuple[str, str], Parcel]) -> None:
         """A card needs its contact: in the same batch, already there, or still to be fetched."""
-        cards = [p for p in parcels.values() if p.row.role != "contact" and p.row.state == "new"]
+        cards = [p for p in parcels.values() if p.row.role in ("lead", "deal") and p.row.state == "new"]
         elsewhere = self._elsewhere(conn, parcels, "contact", [p.flat["contact"] for p in cards])
         asleep = [p for p in elsewhere.values() if p.row.state == "new"]
         self._wake(conn, asleep)
@@ -236,6 +237,7 @@ class Ledger:
             self._keep_apart(conn, mine)
             self._save(conn, mine)
             self._tell(conn, mine)
+            companies.wake(conn, self._account, self.lease, mine, self._clock.now())
 
     def release(self, parcels: Sequence[Parcel], due_at: int) -> None:
         """Give leases back untouched; what was in the middle of sending is for the next worker to doubt."""

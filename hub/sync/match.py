@@ -53,7 +53,7 @@ def preview(store: Store, clock: Clock, account: Account) -> Preview:
     """Count without changing anything; one list of each kind of card, and one read of contacts per page."""
     strangers, told, made = Strangers(store, clock, Observer(clock)), Preview(), _Made()
     for kind in account.kinds:
-        if kind == account.crm.contact_kind:
+        if kind in (account.crm.contact_kind, account.crm.company_kind):
             continue
         cursor, more, seen = "", True, set[str]()
         while more:

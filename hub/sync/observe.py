@@ -16,11 +16,12 @@ from connectors.contract import Record
 from connectors.errors import Unreadable
 from hub.clock import HOUR, SECOND, Clock, millis
 from hub.identity import cards
+from hub.identity.employers import unite
 from hub.identity.mirror import forget
 from hub.model import deal, link, sync_write
 from hub.store.notes import note
-from hub.sync import records
-from hub.sync.account import SEEN_PLACE, Account
+from hub.sync import employer, records
+from hub.sync.account import ROLES, SEEN_PLACE, Account
 from hub.sync.apply import Applier, Sighting, convert
 from hub.sync.fight import FIGHT, cause
 from hub.sync.foreign import guarded
@@ -77,9 +78,9 @@ class Observer:
         """
         followed = follow(conn, self._clock, account, pairs)
         flats: dict[tuple[str, str], records.Flat] = {}
-        for role in ("contact", "lead", "deal"):
+        for role in ROLES:
             ids = [row.record_id for row, _record in pairs if row.role == role]
-            flats.update({(role, key): flat for key, flat in records.load(conn, role, ids).items()})
+            flats.update({(role, key): flat for key, flat in employer.flats(conn, account, role, ids).items()})
         gone = sum(is_gone(record) for _row, record in pairs)
         doubt = doubt or mass_deletion(conn, self._clock.now(), account, gone)
         writes: list[dict[str, Any]] = []
@@ -115,6 +116,10 @@ class Observer:
             return self._merged(conn, account, row, into, flat, followed.other(conn, account, row, into))
         if flat.get("merged_into"):
             return read_second(conn, self._clock, account, row, record, flat)
+        if employer.stands_in(account, row, record):
+            employer.dismiss(conn, row.record_id)
+            why = "Made for a deal whose contact has no company"
+            return Sighting("history", flat, {}, {}, code="stands_in", why=why)
         try:
             agreed = guarded(self._compare, account, row, record, flat)
         except Unreadable as error:
@@ -139,7 +144,10 @@ class Observer:
         now = self._clock.now()
         older = [values for until, values in row.sent.get(OLDER, ()) if until > now]
         quiet = bool(row.base) and not row.dirty
-        memory = Memory(row.base, _raw(row, seen), row.sent, older, _newer(account, row, record, now), quiet)
+        base = row.base
+        if row.role == "contact" and account.kind("company"):
+            base = employer.believed(seen, base, row, record.links.get(account.kind("company"), ()))
+        memory = Memory(base, _raw(row, seen), row.sent, older, _newer(account, row, record, now), quiet)
         held = row.base.get(FIGHT, ())
         slots = account.faces[row.role].slots
         return reconcile([one for one in slots if one.hub not in held] if held else slots, memory, flat, seen)
@@ -170,6 +178,10 @@ class Observer:
         unsaid = {name: flat.get(name) for name, agreed in row.base.items() if name in flat and flat[name] != agreed}
         if unsaid:
             note(conn, self._clock, row.role, row.record_id, "unsaid", actor, {"values": unsaid})
+        if row.role == "company":
+            unite(conn, employer.going_on(conn, other.record_id), row.record_id, self._clock.now())
+            why = f"The CRM merged it into {into}: one company, there and here"
+            return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code=cards.THERE, why=why)
         if row.role == "contact" and living(conn, row.record_id) == living(conn, other.record_id):
             why = f"The CRM merged it into {into}: one contact, there and here"
             return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code=cards.THERE, why=why)
@@ -213,7 +225,7 @@ class Observer:
         """Lines in the timeline; what waits for a person stands in the link as well."""
         actor = f"crm:{account.id}"
         for name, value in agreed.hub.items():
-            if name != records.PLACE:
+            if name not in (records.PLACE, employer.EMPLOYER):
                 facts = {"field": name, "from": flat.get(name), "to": value}
                 note(conn, self._clock, row.role, row.record_id, "field", actor, facts)
         known = row.base.get(ASKED, {})

@@ -17,6 +17,7 @@ from hub.identity.cards import HERE
 from hub.sync import records
 from hub.sync.account import Account
 from hub.sync.apply import Sighting
+from hub.sync.employer import EMPLOYER, SEEN
 from hub.sync.foreign import guarded
 from hub.sync.observe import ANY, OLDER, PASSING, refused
 from hub.sync.split import NotPlaced
@@ -45,6 +46,7 @@ class Parcel:
     attempts: int = 0
     lookups: int = 0
     contact: Parcel | None = None
+    company: Parcel | None = None  # of the contact, or of the contact that a card hangs on
     lead: Parcel | None = None  # the lead this deal was, where leads are records of their own
     idle: bool = False  # it stays in the hub under this placement
     first: bool = False
@@ -157,13 +159,16 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int, allowed: 
     values = _values(account, parcel, seen.push, seen.raw)
     if values is not None:
         parcel.base = {**parcel.base, **_there_already(account, parcel, seen.push, values)}
-    if not values or not allowed:
-        parcel.dirty = 0 if values else parcel.dirty
+    ref = str(seen.push.get(EMPLOYER) or "")
+    if values is None or not (values or ref) or not allowed:
+        parcel.dirty = 0 if values is not None and (values or ref) else parcel.dirty
         return False
     parcel.before = {name: seen.base.get(name) for name in seen.push}
     parcel.sent, parcel.dirty = {**parcel.sent, **account.remembered(parcel.row.role, values, seen.raw)}, 0
     version = seen.version if account.crm.facts.conditional_write else ""
-    parcel.op = Op(account.kind(parcel.row.role), values, parcel.remote_id, parcel.marker, version)
+    links = {account.kind("company"): (ref,)} if ref else {}
+    parcel.sent |= {SEEN: ref} if ref else {}
+    parcel.op = Op(account.kind(parcel.row.role), values, parcel.remote_id, parcel.marker, version, links)
     return True
 
 
@@ -173,7 +178,7 @@ def _there_already(
     """Wishes that need no telling, because the CRM holds them: both sides agree on those."""
     never = refused(parcel.base)
     slots = account.faces[parcel.row.role].slots
-    told = {slot.hub for slot in slots if slot.crm in values or slot.crm in never}
+    told = {EMPLOYER, *(slot.hub for slot in slots if slot.crm in values or slot.crm in never)}
     if account.faces[parcel.row.role].place[1] in values:
         told.add(records.PLACE)
     return {name: value for name, value in wish.items() if name not in told}

@@ -23,7 +23,7 @@ from hub.intake.straight import NO_LEADS
 from hub.model import connection, direction, link, provision_run, stage
 from hub.store.engine import Store
 from hub.store.notes import REST, note
-from hub.sync.account import kind_of, section_of
+from hub.sync.account import ROLES, kind_of, section_of
 from hub.sync.layout import NEW, Layout, Wish, known
 from hub.sync.observe import refused
 from hub.sync.owners import learn
@@ -290,9 +290,9 @@ def _look_at_all(conn: Connection, clock: Clock, live: Live, fields: Collection[
     mapping = load(live.row.mapping or shipped(live.row.connector))
     news = {line.hub for line in mapping.lines if line.crm in fields}
     for row in conn.execute(select(link.c.id, link.c.role, link.c.base, link.c.raw).where(mine)):
-        gone = news | ({PLACE} if moved and row.role != "contact" else set())
+        gone = news | ({PLACE} if moved and row.role in ("lead", "deal") else set())
         base = {name: value for name, value in row.base.items() if name not in gone}
-        base |= {ASSERT: [PLACE]} if moved and row.role != "contact" else {}
+        base |= {ASSERT: [PLACE]} if moved and row.role in ("lead", "deal") else {}
         if REFUSED in base:
             base[REFUSED] = {name: told for name, told in refused(base).items() if name not in fields}
         raw = {name: value for name, value in row.raw.items() if name not in fields}
@@ -327,7 +327,7 @@ def _plan_fields(live: Live, schema: Schema, strategy: str) -> list[Step]:
     """Fields of the mapping that carry our prefix and are not there yet."""
     mapping, crm = load(live.row.mapping or shipped(live.row.connector)), live.crm
     kinds: dict[str, list[str]] = {}
-    for role in ("contact", "lead", "deal"):
+    for role in ROLES:
         if kind := kind_of(crm, strategy, role):
             kinds.setdefault(section_of(crm, strategy, role), []).append(kind)
     lines = [line for line in mapping.lines if OWN.search(line.crm)]

@@ -20,6 +20,7 @@ from hub.identity.cards import SECONDS
 from hub.model import link, look_again, pull_state
 from hub.store.engine import Store, add_unless_there
 from hub.store.many import run_many
+from hub.sync import companies
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Sighting
 from hub.sync.foreign import guarded
@@ -98,7 +99,7 @@ class Puller:
             return 0
         try:
             looked = self._hints(account)
-            for kind in account.kinds:
+            for kind in self._wanted(account):
                 looked += self._poll(account, kind)
             looked += self._nightly(connection_id)
             looked += self._joiner.step(account)
@@ -112,6 +113,12 @@ class Puller:
         if looked:
             self._ring("push")
         return looked
+
+    def _wanted(self, account: Account) -> list[str]:
+        """Companies are listed rarely before one of ours goes there."""
+        with self._store.read() as conn:
+            without = "" if companies.are_listed(conn, account, self._clock.now()) else account.kind("company")
+        return [kind for kind in account.kinds if kind != without]
 
     # ── hooks ────────────────────────────────────────────────────────────────────────────────────
 
@@ -281,6 +288,7 @@ class Puller:
             sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)
             news += self._save(conn, rows, sightings, asked_at)
         remember(conn, account, kind, found, asked_at)
+        companies.remember(conn, account, kind, found)
         return news
 
     def _not_stale(self, conn: Connection, rows: list[Any], asked_at: int) -> list[Any]:

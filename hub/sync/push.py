@@ -23,6 +23,7 @@ from hub.store.engine import Store
 from hub.sync.account import ROLES, Account, Accounts
 from hub.sync.answers import judge, looked_up, stumble
 from hub.sync.brake import pulled
+from hub.sync.companies import tie
 from hub.sync.foreign import guarded
 from hub.sync.known import ask_first
 from hub.sync.ledger import Ledger
@@ -126,7 +127,17 @@ class _Carrier:
     pool: ThreadPoolExecutor
 
     def carry(self, parcels: Sequence[Parcel]) -> None:
-        """Create, look up, update. Raises Pause when the account wants a person, Retry when it wants time."""
+        """Companies first, then what hangs on them. Raises Pause when the account wants a person, Retry when it wants
+        time."""
+        firms = [p for p in parcels if p.row.role == "company"]
+        rest = [p for p in parcels if p.row.role != "company"]
+        if firms:
+            self._carry(firms)
+        tie(self.account, rest)
+        self._carry(rest)
+
+    def _carry(self, parcels: Sequence[Parcel]) -> None:
+        """Create, look up, update."""
         self._send(self._unknown([p for p in parcels if p.row.state == "new"]))
         self._look_up([p for p in parcels if p.row.state == "uncertain"])
         for role in ROLES:

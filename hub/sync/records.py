@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from hub.clock import instant
-from hub.model import contact, contact_point, deal, lead
+from hub.model import company, contact, contact_point, deal, lead
 
 Flat = dict[str, Any]
 UNFIT = frozenset({"fake", "bad", "damaged", "text"})
@@ -31,7 +31,7 @@ def _contacts(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
     found = {
         row.id: {
             "name": row.name, "first_name": row.first_name, "last_name": row.last_name, "middle_name": row.middle_name,
-            "company": row.company, "position": row.position, "language": row.language,
+            "company": row.company, "company_id": row.company_id, "position": row.position, "language": row.language,
             "phones": [], "emails": [], "hub_id": row.id, "merged_into": row.merged_into,
         }
         for row in _rows(conn, contact, ids)
@@ -44,6 +44,16 @@ def _contacts(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
         if place and usable(point):
             found[point.contact_id][place].append(point.value)
     return found
+
+
+def _companies(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
+    return {
+        row.id: {
+            "name": row.name, "website": row.website, "domain": row.domain, "tax_id": row.tax_id,
+            "address": row.address, "hub_id": row.id,
+        }
+        for row in _rows(conn, company, ids)
+    }  # fmt: skip
 
 
 def usable(point: Any) -> bool:
@@ -111,4 +121,4 @@ def _iso(at: int | None) -> str:
     return instant(at).isoformat() if at else ""
 
 
-LOADERS = {"contact": _contacts, "lead": _leads, "deal": _deals}
+LOADERS = {"company": _companies, "contact": _contacts, "lead": _leads, "deal": _deals}

@@ -90,7 +90,7 @@ class Strangers:
     def _contacts_of(self, account: Account, kind: str, strange: Sequence[Record]) -> dict[str, Record]:
         """The contacts of cards, read in one go; the first of each card."""
         person = account.crm.contact_kind
-        if kind == person or not person:
+        if kind in (person, account.crm.company_kind) or not person:
             return {}
         refs = list(dict.fromkeys(one.links[person][0] for one in strange if one.links.get(person)))
         read = read_each(account, person, refs)
@@ -110,6 +110,8 @@ class Strangers:
                 return mine
         if unknown.kind == account.crm.contact_kind:
             return Verdict("outside", "contact", why="contacts come with their cards")
+        if unknown.kind == account.crm.company_kind:
+            return Verdict("outside", "company", why="companies come with their contacts")
         spot = _spot(account, unknown.kind, record)
         if spot is None:
             return Verdict("outside", why="stands on a stage that is none of ours")

@@ -18,7 +18,7 @@ from hub.funnel import moves
 from hub.model import journal, link, sync_write
 from hub.store.engine import Store
 from hub.store.notes import PERSON, mark_dirty, note
-from hub.sync import records
+from hub.sync import employer
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Applier, Sighting
 from hub.sync.observe import before_image
@@ -89,7 +89,7 @@ class Undo:
     def _restore(self, conn: Connection, account: Account, one: Any, run: str, actor: str, told: Undone) -> None:
         """Fields that still have the value the run gave them get the one from before."""
         name = f"{one.role} {one.record_id}"
-        flat = records.load(conn, one.role, [one.record_id]).get(one.record_id)
+        flat = employer.flats(conn, account, one.role, [one.record_id]).get(one.record_id)
         if flat is None:
             told.left.append(f"{name}: is not there any more")
             return
@@ -99,6 +99,9 @@ class Undo:
             f: one.before.get(f) for f in one.after if f in same and not slots[f].same(flat.get(f), one.before.get(f))
         }
         told.left += [f"{name}: {f} was changed since" for f in one.after if f not in same]
+        if employer.EMPLOYER in back and not back[employer.EMPLOYER]:
+            told.left.append(f"{name}: its company has to be taken off by hand")
+            del back[employer.EMPLOYER]
         if not back:
             return
         row = _Where(one.connection_id, one.role, one.record_id)

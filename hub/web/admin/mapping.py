@@ -170,7 +170,7 @@ def _check(row: Any, text: str) -> str:
 
 def account_fields(crm: CRM, schema: Schema, mapping: mappings.Mapping) -> dict[str, tuple[Field, ...]]:
     """The account's fields by hub kind, with those the set-up will create as wide as the mapping wants them."""
-    kinds = {"contact": crm.contact_kind, "lead": crm.lead_kind, "deal": crm.deal_kind}
+    kinds = {"company": crm.company_kind, "contact": crm.contact_kind, "lead": crm.lead_kind, "deal": crm.deal_kind}
     fields = {}
     for kind, remote in kinds.items():
         if remote in schema.fields:

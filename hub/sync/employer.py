@@ -1,0 +1,136 @@
+"""Whose people contacts are, in the CRM's words: a contact's company is the id of that company's card over there.
+
+Guarantees: a company that a CRM names is known here from then on, and read before anything is written to it; a contact
+loses its company only when the CRM showed one and shows none now, never because a card says nothing of companies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from connectors.contract import Record
+from hub.clock import Clock
+from hub.model import company, contact, link, mirror_company
+from hub.store.notes import REST, note
+from hub.sync import records
+from hub.sync.plan import Slot
+
+EMPLOYER = "employer"
+"""The hub field that says whose people a contact is: the id of the company's card in this CRM."""
+SEEN = "@company"
+STANDS_IN = "of-"
+"""So begins the marker of a company that a connector made for a deal whose contact has none, named like the contact."""
+STEPS = 20
+
+
+def slot() -> Slot:
+    """Nothing is ever untied over there by us: people do that."""
+    return Slot(EMPLOYER, SEEN, lambda raw: raw or "", lambda one, other: (one or "") == (other or ""), fits=bool)
+
+
+def shown(kind: str, record: Record) -> dict[str, str]:
+    """The company a contact hangs on, as it is remembered; nothing where the card says nothing of companies."""
+    refs = record.links.get(kind) if kind else None
+    return {} if refs is None else {SEEN: next(iter(refs), "")}
+
+
+def believed(seen: dict[str, Any], base: Mapping[str, Any], row: Any, refs: Sequence[str]) -> Mapping[str, Any]:
+    """What both sides agreed on. Of several companies the one that was agreed on stays, whichever comes first; a tie
+    that was never seen there is still to be made."""
+    if row.raw.get(SEEN) in refs:
+        seen[SEEN] = row.raw[SEEN]
+    if seen.get(SEEN) == "" and not row.raw.get(SEEN):
+        del seen[SEEN]
+        return {name: value for name, value in base.items() if name != EMPLOYER}
+    return base
+
+
+def flats(conn: Connection, account: Any, role: str, ids: Sequence[str]) -> dict[str, records.Flat]:
+    """Records by id as this account sees them: contacts with the id of their company's card, if that is there."""
+    found = records.load(conn, role, ids)
+    if role != "contact" or not account.kind("company"):
+        return found
+    cards = ties(conn, account.id, [str(flat["company_id"]) for flat in found.values() if flat["company_id"]])
+    for flat in found.values():
+        row = cards.get(flat["company_id"] or "")
+        if row is not None and row.state == "linked" and row.remote_id:
+            flat[EMPLOYER] = row.remote_id
+            del flat["company"]  # its card says it: no company is named in two ways
+    return found
+
+
+def ties(conn: Connection, connection_id: str, companies: Sequence[str]) -> dict[str, Any]:
+    """Links of these companies in one connection, by company."""
+    wanted, found = sorted(set(companies)), dict[str, Any]()
+    mine = (link.c.connection_id == connection_id) & (link.c.role == "company")
+    for start in range(0, len(wanted), 400):
+        rows = conn.execute(select(link).where(mine, link.c.record_id.in_(wanted[start : start + 400])))
+        found.update({row.record_id: row for row in rows})
+    return found
+
+
+# ── what a CRM says ──────────────────────────────────────────────────────────────────────────────
+
+
+def take(conn: Connection, clock: Clock, account: Any, contact_id: str, ref: str) -> None:
+    """The contact is of the company that this card stands for; of none for ""."""
+    before = conn.execute(select(contact.c.company_id).where(contact.c.id == contact_id)).scalar()
+    company_id = _of_card(conn, clock, account, ref) if ref else None
+    if company_id == before or (ref and company_id is None) or (not ref and _gone(conn, account, str(before or ""))):
+        return
+    values = {"company_id": company_id, "version": contact.c.version + 1, "updated_at": clock.now()}
+    conn.execute(update(contact).where(contact.c.id == contact_id).values(values))
+    facts = {"field": "company", "from": _name(conn, before), "to": _name(conn, company_id)}
+    note(conn, clock, "contact", contact_id, "field", f"crm:{account.id}", facts)
+
+
+def _gone(conn: Connection, account: Any, company_id: str) -> bool:
+    """Whether the company's card went away over there: that says nothing about its people."""
+    row = ties(conn, account.id, [company_id]).get(company_id)
+    return row is not None and row.state != "linked"
+
+
+def _name(conn: Connection, company_id: Any) -> str:
+    return str(conn.execute(select(company.c.name).where(company.c.id == company_id)).scalar() or "")
+
+
+def _of_card(conn: Connection, clock: Clock, account: Any, ref: str) -> str | None:
+    """The company a card stands for; one that nobody here knows is made, and read next. None for no company's."""
+    mine = (link.c.connection_id == account.id) & (link.c.role == "company") & (link.c.remote_id == ref)
+    row = conn.execute(select(link).where(mine, link.c.remote_kind == account.kind("company"))).first()
+    if row is not None:
+        return None if row.code == "stands_in" else going_on(conn, row.record_id)
+    now, company_id = clock.now(), clock.new_id()
+    conn.execute(company.insert().values(id=company_id, name="", key="", created_at=now))
+    card = {"remote_kind": account.kind("company"), "remote_id": ref, "state": "linked", "dirty": 1, "lane": REST}
+    who = {"id": clock.new_id(), "connection_id": account.id, "role": "company", "record_id": company_id}
+    conn.execute(link.insert().values({**who, **card, "base": {}, "raw": {}, "sent": {}, "due_at": now, "since": now}))
+    note(conn, clock, "company", company_id, "imported", f"crm:{account.id}", {"ref": ref})
+    known = (mirror_company.c.connection_id == account.id) & (mirror_company.c.remote_id == ref)
+    conn.execute(mirror_company.delete().where(known))
+    return company_id
+
+
+def going_on(conn: Connection, company_id: str) -> str:
+    """Itself, or the company that it was merged into."""
+    for _merge in range(STEPS):
+        into = conn.execute(select(company.c.merged_into).where(company.c.id == company_id)).scalar()
+        if not into:
+            break
+        company_id = str(into)
+    return company_id
+
+
+def stands_in(account: Any, row: Any, record: Record) -> bool:
+    """Whether a connector made this company for a deal that had none, and nobody here gave it a name."""
+    field = account.crm.facts.marker_field
+    made = str(record.values.get(field) or "") if field else ""
+    return row.role == "company" and not row.base and made.startswith(STANDS_IN)
+
+
+def dismiss(conn: Connection, company_id: str) -> None:
+    """This is nobody's company."""
+    conn.execute(update(contact).where(contact.c.company_id == company_id).values(company_id=None))
