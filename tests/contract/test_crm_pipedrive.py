@@ -251,6 +251,23 @@ def test_a_rejected_lead_lies_in_the_archive_and_comes_back(
     assert one(crm, "leads", lead.ref).values["label_id"] == new
 
 
+def test_the_archive_is_looked_into_once_an_hour(crm: Pipedrive, person: str, clock: Clock) -> None:
+    [new, _] = stages(crm)
+    lead = make(crm, Op("leads", {**SAMPLES["leads"](1), "label_id": new}, links={"persons": (person,)}))
+    cursor = crm.changes("leads", "").cursor
+    for _look in range(2):
+        clock.tick(120)
+        cursor = crm.changes("leads", cursor).cursor
+    make(crm, Op("leads", {"label_id": "archived"}, ref=lead.ref))
+    seen = []
+    for _look in range(2):
+        clock.tick(1900)
+        page = crm.changes("leads", cursor)
+        cursor = page.cursor
+        seen.append([(row.ref, row.values["label_id"]) for row in page.records])
+    assert seen == [[], [(lead.ref, "archived")]]
+
+
 def test_half_of_the_money_leaves_the_other_half(crm: Pipedrive, person: str) -> None:
     lead = make(crm, Op("leads", {"title": "x", "value": 300}, links={"persons": (person,)}))
     assert (lead.values["value"], lead.values["currency"]) == (300, "EUR")

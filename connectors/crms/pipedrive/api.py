@@ -122,6 +122,11 @@ def now(answer: Answer) -> int:
         raise Retry("Pipedrive's answer has no Date header, so no safe cursor can be set") from None
 
 
+def instant(answer: Answer) -> datetime:
+    """The same as a time."""
+    return datetime.fromtimestamp(now(answer), UTC)
+
+
 def at(seconds: int) -> str:
     """Unix seconds as Pipedrive writes an instant."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from connectors.contract import Changes, Record
-from connectors.crms.pipedrive.api import Api, at, further, now, rows
+from connectors.crms.pipedrive.api import Api, at, further, instant, now, rows
 from connectors.crms.pipedrive.names import MARKER, Names, Row
 from connectors.crms.pipedrive.scan import TRIES, Scan
 from connectors.crms.pipedrive.shape import V1, flat, path_of
@@ -63,11 +63,11 @@ class Reader:
         if answer.status == 400 and scan.place and scan.tries < TRIES:
             return Changes((), scan.refused().text(), more=True)
         told, answer = self.api.judged(path_of(kind), answer)
-        scan = scan.begun(now(answer))
+        scan, read_at = scan.begun(now(answer)), instant(answer)
         records = tuple(self._flat(kind, row) for row in rows(told))
         if (more := further(told)) and records:
-            return Changes(records, scan.after(more[1], _stamp(records[-1])).text(), more=True)
-        return Changes(records, scan.end(self.behind))
+            return Changes(records, scan.after(more[1], _stamp(records[-1])).text(), more=True, at=read_at)
+        return Changes(records, scan.end(self.behind), at=read_at)
 
     def _old_changes(self, kind: str, scan: Scan) -> Changes:
         page = [("limit", str(self.api.page)), ("start", str(scan.position(self.api.page)))]
@@ -79,9 +79,11 @@ class Reader:
             return Changes((), scan.again().text(), more=True)
         if further(told) and records:
             return Changes(tuple(records), scan.onward(_stamp(records[-1]), refs, self.api.page).text(), more=True)
-        if kind == "leads":
-            records += sorted([*self._archived(scan.since), *self._converted(scan.since)], key=_stamp)
-        return Changes(tuple(records), scan.end(self.behind))
+        if kind != "leads":
+            return Changes(tuple(records), scan.end(self.behind), at=instant(answer))
+        archived = self._archived(scan.archived_since(self.behind)) if scan.archive_is_due else []
+        records += sorted([*archived, *self._converted(scan.since)], key=_stamp)
+        return Changes(tuple(records), scan.end_with_archive(self.behind), at=instant(answer))
 
     def _archived(self, since: int) -> list[Record]:
         """Archived leads changed since; their list has no filter by time, so it is read newest first."""
