@@ -121,9 +121,7 @@ class Flow:
             log.warning("lease lost events=%d", len(rows))
             return Outcome()
         except NobodyThere as error:
-            return self._write(
-                [_waiting(v, NO_OWNER, str(error), self._clock.now() + MINUTE) for v in verdicts], lease
-            )
+            return self._write([_waiting(v, NO_OWNER, str(error), self._clock.now() + MINUTE) for v in verdicts], lease)
         except (IntegrityError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
             return self._halve(rows, lease, error)
 

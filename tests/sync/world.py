@@ -26,6 +26,7 @@ from connectors.contract import CRM
 from hub.clock import FixedClock
 from hub.funnel import moves
 from hub.funnel.defaults import DEAL_STAGES, LEAD_STAGES, add_direction
+from hub.identity.shown import enter
 from hub.intake.connections import Live
 from hub.model import (
     audit_run,
@@ -456,7 +457,10 @@ class World:
     def edited(self, conn: Connection, table: Any, role: str, record: str, name: str, value: str) -> None:
         before = conn.execute(select(table.c[name]).where(table.c.id == record)).scalar()
         self.replaced[role, record, name].add(before)
-        conn.execute(update(table).where(table.c.id == record).values({name: value}))
+        if table is contact:
+            enter(conn, record, {name: value}, "member:v", self.clock.now())
+        else:
+            conn.execute(update(table).where(table.c.id == record).values({name: value}))
         mark_dirty(conn, self.clock, [record])
         self.hub_edits[role, record, name] = value
 

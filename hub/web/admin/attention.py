@@ -13,8 +13,8 @@ from flask_babel import ngettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from hub.identity.cards import AGAIN
 from hub.funnel.carried import lacking
+from hub.identity.cards import AGAIN
 from hub.intake import quarantine
 from hub.robots.parked import parked
 from hub.sync.decide import asked, believe_gone, settle

@@ -24,9 +24,10 @@ def upgrade() -> None:
     op.add_column("lead", sa.Column("return_at", sa.BigInteger(), nullable=True))
     op.add_column("conversion", sa.Column("before", sa.JSON(), nullable=False, server_default="{}"))
     _widen(op.get_bind())
-    once = {"unique": True, "sqlite_where": DONE, "postgresql_where": DONE}
     op.create_index("ix_lead_nurture", "lead", ["return_at"], sqlite_where=NURTURED, postgresql_where=NURTURED)
-    op.create_index("uq_conversion_done", "conversion", ["lead_id"], **once)
+    op.create_index(
+        "uq_conversion_done", "conversion", ["lead_id"], unique=True, sqlite_where=DONE, postgresql_where=DONE
+    )
     _receipt()
 
 
