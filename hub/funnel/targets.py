@@ -91,11 +91,14 @@ def note_target(
 
 def follow_targets(conn: Connection, clock: Clock, lines: Sequence[Any]) -> None:
     """Listener of `hub.funnel.timers`: leads whose target action converts them, and those that waited for an answer."""
-    if not read_targets(conn):
-        return
+    wished = bool(read_targets(conn))
     told = [
-        line for line in lines if line.subject == "lead" and (_said(line) or line.what == "answered" or is_work(line))
+        line
+        for line in lines
+        if line.subject == "lead" and (line.what == "answered" or is_work(line) or (wished and _said(line)))
     ]
+    if not told:
+        return
     rows = {one.id: one for one in lock_leads(conn, [line.subject_id for line in told]).values() if one.state == "open"}
     waiting = _waiting(conn, rows)
     for line in told:

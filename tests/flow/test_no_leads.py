@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from hub.funnel.questions import add_defaults
+from hub.funnel.evidence import CALL, show
+from hub.funnel.questions import add_defaults, give_answer
 from hub.intake.straight import NO_LEADS
 from hub.model import connection, conversion, deal, inquiry, journal, lead, link, setting
 from tests.flow.scene import CRM_USERS, Scene
@@ -55,6 +56,22 @@ def test_what_the_border_holds_back_stays_a_lead_of_which_the_crm_hears_nothing(
     assert straight.rows(deal) == straight.cards() == []
     (line,) = straight.rows(journal, what="target_waits")
     assert line.facts["missing"]
+
+
+def test_a_lead_that_was_held_back_is_a_deal_with_the_last_thing_that_was_missing(straight: Scene) -> None:
+    with straight.hub.store.write() as conn:
+        add_defaults(conn, straight.clock, straight.direction_id)
+    straight.post(**ANNA)
+    straight.settle()
+    with straight.hub.store.write() as conn:
+        show(conn, straight.clock, straight.lead().id, CALL, "member:m", way="out")
+        for name in ("need", "portrait"):
+            assert straight.rows(deal) == []
+            give_answer(conn, straight.clock, straight.lead().id, name, "known", "member:m")
+    straight.hub.timers.step()
+    straight.settle()
+    assert straight.lead().state == "converted"
+    assert straight.cell(straight.card(), "HUB_BLOCK") == "deal"
 
 
 def test_the_policy_is_remembered_and_taken_back(straight: Scene) -> None:
