@@ -61,7 +61,7 @@ def test_accept_on_the_card_then_reject_and_reopen(enter: Enter) -> None:
     expect(page.locator(".strip")).to_contain_text("Dora Desk")
     page.get_by_text("Reject", exact=True).click()
     page.get_by_role("button", name="No budget").click()
-    expect(page.locator("input[name=reason]")).to_have_value("No budget")
+    expect(page.locator("input[name=reason][list=reasons]")).to_have_value("No budget")
     page.get_by_role("button", name="Reject this lead").click()
     expect(page.locator(".story")).to_contain_text("Rejected: No budget")
     page.get_by_role("button", name="Reopen").click()

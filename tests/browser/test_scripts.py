@@ -65,7 +65,7 @@ def test_a_reason_is_shown_as_it_was_typed(enter: Enter, house: House) -> None:
     page = enter("dora")
     page.goto(f"{house.address}/leads/{house.world.leads['Maria Schmidt']}")
     page.get_by_text("Reject", exact=True).click()
-    page.fill("input[name=reason]", PAYLOADS[3])
+    page.fill("input[name=reason][list=reasons]", PAYLOADS[3])
     page.get_by_role("button", name="Reject this lead").click()
     page.wait_for_selector(".line.rejected")
     assert PAYLOADS[3] in page.inner_text(".line.rejected")

@@ -230,6 +230,7 @@ def test_a_rejected_lead_is_closed_there_and_comes_back(case: tuple[str, str], a
     made.settle(2)
     assert (made.lead().state, made.lead().stage) == ("open", "new")
     far.drag("lead", "lead", "rejected")
+    made.advance(HOUR)  # without hooks an archive is looked into once an hour
     made.settle(2)
     assert made.lead().state == "rejected"
     assert not made.rows(deal)

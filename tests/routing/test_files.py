@@ -102,7 +102,7 @@ def test_a_file_becomes_a_draft_and_goes_live(desk: Desk, tmp_path: Path) -> Non
     file.write_text(HEAD + 'Never,,,"region is DE; region is RU"\n', encoding="utf-8")
     done = CliRunner().invoke(main, told)
     assert (done.exit_code, len(desk.rows(rule)), len(desk.rows(rule_set))) == (0, 1, 1), done.output
-    assert "Rule “Never”: never holds: region cannot be “DE” and also is “RU”" in done.output
+    assert "Rule “Never”: never holds: region cannot be “DE” while the rule also asks: is “RU”" in done.output
     assert "1 rules wait as draft" in done.output
     file.write_text(HEAD + "Germans,,,region is DE\n", encoding="utf-8")
     assert "1 rules are live" in CliRunner().invoke(main, [*told, "--publish"]).output

@@ -230,17 +230,16 @@ def test_the_list_tells_when_and_how_much(still: World) -> None:
 
 
 def admin_routes(world: World) -> list[tuple[str, str]]:
-    """(method, address) of every admin route, ids filled in with something that exists."""
-    given = {"connection_id": world.form, "kind": "source", "name": "webform", "event_id": "0" * 26, "what": "replay",
-             "link_id": "0" * 26, "review_id": "0" * 26, "merge_id": "0" * 26, "robot_id": "0" * 26,
-             "deal_id": "0" * 26, "letter_id": "0" * 26, "said": "same", "member_id": world.members["ada"],
-             "rule_id": "0" * 26, "direction_id": "0" * 26,
-             "block": "lead", "stage": "new"}  # fmt: skip
+    """(method, address) of every admin route, ids filled in, some with what exists."""
+    given = {
+        "connection_id": world.form, "kind": "source", "name": "webform", "what": "replay", "said": "same",
+        "member_id": world.members["ada"], "block": "lead", "stage": "new",
+    }  # fmt: skip
     found = []
     with world.app.test_request_context():
         for rule in world.app.url_map.iter_rules():
             if rule.endpoint.startswith("admin."):
-                address = world.app.url_for(rule.endpoint, **{name: given[name] for name in rule.arguments})
+                address = world.app.url_for(rule.endpoint, **{name: given.get(name, "0" * 26) for name in rule.arguments})
                 found += [(method, address) for method in (rule.methods or set()) & {"GET", "POST"}]
     return found
 
