@@ -114,6 +114,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 conn, hub.clock, hub.vault, crm("amocrm"), "CRM", wanted, config={"unlimited": True}
             )
         hub.provision.apply(crm_id, hub.provision.plan(crm_id))
+        hub.puller.step(crm_id)  # companies are made once those that are there were read
         app.state.hooks.clear()
         hub.close()
         yield Stage(config, app.state)
