@@ -6,7 +6,7 @@ that is about to be made. A record found becomes the contact's: it is read befor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -109,9 +109,12 @@ def _bind(conn: Connection, row: Any, card: Card, now: int) -> Any:
     return conn.execute(select(link).where(link.c.id == row.id)).one()
 
 
-def ask_first(store: Store, account: Account, parcels: Sequence[Parcel], now: int) -> list[Parcel]:
+def ask_first(
+    store: Store, account: Account, parcels: Sequence[Parcel], now: int, prolong: Callable[[], None]
+) -> list[Parcel]:
     """Look new contacts up while the mirror is not whole; answers parcels that are settled now: contacts that were
-    found, and records that could not be looked for and go later. Raises `Pause`."""
+    found, and records that could not be looked for and go later. `prolong` is called after each call: many slow ones
+    would outlive the lease, and a batch that only asks would never be sent. Raises `Pause`."""
     makes = [p for p in parcels if p.row.role == "contact" and p.op is not None and not p.remote_id]
     if not makes:
         return []
@@ -123,6 +126,7 @@ def ask_first(store: Store, account: Account, parcels: Sequence[Parcel], now: in
         carrier = next((p for p in parcels if p is not parcel and parcel in p.travellers), parcel)
         try:
             found = _look(store, account, parcel, now)
+            prolong()
         except Pause:
             raise
         except Retry as error:

@@ -239,6 +239,16 @@ class Ledger:
             self._tell(conn, mine)
             companies.wake(conn, self._account, self.lease, mine, self._clock.now())
 
+    def prolong(self) -> None:
+        """Work that takes long goes on under the same lease; one that has ended is not taken up again."""
+        now = self._clock.now()
+        if not self.until - self._length // 2 < now < self.until:
+            return
+        self.until = now + self._length
+        mine = (link.c.connection_id == self._account.id) & (link.c.lease == self.lease)
+        with self._store.write() as conn:
+            conn.execute(update(link).where(mine).values(lease_until=self.until))
+
     def release(self, parcels: Sequence[Parcel], due_at: int) -> None:
         """Give leases back untouched; what was in the middle of sending is for the next worker to doubt."""
         mine = link.c.id.in_([p.row.id for p in parcels]) & (link.c.lease == self.lease)

@@ -161,7 +161,7 @@ class _Carrier:
 
     def _unknown(self, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Those that have to be made: while the mirror of the CRM's contacts is not whole, the CRM is asked first."""
-        settled = ask_first(self.store, self.account, parcels, self.clock.now())
+        settled = ask_first(self.store, self.account, parcels, self.clock.now(), self.ledger.prolong)
         self.ledger.settle(settled)
         return [p for p in parcels if not any(p is one for one in settled)]
 
