@@ -239,7 +239,8 @@ def admin_routes(world: World) -> list[tuple[str, str]]:
     with world.app.test_request_context():
         for rule in world.app.url_map.iter_rules():
             if rule.endpoint.startswith("admin."):
-                address = world.app.url_for(rule.endpoint, **{name: given.get(name, "0" * 26) for name in rule.arguments})
+                names = {name: given.get(name, "0" * 26) for name in rule.arguments}
+                address = world.app.url_for(rule.endpoint, **names)
                 found += [(method, address) for method in (rule.methods or set()) & {"GET", "POST"}]
     return found
 
