@@ -244,10 +244,13 @@ class Ledger:
         now = self._clock.now()
         if not self.until - self._length // 2 < now < self.until:
             return
-        self.until = now + self._length
+        until = now + self._length
         mine = (link.c.connection_id == self._account.id) & (link.c.lease == self.lease)
         with self._store.write() as conn:
-            conn.execute(update(link).where(mine).values(lease_until=self.until))
+            conn.execute(update(link).where(mine).values(lease_until=until))
+            in_time = self._clock.now() < self.until  # the rows are locked now; before, nobody else could take them
+        if in_time:
+            self.until = until
 
     def release(self, parcels: Sequence[Parcel], due_at: int) -> None:
         """Give leases back untouched; what was in the middle of sending is for the next worker to doubt."""
