@@ -243,6 +243,7 @@ def test_ids_say_when_they_were_made(desk: Desk) -> None:
         made = desk.clock.new_id()
         assert 0 <= at - made_at(made) < 8
         assert first_id(at) <= made < first_id(at + 8)
+        assert made < desk.clock.new_id() < desk.clock.new_id() < first_id(at + 8)
 
 
 def test_lines_that_are_committed_late_are_read_all_the_same(desk: Desk) -> None:
