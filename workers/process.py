@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import gc
 import os
 import resource
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from hub.config import Config
+from hub.memory import settle
 
 PR_SET_PDEATHSIG = 1
 SOCKETS = 16 * 1024
@@ -28,8 +28,6 @@ PARENT = "LEADHUB_PARENT"
 AGAIN_S = 0.3
 POLITE = 10
 """The work gives way to the web server when both want the same core: senders wait for their answer, rows can wait."""
-SELDOM = (50_000, 20, 50)
-"""Objects made before a young collection; young ones before a middle one; middle ones before a full one."""
 QUEUES = ("flow", "push", "pull", "poll")
 
 
@@ -42,14 +40,6 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(parent):
         sys.exit("The process that started this one is gone")
-
-
-def settle_memory() -> None:
-    """What is loaded now stays: the collector looks at it never again, and seldom at the rest. Leads make few rings
-    of objects, but hundreds of thousands of short-lived ones: an eighth of their cost was looking through those."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*SELDOM)
 
 
 def environment(config: Config) -> Mapping[str, str]:
@@ -188,7 +178,7 @@ def work(config: Config, threads: int) -> None:
     done = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: done.set())
-    settle_memory()
+    settle()
     runner.start()
     done.wait()
     runner.stop()
@@ -205,7 +195,7 @@ def be_worker(config: Config, queue: str) -> None:
     die_with_parent()
     bell = Doorbell(config.redis_url)
     hub = open_hub(config, ring=bell, turns=turns_in(config.redis_url))
-    settle_memory()
+    settle()
     work(hub, queue, config.redis_url)
 
 

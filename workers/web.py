@@ -8,10 +8,11 @@ from pathlib import Path
 
 from hub.app import create_app, open_hub
 from hub.config import load_config
+from hub.memory import settle
 from hub.web.door import Door
 from workers.bell import Finger, ring_when_committed
 from workers.front import Application, front
-from workers.process import HEADROOM, die_with_parent, settle_memory
+from workers.process import HEADROOM, die_with_parent
 
 SWITCH_S = 0.0005
 """The thread that writes to the disk waits for its turn after each call of the database: ten times shorter turns."""
@@ -30,7 +31,7 @@ def make() -> Application:
         hub = open_hub(config)
         ring_when_committed(hub.store, Finger(config.folder))
     pages = create_app(hub)
-    settle_memory()
+    settle()
     return front(
         Door(hub).ask, pages, threads=config.threads, largest=config.file_limit + HEADROOM,
         proxies=config.proxies,

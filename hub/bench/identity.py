@@ -30,6 +30,7 @@ from hub.identity.ledger import Ledger
 from hub.identity.names import name
 from hub.identity.normalize import normalise
 from hub.identity.rules import Rules
+from hub.memory import settled
 from hub.store.engine import Store, open_store
 from hub.store.migrate import migrate
 
@@ -47,7 +48,8 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
     tiny = scale is TINY or scale.leads <= TINY.leads
     events = TINY_EVENTS if tiny else EVENTS
     people = _People(random.Random(7))  # noqa: S311 - repeatable on purpose
-    taken, figures = _on_sqlite(folder, people, _sizes(tiny), events)
+    with settled():
+        taken, figures = _on_sqlite(folder, people, _sizes(tiny), events)
     small = taken["10k"]
     rival = None if tiny else people.rival(SIZES["10k"])
     times = {f"{key}_growth_10k_to_{size}": taken[size][key] / small[key] for size in taken for key in SHARED}
