@@ -11,13 +11,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import redis
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import make_url
 
+from hub.store.engine import open_store
+from hub.store.migrate import migrate
+from tests.once import lay_tables, sparing
 from tests.servers import Stack, fresh_database, postgres_server, redis_server
 
 REPOSITORY = Path(__file__).parent.parent
@@ -34,6 +39,13 @@ settings.register_profile("full", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("LEADHUB_CAMPAIGN", "small"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def spared() -> Iterator[None]:
+    """Costs that never differ are paid once; see `tests.once`."""
+    with sparing():
+        yield
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A Redis for the whole run. Its data is shared: `stack` empties it, other tests use names of their own."""
@@ -48,17 +60,48 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_url: str) -> Iterator[str]:
+    """The name of a database with the tables of a hub and nothing in them, to be copied."""
+    with fresh_database(postgres_url) as url:
+        store = open_store(url, url)
+        migrate(store)
+        store.close()
+        yield str(make_url(url).database)
+
+
 @pytest.fixture(params=["embedded", "servers"])
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    """An empty place for a hub's data, once on SQLite files and once on PostgreSQL with Redis."""
+    """A place for a hub's data with empty tables, once on SQLite files and once on PostgreSQL with Redis."""
     if request.param == "embedded":
-        yield Stack("embedded", f"sqlite:///{tmp_path}/hub.db", f"sqlite:///{tmp_path}/inbox.db", None, tmp_path)
+        lay_tables(tmp_path)
+        yield embedded(tmp_path)
         return
+    with servers(request, tmp_path, request.getfixturevalue("postgres_tables")) as made:
+        yield made
+
+
+@pytest.fixture(params=["embedded", "servers"])
+def bare_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """The same without tables."""
+    if request.param == "embedded":
+        yield embedded(tmp_path)
+        return
+    with servers(request, tmp_path, "template0") as made:
+        yield made
+
+
+def embedded(folder: Path) -> Stack:
+    return Stack("embedded", f"sqlite:///{folder}/hub.db", f"sqlite:///{folder}/inbox.db", None, folder)
+
+
+@contextmanager
+def servers(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[Stack]:
     redis_url: str = request.getfixturevalue("redis_url")
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-    with fresh_database(request.getfixturevalue("postgres_url")) as database:
-        yield Stack("servers", database, database, redis_url, tmp_path)
+    with fresh_database(request.getfixturevalue("postgres_url"), template) as database:
+        yield Stack("servers", database, database, redis_url, folder)
 
 
 @pytest.fixture(scope="session")

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from argon2 import PasswordHasher
 
 from tests.flow.scene import Scene, scene
+from tests.once import lay_tables
 from tests.servers import Stack
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody logs in here; a password hash of full strength costs 0.15 s."""
-    monkeypatch.setattr("hub.setup.PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
@@ -28,6 +22,7 @@ def play(stack: Stack) -> Iterator[Scene]:
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """SQLite files alone, for what no database changes."""
     folder = tmp_path_factory.mktemp("hub")
+    lay_tables(folder)
     return Stack("embedded", f"sqlite:///{folder}/hub.db", f"sqlite:///{folder}/inbox.db", None, folder)
 
 

@@ -15,6 +15,7 @@ from hub.clock import FixedClock
 from hub.config import load_config
 from hub.model import connection, direction, journal, member, setting
 from hub.setup import first_token
+from tests.once import lay_tables
 from tests.web.world import token as csrf
 
 TYPED = {"name": "Vera Holm", "login": "Vera@Example.com", "password": "a long word", "direction": "Windows",
@@ -23,6 +24,7 @@ TYPED = {"name": "Vera Holm", "login": "Vera@Example.com", "password": "a long w
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Hub]:
+    lay_tables(tmp_path)
     hub = open_hub(load_config(tmp_path, env={}), FixedClock())
     yield hub
     hub.close()
