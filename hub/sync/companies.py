@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from connectors.contract import Op, Record
@@ -21,7 +21,7 @@ from hub.model import company_key, contact, link, mirror_company, pull_state
 from hub.store.engine import inserting
 from hub.sync import records
 from hub.sync.account import Account
-from hub.sync.employer import EMPLOYER, SEEN, ties
+from hub.sync.employer import EMPLOYER, SEEN, carries, ties
 from hub.sync.enrol import new_link
 from hub.sync.observe import is_gone
 from hub.sync.parcel import Parcel
@@ -34,6 +34,15 @@ RARELY = 10 * MINUTE
 """Between two looks at the list of companies while none of ours is there."""
 WHY = "The CRM has several companies with the same number, domain or name: merge them there"
 ORDER = ("tax", "domain", "name")
+ONE_OF_OURS = (
+    select(link.c.id).where(link.c.connection_id == bindparam("b_connection"), link.c.role == "company").limit(1)
+)
+WHOLE = select(pull_state.c.kind).where(
+    pull_state.c.connection_id == bindparam("b_connection"),
+    pull_state.c.kind == bindparam("b_kind"),
+    pull_state.c.whole_at.is_not(None),
+    pull_state.c.due_at >= bindparam("b_since"),
+)
 
 
 # ── going along ──────────────────────────────────────────────────────────────────────────────────
@@ -109,18 +118,8 @@ def tie(account: Account, parcels: Sequence[Parcel]) -> None:
 
 def _there(firm: Parcel | None) -> str:
     """Its card, if that was made or read: one that was only listed may be gone."""
-    certain = firm is not None and firm.state == "linked" and bool(firm.raw or firm.base)
+    certain = firm is not None and carries(firm.state, firm.base, firm.raw)
     return firm.remote_id or "" if firm is not None and certain else ""
-
-
-def wake(conn: Connection, account: Account, lease: str, parcels: Sequence[Parcel], now: int) -> None:
-    """Contacts that went without their company, which is there now."""
-    made = [p.row.record_id for p in parcels if p.row.role == "company" and p.first and p.state == "linked"]
-    people = select(contact.c.id).where(contact.c.company_id.in_(made))
-    mine = (link.c.connection_id == account.id) & (link.c.role == "contact") & (link.c.state == "linked")
-    if made:
-        again = update(link).where(mine, link.c.lease != lease, link.c.record_id.in_(people))
-        conn.execute(again.values(dirty=link.c.dirty + 1, due_at=now))
 
 
 # ── companies that only the CRM has ──────────────────────────────────────────────────────────────
@@ -131,8 +130,7 @@ def are_listed(conn: Connection, account: Account, now: int) -> bool:
     this CRM or waits for it."""
     if not account.kind("company"):
         return True
-    mine = (link.c.connection_id == account.id) & (link.c.role == "company")
-    ours = conn.execute(select(link.c.id).where(mine).limit(1)).first() is not None
+    ours = conn.execute(ONE_OF_OURS, {"b_connection": account.id}).first() is not None
     return ours or not _is_known(conn, account, now - RARELY)
 
 
@@ -183,9 +181,8 @@ def found_there(conn: Connection, account: Account, rows: Sequence[Any], now: in
 
 def _is_known(conn: Connection, account: Account, since: int) -> bool:
     """Whether the list was once read to its end, and was to be read again after `since`."""
-    mine = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == account.kind("company"))
-    whole = mine & pull_state.c.whole_at.is_not(None) & (pull_state.c.due_at >= since)
-    return conn.execute(select(pull_state.c.kind).where(whole)).first() is not None
+    place = {"b_connection": account.id, "b_kind": account.kind("company"), "b_since": since}
+    return conn.execute(WHOLE, place).first() is not None
 
 
 def _matches(conn: Connection, account: Account, companies: Sequence[str]) -> dict[str, list[str]]:

@@ -6,10 +6,10 @@ loses its company only when the CRM showed one and shows none now, never because
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, select, update
 
 from connectors.contract import Record
 from hub.clock import Clock
@@ -70,6 +70,31 @@ def ties(conn: Connection, connection_id: str, companies: Sequence[str]) -> dict
         rows = conn.execute(select(link).where(mine, link.c.record_id.in_(wanted[start : start + 400])))
         found.update({row.record_id: row for row in rows})
     return found
+
+
+def carries(state: str, base: Mapping[str, Any], raw: Mapping[str, Any]) -> bool:
+    """Whether people can hang on a company's card: one that was only listed may be gone."""
+    return state == "linked" and bool(base or raw)
+
+
+def moved(changed: Iterable[tuple[Any, Any]]) -> list[str]:
+    """Of company links as they were and are: companies whose card is there now, or no more."""
+    return [
+        before.record_id
+        for before, now in changed
+        if before.role == "company"
+        and carries(before.state, before.base, before.raw) != carries(now.state, now.base, now.raw)
+    ]
+
+
+def wake(conn: Connection, connection_id: str, companies: Sequence[str], at: int, lease: str = "none") -> None:
+    """The people of these companies have news to tell; those that `lease` has in hand hear of it themselves."""
+    if companies:
+        people = select(contact.c.id).where(contact.c.company_id.in_(companies))
+        mine = (link.c.connection_id == connection_id) & (link.c.role == "contact") & link.c.record_id.in_(people)
+        under_way = link.c.state.in_(("linked", "sending", "uncertain")) & (link.c.lease != lease)
+        due = case((link.c.state == "linked", at), else_=link.c.due_at)
+        conn.execute(update(link).where(mine, under_way).values(dirty=link.c.dirty + 1, due_at=due))
 
 
 # ── what a CRM says ──────────────────────────────────────────────────────────────────────────────

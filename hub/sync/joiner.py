@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from connectors.contract import Done, Failed, Op, Record
 from connectors.errors import ConnectorError, Pause, Retry
@@ -29,6 +29,8 @@ log = logging.getLogger("leadhub.joiner")
 
 ON, ASK, OFF = "on", "ask", "off"
 PORTION = 20
+_ASKED = (cards.DUE, cards.SECOND, cards.REHANG)
+ANY_ASKED = select(link.c.id).where(link.c.connection_id == bindparam("b_connection"), link.c.code.in_(_ASKED)).limit(1)
 
 
 def policy(account: Account) -> str:
@@ -49,6 +51,8 @@ class Joiner:
         """Some of what is due; answers how many were looked at."""
         codes = (cards.DUE, cards.SECOND) if policy(account) == ON else (cards.DUE,)
         with self._store.read() as conn:
+            if conn.execute(ANY_ASKED, {"b_connection": account.id}).first() is None:
+                return 0
             due = cards.seconds(conn, account.id, codes, PORTION)
             waiting = list(conn.execute(_rehung(account)))
         for row in due:

@@ -19,6 +19,7 @@ from hub.store.notes import PERSON, REST
 from hub.sync import brake, companies, fight, records
 from hub.sync.account import ROLES, Account
 from hub.sync.apply import Sighting
+from hub.sync.employer import moved, wake
 from hub.sync.known import bound
 from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
@@ -237,7 +238,6 @@ class Ledger:
             self._keep_apart(conn, mine)
             self._save(conn, mine)
             self._tell(conn, mine)
-            companies.wake(conn, self._account, self.lease, mine, self._clock.now())
 
     def prolong(self) -> None:
         """Work that takes long goes on under the same lease; one that has ended is not taken up again."""
@@ -284,6 +284,7 @@ class Ledger:
         """Only those in `keep` stay leased. Dirt that came meanwhile stays. What a new card is about to say is all
         that is written of it before it is sent; its memory is written with the answer."""
         kept, now = {id(p) for p in keep}, self._clock.now()
+        wake(conn, self._account.id, moved((p.row, p) for p in parcels), now, self.lease)
         rows = [self._row(p, id(p) in kept, now) for p in parcels]
         short = [row for p, row in zip(parcels, rows, strict=True) if id(p) in kept and p.row.state == "new"]
         for row in short:

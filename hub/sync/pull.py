@@ -23,6 +23,7 @@ from hub.store.many import run_many
 from hub.sync import companies
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Sighting
+from hub.sync.employer import moved, wake
 from hub.sync.foreign import guarded
 from hub.sync.joiner import Joiner
 from hub.sync.known import remember
@@ -266,6 +267,7 @@ class Puller:
         found: Mapping[str, Record | None],
         asked_at: int,
         doubt: str = "",
+            wake(conn, rows[0].connection_id, moved((row, sightings[row.id]) for row in fresh), now)
         thorough: bool = False,
         settled: set[str] | None = None,
     ) -> int:

@@ -23,6 +23,7 @@ from hub.store.engine import Store, add_unless_there
 from hub.store.notes import REST, note
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier
+from hub.sync.employer import wake
 from hub.sync.foreign import guarded
 from hub.sync.joined import living
 from hub.sync.observe import Observer, is_gone
@@ -197,7 +198,9 @@ class Strangers:
                 "dirty": link.c.dirty + 1, "base": _sent_base(account, conn, verdict.record_id),
                 "raw": link.c.sent, "sent": {},
             }  # fmt: skip
-            conn.execute(update(link).where(link.c.id == verdict.record_id).values(known))
+            mine = update(link).where(link.c.id == verdict.record_id).values(known)
+            found = conn.execute(mine.returning(link.c.role, link.c.record_id)).one()
+            wake(conn, account.id, [found.record_id] if found.role == "company" else [], self._clock.now())
             return True
         if verdict.what == "ambiguous":
             held = {"state": "held", "code": "ambiguous", "why": f"It was made in the CRM, and {verdict.why}"}

@@ -35,16 +35,21 @@ PAGE = 3
 CONVERTED = "converted"
 ONE = Facts(
     kinds=("cards", "people"), batch=3, compound=3, lag=6.0, precision=4.0, longest_request=5.0, marker_field="HUB_ID",
-    deleted_list=True, colours="any", strategies=("two_blocks", "two_pipelines", "held"),
+    late=0.0, deleted_list=True, colours="any", strategies=("two_blocks", "two_pipelines", "held"),
     finals={"won": "W", "lost": "L"},
 )  # fmt: skip
+FIRMS = replace(ONE, kinds=("cards", "people", "firms"))
+"""With companies of its own."""
 PROFILES: Mapping[str, tuple[str, Facts]] = {
-    "two_blocks": ("two_blocks", ONE),
+    "two_blocks": ("two_blocks", FIRMS),
     "conditional": ("two_blocks", replace(ONE, conditional_write=True, compound=0)),
-    "strong": ("two_pipelines", replace(ONE, marker_lookup="strong", lag=0.0, precision=1.0, upsert=True)),
-    "no_bin": ("two_pipelines", replace(ONE, deleted_list=False, batch=1, compound=0, lag=20.0)),
+    "strong": ("two_pipelines", replace(FIRMS, marker_lookup="strong", lag=0.0, precision=1.0, upsert=True)),
+    "no_bin": ("two_pipelines", replace(FIRMS, deleted_list=False, batch=1, compound=0, lag=20.0)),
     "flag": ("flag", replace(ONE, strategies=("flag",), flag={"lead": {"type": "lead"}, "deal": {"type": "deal"}})),
-    "native": ("native", replace(ONE, kinds=("leads", "cards", "people"), strategies=("native",), compound=0)),
+    "native": (
+        "native",
+        replace(FIRMS, kinds=("leads", "cards", "people", "firms"), strategies=("native",), compound=0),
+    ),
     "held": ("held", ONE),
 }
 """By name: the placement, and what the CRM declares."""
@@ -83,6 +88,7 @@ class FakeCRM(CRM):
         self.clock = clock
         self.facts = facts  # type: ignore[misc]
         self.lead_kind = "leads" if native else "cards"  # type: ignore[misc]
+        self.company_kind = "firms" if "firms" in facts.kinds else ""  # type: ignore[misc]
         self.rows: dict[str, Row] = {}
         self.seam: Callable[[str], None] = lambda _name: None
         self.fault: Callable[[str], str] = lambda _call: ""
@@ -127,8 +133,28 @@ class FakeCRM(CRM):
 
     def merge_rows(self, winner: Row, loser: Row) -> None:
         loser.deleted, loser.merged = True, winner.ref
+        if loser.kind == "firms":
+            self._rehang(loser, winner)
         self.touch(loser)
         self.touch(winner)
+
+    def remove(self, row: Row) -> None:
+        """A person deletes it. Whoever hung on a company is nobody's now, and no change time of theirs says so."""
+        row.deleted = True
+        if row.kind == "firms":
+            self._rehang(row, None)
+        self.touch(row)
+
+    def hang(self, person: Row, firm: Row | None) -> None:
+        """A person says whose a contact is."""
+        person.links["firms"] = (firm.ref,) if firm else ()
+        self.person_at[person.ref, "firms"] = self.tick
+        self.touch(person)
+
+    def _rehang(self, before: Row, after: Row | None) -> None:
+        for one in self.rows.values():
+            if before.ref in one.links.get("firms", ()):
+                one.links["firms"] = (after.ref,) if after else ()
 
     # ── contract ─────────────────────────────────────────────────────────────────────────────────
 
@@ -224,6 +250,8 @@ class FakeCRM(CRM):
         row = self.rows.get(op.ref)
         if row is None or row.deleted:
             return Failed(Missing("gone"))
+        if self._hangs_nowhere(op):
+            return Failed(Refuse("no such company"))
         if self.facts.conditional_write and op.version and op.version != str(row.version):
             return Failed(Conflict("changed meanwhile"))
         self._judge(row, op)
@@ -236,6 +264,8 @@ class FakeCRM(CRM):
     def _create(self, op: Op) -> Outcome:
         if "refuse me" in op.values.values():
             return Failed(Refuse("a field", {"title": "no"}))
+        if any(self._hangs_nowhere(one) for one in (op, *op.includes)):
+            return Failed(Refuse("no such company"))
         same = [row for row in self.rows.values() if row.kind == op.kind and row.marker == op.marker]
         if self.facts.upsert and same and not same[0].deleted:
             return Done(self.shown(same[0]), tuple(self._part(part) for part in op.includes), echoed=True)
@@ -252,13 +282,16 @@ class FakeCRM(CRM):
             self.convert_row(self.rows[lead_ref], row)
         return Done(self.shown(row), parts)
 
+    def _hangs_nowhere(self, op: Op) -> bool:
+        return any(self.rows[ref].deleted for ref in op.links.get("firms", ()))
+
     def convert_row(self, lead: Row, deal: Row) -> None:
         lead.links[self.deal_kind] = (deal.ref,)
         lead.values["stage"] = CONVERTED
         self.touch(lead)
 
     def _part(self, op: Op) -> Record:
-        return self.shown(self.make(op.kind, op.values, marker=op.marker, by="api"))
+        return self.shown(self.make(op.kind, op.values, marker=op.marker, by="api", links=dict(op.links)))
 
     def _judge(self, row: Row, op: Op) -> None:
         """What no write of ours may ever do."""
@@ -267,6 +300,10 @@ class FakeCRM(CRM):
         unseen = {name for name in op.values if self.person_at.get((row.ref, name), -1) >= looked}
         if set(same) - unseen:
             self.wrong.append(f"I17 {row.ref}: {same} stood there already")
+        firms = op.links.get("firms", ())
+        hung = firms and firms == row.links.get("firms") and self.person_at.get((row.ref, "firms"), -1) < looked
+        if hung and not op.values:
+            self.wrong.append(f"I17 {row.ref} hung on {firms} already")
         self.raced |= {(row.ref, name) for name in unseen}
         if "TEXT" in op.values and row.values.get("TEXT"):
             self.wrong.append(f"I16 {row.ref}: written once, and again")

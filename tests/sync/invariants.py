@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from hub.model import deal, journal, lead, link
-from hub.sync import records
+from hub.sync import employer, records
+from hub.sync.account import ROLES
 from hub.sync.plan import ABSENT, ASKED
 from tests.sync.fake import Row, tidy
 
@@ -24,6 +25,10 @@ name = { crm = "name", codec = "text" }
 company = { crm = "company", codec = "text" }
 hub_id = { crm = "HUB_REF", codec = "text", direction = "out" }
 middle_name = { crm = "secondname", codec = "text" }
+[company]
+name = { crm = "name", codec = "text" }
+domain = { crm = "domain", codec = "text" }
+address = { crm = "address", codec = "text" }
 [lead]
 title = { crm = "title", codec = "text", policy = "hub" }
 created_at = { crm = "CREATED", codec = "datetime", direction = "out" }
@@ -41,9 +46,11 @@ def violations(world: World) -> list[str]:
     with world.store.read() as conn:
         links = conn.execute(select(link)).all()
         flats: dict[tuple[str, str], dict[str, Any]] = {}
-        for role in ("contact", "lead", "deal"):
+        told: dict[tuple[str, str], dict[str, Any]] = {}
+        for role in ROLES:
             ids = [row.record_id for row in links if row.role == role]
             flats |= {(role, key): flat for key, flat in records.load(conn, role, ids).items()}
+            told |= {(role, key): flat for key, flat in employer.flats(conn, world.account, role, ids).items()}
         lines = conn.execute(select(journal)).all()
         leads = {row.id: row for row in conn.execute(select(lead))}
         deals = {row.id: row for row in conn.execute(select(deal))}
@@ -55,10 +62,10 @@ def violations(world: World) -> list[str]:
     for row in deals.values():
         known[row.id] |= known[row.lead_id or ""]
     found = [
-        *converged(world, links, flats), *edits_here(world, flats, known), *edits_there(world, links, known),
+        *converged(world, links, told), *edits_here(world, flats, known), *edits_there(world, links, known),
         *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links),
         *hanging(world, links, flats), *conversions(world, leads, deals), *explained(world, links),
-        *carried_over(links, leads, deals), *nightly(world),
+        *carried_over(links, leads, deals), *nightly(world), *world.firms.violations(links, flats),
     ]  # fmt: skip
     return [*found, *idle(world), *remapped(world)]
 
@@ -139,7 +146,7 @@ def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[s
     people = {row.record_id: row for row in links if row.role == "contact"}
     for row in links:
         there = shown(world, row)
-        if row.role == "contact" or row.state != "linked" or there is None or there.by != "api":
+        if row.role in ("contact", "company") or row.state != "linked" or there is None or there.by != "api":
             continue
         person = people.get(flats[row.role, row.record_id]["contact"])
         if person is not None and person.remote_id and not there.links.get("people"):

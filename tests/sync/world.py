@@ -30,6 +30,7 @@ from hub.identity.shown import enter
 from hub.intake.connections import Live
 from hub.model import (
     audit_run,
+    company,
     connection,
     contact,
     deal,
@@ -47,6 +48,7 @@ from hub.sync.push import Pusher
 from hub.sync.split import placement_json
 from tests.sync.fake import PROFILES, FakeCRM, tidy
 from tests.sync.fence import Fence
+from tests.sync.firms import Firms
 from tests.sync.inbound import FORM_ID, Inquiries
 
 MAPPING = """
@@ -58,6 +60,9 @@ company = { crm = "company", codec = "text", policy = "hub" }
 position = { crm = "position", codec = "text", policy = "latest" }
 language = { crm = "language", codec = "text", policy = "ask" }
 hub_id = { crm = "HUB_REF", codec = "text", direction = "out" }
+[company]
+name = { crm = "name", codec = "text" }
+domain = { crm = "domain", codec = "text" }
 [lead]
 title = { crm = "title", codec = "text" }
 temperature = { crm = "temp", codec = "text", policy = "hub" }
@@ -81,6 +86,9 @@ language = { crm = "language", codec = "text", policy = "ask" }
 position = { crm = "position", codec = "text" }
 company = { crm = "company", codec = "text" }
 name = { crm = "name", codec = "text", policy = "hub" }
+[company]
+name = { crm = "name", codec = "text", policy = "hub" }
+domain = { crm = "domain", codec = "text" }
 [deal]
 like = "lead"
 currency = { crm = "amount", codec = "text" }
@@ -224,7 +232,7 @@ class World:
         self.tokens = iter(range(1, 100_000))
         self._furnish(strategy)
         self.places = OneConnection(self.store, self.crm)
-        self.inquiries = Inquiries(self)
+        self.inquiries, self.firms = Inquiries(self), Firms(self)
         self.places.others[FORM_ID] = self.inquiries.live
         self.accounts = Accounts(self.store, self.clock, self.places)  # type: ignore[arg-type]
         self.pusher = Pusher(self.store, self.clock, self.accounts)
@@ -355,7 +363,8 @@ class World:
             self.pass_time(200)
             self.start()
         elif x < 0.30:
-            self.people()
+            for _act in range(self.chance.choice([1, 1, 2, 4])):
+                self.people()
         elif x < 0.34 and self.workers:
             self.say("kill")
             self.kill(self.chance.choice(self.workers))
@@ -393,7 +402,7 @@ class World:
             self.convert_here, self.revert_here, self.reject_here, self.new_card, self.edit_there, self.edit_there,
             self.edit_there, self.drag, self.drag, self.delete_there, self.merge_there, self.same_edit,
             self.clear_there, self.collide, self.collide, self.inquire, self.inquire, self.remap, self.spoil,
-            self.switch_on,
+            self.switch_on, *self.firms.acts,
         ]  # fmt: skip
         act = self.chance.choice(acts)
         self.say(act.__name__)
@@ -480,7 +489,8 @@ class World:
         there = self.crm.rows.get(row.remote_id) if row else None
         if there is None or there.deleted or row.role == "deal":
             return
-        table, name = {"contact": (contact, "name"), "lead": (lead, "title")}[row.role]
+        fields = {"contact": (contact, "name"), "company": (company, "name"), "lead": (lead, "title")}
+        table, name = fields[row.role]
         self.edited(conn, table, row.role, row.record_id, name, self.token().strip())
         value = self.token()
         self.crm.edit(there, **{name: value})
