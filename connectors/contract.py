@@ -460,6 +460,7 @@ class Facts:
     budget: tuple[int, float] = (1, 1.0)
     lag: float = 60.0
     precision: float = 1.0
+    late: float | None = None  # seconds until a change is seen that bears an earlier time; None: as long as `lag`
     longest_request: float = 60.0
     conditional_write: bool = False
     marker_field: str = ""

@@ -1,9 +1,9 @@
 """What two scans in a row both show is looked at once.
 
 Scans overlap by what a CRM's index may lag, a minute and more, so that each change of a busy time is shown two or three
-times. A record that was applied when the CRM's own clock was past the unit of time it was changed in cannot have
-changed since and carry the same change time: it is passed over. Remembered by this process alone, for as long as scans
-show it; whoever remembers nothing looks once more.
+times. A record that was applied when the CRM's own clock was past the unit of time it was changed in, and past what a
+change may come late, cannot have changed since and carry the same change time: it is passed over. Remembered by this
+process alone, for as long as scans show it; whoever remembers nothing looks once more.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Overlap:
         was read within the `took` ms before its `at`."""
         place = self._place(account, kind)
         if page.at is not None:
-            settled = page.at - timedelta(seconds=account.crm.facts.precision + MARGIN_S, milliseconds=took)
+            facts = account.crm.facts
+            late = facts.lag if facts.late is None else facts.late
+            settled = page.at - timedelta(seconds=facts.precision + late + MARGIN_S, milliseconds=took)
             for record in page.records:
                 if record.ref in refs and record.updated_at is not None and record.updated_at <= settled:
                     place.now[record.ref] = record.updated_at

@@ -82,6 +82,7 @@ class AmoCRM(CRM):
         budget=(6, 1.0),  # 7/s are allowed; one over, again and again, blocks the IP for every account behind it
         lag=60.0,
         precision=1.0,
+        late=0.0,
         longest_request=65.0,
         marker_field=MARKER,
         marker_lookup="search",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from connectors.contract import (
@@ -140,12 +141,13 @@ class Bitrix24(CRM):
         records = self._read.records(kind, rows)
         if any(one.updated_at is None for one in records) or clock <= 0:
             raise Retry("Bitrix24's records have no change times, so no safe cursor can be set")
-        start = scan.start or int(clock)
+        start, at = scan.start or int(clock), datetime.fromtimestamp(clock, UTC)
         if more and records:
             last = records[-1]
             low = int(last.updated_at.timestamp()) if last.updated_at else 0
-            return Changes(tuple(records), Scan(scan.since, start, low, int(last.ref)).text(), more=True)
-        return Changes(tuple(records), str(max(scan.since, start - int(self.facts.lag + self.facts.precision))))
+            return Changes(tuple(records), Scan(scan.since, start, low, int(last.ref)).text(), more=True, at=at)
+        mark = max(scan.since, start - int(self.facts.lag + self.facts.precision))
+        return Changes(tuple(records), str(mark), at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """Read by id. What a list does not show is asked for alone: it may be gone, or out of our sight."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from connectors.contract import (
@@ -110,11 +111,12 @@ class EspoCRM(CRM):
         """Rows by change time and id; see `scan`. Deleted records are not listed: hooks tell of them."""
         scan = Scan.read(cursor)
         told, answer = self.api.read(kind, scan.params(self.page))
+        at = datetime.fromtimestamp(now(answer), UTC)
         found = [self._whole(kind, row, alone=bool(scan.since)) for row in rows(told)]
         if found and further(told, self.page):
             last = found[-1]
-            return Changes(tuple(found), scan.after(now(answer), _stamp(last), last.ref), more=True)
-        return Changes(tuple(found), scan.end(now(answer), self.facts.lag + self.facts.precision))
+            return Changes(tuple(found), scan.after(now(answer), _stamp(last), last.ref), more=True, at=at)
+        return Changes(tuple(found), scan.end(now(answer), self.facts.lag + self.facts.precision), at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """One call a record: lists leave phones and e-mails out."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -82,6 +83,7 @@ class HubSpot(CRM):
         budget=(9, 1.0),  # 100 in 10 seconds in the smaller plans, shared by all that the private app does
         lag=300.0,  # "a few moments" in the documentation; people saw minutes after bulk edits
         precision=0.001,
+        late=0.0,  # no two changes of one record bear the same time
         longest_request=65.0,
         marker_field=MARKER,
         marker_lookup="strong",  # read by unique property, not searched
@@ -175,14 +177,15 @@ class HubSpot(CRM):
         if scan.phase == BIN:
             return self._bin(kind, scan)
         told, answer = self.search(kind, scan.body(stamp_of(kind), self.names(kind)))
-        scan = replace(scan, start=scan.start or _now(answer))
+        now = _now(answer)
+        scan, at = replace(scan, start=scan.start or now), datetime.fromtimestamp(now / 1000, UTC)
         records = [flat(kind, row) for row in rows(told) if "id" in row]
         stamps = [(millis(one.updated_at), one.ref) for one in records]
         found = tuple(each for one in records for each in (*absorbed(one), one))
         if onward := scan.onward(stamps, bool(next_page(told))):
-            return Changes(found, onward.text(), more=True)
+            return Changes(found, onward.text(), more=True, at=at)
         after = scan.searched(self._hold())
-        return Changes(found, after.text(), more=after.phase == BIN)
+        return Changes(found, after.text(), more=after.phase == BIN, at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """Read by id. One that was merged away comes back as deleted, with the record it went into."""
@@ -241,13 +244,14 @@ class HubSpot(CRM):
     def _bin(self, kind: str, scan: Scan) -> Changes:
         """One page of what was deleted; the list has no filter."""
         page = [("archived", "true"), ("limit", str(BIN_PAGE)), ("properties", MARKER)]
-        told = self.read(f"{OBJECTS}/{kind}", [*page, *([("after", scan.last)] if scan.last else [])])
+        told, answer = self._read(f"{OBJECTS}/{kind}", [*page, *([("after", scan.last)] if scan.last else [])])
+        at = datetime.fromtimestamp(_now(answer) / 1000, UTC)
         gone = [replace(flat(kind, row), deleted=True) for row in rows(told) if "id" in row]
         since = scan.binned - BIN_OVERLAP
         found = tuple(one for one in gone if millis(one.updated_at) >= since)
         if after := next_page(told):
-            return Changes(found, replace(scan, last=after).text(), more=True)
-        return Changes(found, scan.done(self._hold(), scan.start).text())
+            return Changes(found, replace(scan, last=after).text(), more=True, at=at)
+        return Changes(found, scan.done(self._hold(), scan.start).text(), at=at)
 
 
 def _now(answer: Answer) -> int:

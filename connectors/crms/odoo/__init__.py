@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -191,14 +192,15 @@ class Odoo(CRM):
         scan = Scan.read(cursor)
         domain = [*_COMPANY.get(kind, []), *scan.domain]
         rows, answer = self._search(kind, domain, order=scan.order, limit=self._page + 1)
-        scan = replace(scan, start=scan.start or _now(answer))
+        now = _now(answer)
+        scan, at = replace(scan, start=scan.start or now), datetime.fromtimestamp(now, UTC)
         more, rows = len(rows) > self._page, rows[: self._page]
         records = self._records(kind, rows)
         newest = max((int(one.updated_at.timestamp()) for one in records if one.updated_at), default=scan.low)
         onward = scan.onward(newest, [int(row["id"]) for row in rows], more)
         if onward is not None:
-            return Changes(records, onward.text(), more=True)
-        return Changes(records, str(max(scan.since, scan.start - int(self.facts.lag))))
+            return Changes(records, onward.text(), more=True, at=at)
+        return Changes(records, str(max(scan.since, scan.start - int(self.facts.lag))), at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """Read by id. A record that is there and may not be read comes back without values."""

@@ -69,6 +69,7 @@ class Pipedrive(CRM):
         budget=(18, 2.0),  # the smallest plan's token has 20 in any 2 s; who ignores 429 meets Cloudflare
         lag=30.0,
         precision=1.0,
+        late=0.0,  # lists are never behind, only the search is
         longest_request=65.0,
         marker_field=MARKER,
         marker_lookup="search",

@@ -185,12 +185,13 @@ class Salesforce(CRM):
         low, last, since, start = _read(cursor)
         place = _place(low, last)
         rows, answer = self._select(kind, f"{place} ORDER BY SystemModstamp ASC, Id ASC LIMIT {self._page}")
-        start = start or int((_date(answer) or _no_date()).timestamp())
+        at = _date(answer) or _no_date()
+        start = start or int(at.timestamp())
         records = tuple(shape.flat(kind, row) for row in rows)
         if len(rows) >= self._page and records[-1].updated_at:
             newest = int(records[-1].updated_at.timestamp())
-            return Changes(records, f"{newest}:{records[-1].ref}:{since}:{start}", more=True)
-        return Changes(records, str(max(since, start - int(self.facts.lag))))
+            return Changes(records, f"{newest}:{records[-1].ref}:{since}:{start}", more=True, at=at)
+        return Changes(records, str(max(since, start - int(self.facts.lag))), at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """By id, with those in the bin. What is neither was emptied from the bin, or is not shared with us."""
@@ -277,7 +278,7 @@ def _place(low: int, last: str) -> str:
 
 def _date(answer: Answer) -> datetime | None:
     try:
-        return parsedate_to_datetime(answer.headers.get("date", ""))
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
     except (TypeError, ValueError):
         return None
 

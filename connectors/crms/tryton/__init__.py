@@ -66,6 +66,7 @@ class Tryton(CRM):
         budget=(20, 1.0),  # Tryton has no limit; a server with one process makes about 40 a second
         lag=60.0,  # a change gets the time its transaction began and is seen when it ends
         precision=0.000001,
+        late=0.0,  # no two changes of one record bear the same time
         longest_request=65.0,
         conditional_write=True,
         marker_field="reference",
@@ -104,7 +105,7 @@ class Tryton(CRM):
         if scan.start is None or scan.low is None:
             rows, answer = self._page(kind, self._whole(kind, scan))
             if len(rows) < self.page:
-                return self._end(kind, scan, _now(answer), rows)
+                return self._end(kind, scan, _now(answer), rows, _now(answer))
             scan = Scan(scan.since, _now(answer))
         return self._step(kind, scan, scan.start or BEGINNING)
 
@@ -169,20 +170,21 @@ class Tryton(CRM):
 
     def _step(self, kind: str, scan: Scan, start: datetime) -> Changes:
         """The next page: two sorted readings, merged as far as both reach."""
-        parts = [self._page(kind, scan.after(field), field)[0] for field in ("create_date", "write_date")]
+        read = [self._page(kind, scan.after(field), field) for field in ("create_date", "write_date")]
+        parts, at = [rows for rows, _ in read], _now(read[0][1])
         ends = [_key(rows[-1]) for rows in parts if len(rows) == self.page]
         rows = sorted((row for part in parts for row in part), key=_key)
         if not ends:
             if kind == PARTY and scan.since != BEGINNING:
                 rows += self._rows(kind, ["OR", *_rows_changed(scan.since)], list(READ[kind]))
-            return self._end(kind, scan, start, rows)
+            return self._end(kind, scan, start, rows, at)
         rows = [row for row in rows if _key(row) <= min(ends)]
         records = tuple(flat(kind, row) for row in rows)
-        return Changes(records, scan.text(start, _key(rows[-1])), more=True)
+        return Changes(records, scan.text(start, _key(rows[-1])), more=True, at=at)
 
-    def _end(self, kind: str, scan: Scan, start: datetime, rows: Sequence[Row]) -> Changes:
+    def _end(self, kind: str, scan: Scan, start: datetime, rows: Sequence[Row], at: datetime) -> Changes:
         mark = max(scan.since, start - timedelta(seconds=self.facts.lag + self.facts.precision))
-        return Changes(tuple(flat(kind, row) for row in sorted(rows, key=_key)), written(mark))
+        return Changes(tuple(flat(kind, row) for row in sorted(rows, key=_key)), written(mark), at=at)
 
     def _make_sure(self, kind: str, refs: Sequence[int]) -> None:
         """A search leaves out what the user may not see; `read` names what does not exist."""
