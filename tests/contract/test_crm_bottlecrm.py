@@ -84,6 +84,27 @@ class TestContract(CRMContract):
         )
 
 
+def test_the_feed_is_read_while_leads_leave_the_list(crm: BottleCRM, account: Account, clock: Clock) -> None:
+    one, two = (account.create(LEADS, sample(n)) for n in range(2))
+    clock.tick(600)
+    cursor = crm.changes(LEADS, "").cursor
+    for seconds, feeds in ((0, 1), (600, 0), (600, 0)):
+        clock.tick(seconds)
+        account.calls.clear()
+        cursor = crm.changes(LEADS, cursor).cursor
+        assert sum(account.calls.values()) == 1 + feeds
+    account.delete(LEADS, one)
+    told = crm.changes(LEADS, cursor)
+    assert [record.ref for record in told.records if record.deleted] == [one]
+    again = crm.changes(LEADS, told.cursor)  # whose entry in the feed may come late
+    assert [record.ref for record in again.records if record.deleted] == [one]
+    clock.tick(600)
+    account.edit(LEADS, two, description="Call")
+    account.calls.clear()
+    assert [record.ref for record in crm.changes(LEADS, again.cursor).records] == [two]
+    assert sum(account.calls.values()) == 1
+
+
 # ── lists that move while they are read ──────────────────────────────────────────────────────────
 
 

@@ -151,7 +151,7 @@ def test_a_thousand_leads_with_contacts_are_34_calls(crm: Twenty, space: Workspa
     assert who.values["emails"] == person(777)["emails"]
 
 
-def test_a_thousand_changes_are_seventeen_pages_and_one_look_at_the_bin(
+def test_a_thousand_changes_are_seventeen_pages_and_the_bin_is_read_hourly(
     crm: Twenty, space: Workspace, clock: Clock
 ) -> None:
     made = {one.ref for one in done(crm.write([Op("opportunities", sample(n), marker=f"L-{n}") for n in range(1000)]))}
@@ -164,7 +164,23 @@ def test_a_thousand_changes_are_seventeen_pages_and_one_look_at_the_bin(
         found |= {one.ref for one in page.records}
         cursor, more = page.cursor, page.more
     assert found == made
-    assert space.calls == {"GET rest/opportunities": 18}
+    assert space.calls == {"GET rest/opportunities": 17}
+    looks = []
+    for _ in range(4):
+        space.calls.clear()
+        told = crm.changes("opportunities", cursor)
+        cursor = crm.changes("opportunities", told.cursor).cursor if told.more else told.cursor
+        looks.append(sum(space.calls.values()))
+        clock.tick(1300)
+    assert looks == [2, 1, 1, 2]
+    crm.delete("opportunities", [min(made)])
+    for hour in (1, 2):
+        clock.tick(3600)
+        told = crm.changes("opportunities", cursor)
+        assert told.more
+        told = crm.changes("opportunities", told.cursor)
+        assert [one.ref for one in told.records if one.deleted] == ([min(made)] if hour == 1 else [])
+        cursor = told.cursor
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "500_after"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ from connectors.contract import (
 )
 from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS, Api
 from connectors.crms.bottlecrm.hooks import hints, verify
-from connectors.crms.bottlecrm.scan import Row, Scan, earliest, everything, key, lately, written
+from connectors.crms.bottlecrm.scan import Row, Scan, earliest, everything, key, lately
 from connectors.crms.bottlecrm.setup import provision, schema
 from connectors.crms.bottlecrm.shape import BEGINNING, flat, stamp
 from connectors.crms.bottlecrm.writing import Writer
@@ -66,6 +67,7 @@ class BottleCRM(CRM):
         budget=(10, 1.0),  # no limit over there; one worker process makes about 13 changes a second
         lag=60.0,  # a change gets its time when it is saved and is seen when its request ends
         precision=0.000001,
+        late=0.0,  # no two changes of one record bear the same time
         longest_request=65.0,
         marker_field="source_ref",
         marker_lookup="strong",
@@ -107,12 +109,15 @@ class BottleCRM(CRM):
         fresh = sorted((row for row in rows if stamp(row) >= since and key(row) > scan.low), key=key)
         if len(fresh) > self.page:
             told = fresh[: self.page]
-            return Changes(tuple(self._flat(kind, told)), scan.text(start, key(told[-1])), more=True)
+            return Changes(tuple(self._flat(kind, told)), scan.text(start, key(told[-1])), more=True, at=began)
         records = self._flat(kind, fresh)
-        if kind == LEADS and scan.since != BEGINNING:
-            records += self._unlisted(scan.since, {str(row["id"]) for row in rows})
-        mark = max(scan.since, start - timedelta(seconds=self.facts.lag + self.facts.precision))
-        return Changes(tuple(records), written(mark))
+        behind = timedelta(seconds=self.facts.lag + self.facts.precision)
+        scan = replace(scan, start=start)
+        if kind == LEADS:
+            listed = {str(row["id"]) for row in rows}
+            scan = scan.with_list(start, listed, behind)
+            records += self._unlisted(scan.since, listed) if scan.feed_is_due else []
+        return Changes(tuple(records), scan.end(behind), at=began)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """Read one by one; a converted lead, which no list shows, comes with its deal."""

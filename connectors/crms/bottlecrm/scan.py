@@ -3,16 +3,19 @@
 BottleCRM lists nothing by time of change and orders by random ids, so a change is found by reading everything. A page
 begins before the end of the last one: as long as both share a record nothing was pushed out between them. What is
 found is told in order of time, piece by piece.
+
+Converted and deleted leads are in no list, only in the account's feed: it is read when the list holds other leads than
+at the end of the last scan, and for as long after that as a change may come late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.contract import Answer
+from connectors.contract import Answer, digest
 from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS, Api, Params, now
 from connectors.crms.bottlecrm.shape import BEGINNING, stamp
 from connectors.errors import Retry
@@ -31,24 +34,50 @@ _LISTS = {
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """`since` bounds the whole scan, `start` is the remote time it began at, `low` the last record told."""
+    """`since` bounds the whole scan, `start` is the remote time it began at, `low` the last record told. `listed`
+    stands for the leads that were in the list at the end of the last scan; the feed is read `until` that time."""
 
     since: datetime
     start: datetime | None = None
     low: Key = (BEGINNING, "")
+    listed: str = ""
+    until: datetime = BEGINNING
 
     @classmethod
     def read(cls, cursor: str) -> Scan:
-        """From a cursor: "" and an instant begin a scan, anything else goes on with one."""
-        since, *rest = cursor.split("|")
+        """From a cursor: "", an instant and "<instant>~<listed>~<until>" begin a scan, anything else goes on with
+        one."""
+        head, *rest = cursor.split("|")
+        since, *known = head.split("~")
         begun = cls(datetime.fromisoformat(since) if since else BEGINNING)
+        if known:
+            begun = replace(begun, listed=known[0], until=datetime.fromisoformat(known[1]))
         if not rest:
             return begun
-        return cls(begun.since, datetime.fromisoformat(rest[0]), (datetime.fromisoformat(rest[1]), rest[2]))
+        return replace(begun, start=datetime.fromisoformat(rest[0]), low=(datetime.fromisoformat(rest[1]), rest[2]))
 
     def text(self, start: datetime, low: Key) -> str:
         """The cursor of a scan that is under way."""
-        return "|".join((written(self.since), written(start), written(low[0]), low[1]))
+        return "|".join((self._head(), written(start), written(low[0]), low[1]))
+
+    def end(self, behind: timedelta) -> str:
+        """The cursor of the next scan: `behind` before this one began, never back."""
+        return replace(self, since=max(self.since, (self.start or BEGINNING) - behind))._head()
+
+    def with_list(self, start: datetime, refs: Iterable[str], late: timedelta) -> Scan:
+        """At its end, knowing which leads are in the list now."""
+        listed = digest(*sorted(refs))
+        same = listed == self.listed
+        return replace(self, start=start, listed=listed, until=self.until if same else start + late)
+
+    @property
+    def feed_is_due(self) -> bool:
+        """Whether leads may have left the list. Before the first scan nothing of ours had."""
+        return self.since != BEGINNING and (self.start or BEGINNING) <= self.until
+
+    def _head(self) -> str:
+        since = written(self.since)
+        return f"{since}~{self.listed}~{written(self.until)}" if self.listed else since
 
 
 def written(at: datetime) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json as jsonlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -35,6 +35,7 @@ from connectors.contract import (
 )
 from connectors.crms.twenty import hooks
 from connectors.crms.twenty.colours import COLOURS
+from connectors.crms.twenty.scan import CHANGED, Scan, iso
 from connectors.crms.twenty.setup import KINDS, objects, provision, schema
 from connectors.crms.twenty.shape import flat, is_ref, ref_of
 from connectors.crms.twenty.writing import BATCH, Writer, records
@@ -44,7 +45,6 @@ from connectors.http import retry_after
 __all__ = ["Twenty"]
 
 CLOUD = "https://api.twenty.com"
-CHANGED, DELETED = "updatedAt", "deletedAt"
 
 
 class Twenty(CRM):
@@ -72,6 +72,7 @@ class Twenty(CRM):
         budget=(90, 60.0),  # 100 a minute for a key
         lag=10.0,  # no index between: what a long transaction wrote becomes visible when it ends
         precision=0.001,
+        late=0.0,  # no two changes of one record bear the same time
         longest_request=65.0,
         marker_field="id",
         marker_lookup="strong",
@@ -140,9 +141,10 @@ class Twenty(CRM):
         return schema(self)
 
     def changes(self, kind: str, cursor: str) -> Changes:
-        """Rows by change time, then by the time of their deletion; the server pages by value, so nothing moves away."""
-        scan = _Scan.read(cursor)
-        window = [("filter", f'{scan.phase}[gte]:"{scan.since}"'), ("order_by", scan.phase)]
+        """Rows by change time, then now and then by the time of their deletion; the server pages by value, so nothing
+        moves away."""
+        scan = Scan.read(cursor)
+        window = [("filter", f'{scan.phase}[gte]:"{scan.low}"'), ("order_by", scan.phase)]
         page = [
             *window,
             ("limit", str(BATCH)),
@@ -150,14 +152,14 @@ class Twenty(CRM):
             *([("starting_after", scan.token)] if scan.token else []),
         ]
         rows, after, answer = self.page(f"rest/{kind}", page)
-        start = scan.start or _now(answer)
+        now = _now(answer)
+        scan, at = scan.begun(now), datetime.fromisoformat(now)
         found = tuple(flat(kind, row) for row in rows if is_ref(str(row.get("id"))))
         if after:
-            return Changes(found, _Scan(scan.since, start, scan.phase, after).text(), more=True)
-        if scan.phase == CHANGED:
-            return Changes(found, _Scan(scan.since, start, DELETED).text(), more=True)
-        hold = timedelta(seconds=self.facts.lag + self.facts.precision)
-        return Changes(found, max(scan.since, _iso(datetime.fromisoformat(start) - hold)))
+            return Changes(found, scan.onward(after), more=True, at=at)
+        if scan.phase == CHANGED and scan.bin_is_due:
+            return Changes(found, scan.into_the_bin(), more=True, at=at)
+        return Changes(found, scan.end(timedelta(seconds=self.facts.lag + self.facts.precision)), at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """Read by id; one that lies in the bin comes back with `deleted`."""
@@ -222,32 +224,12 @@ class Twenty(CRM):
         return [one for one in found if _carries(one, key, wanted.strip().lower() if key == "email" else digits)]
 
 
-class _Scan:
-    """Where a scan stands: lower bound and start (ISO times), which of its two phases, the token of the next page."""
-
-    def __init__(self, since: str, start: str = "", phase: str = CHANGED, token: str = "") -> None:
-        self.since, self.start, self.phase, self.token = since, start, phase, token
-
-    @classmethod
-    def read(cls, cursor: str) -> _Scan:
-        """From a cursor."""
-        return cls(*(cursor or "1970-01-01T00:00:00.000Z").split("|"))
-
-    def text(self) -> str:
-        """The cursor."""
-        return "|".join((self.since, self.start, self.phase, self.token))
-
-
 def _now(answer: Answer) -> str:
     """The server's clock, the only one its change times can be compared with."""
     try:
-        return _iso(parsedate_to_datetime(answer.headers.get("date", "")))
+        return iso(parsedate_to_datetime(answer.headers.get("date", "")))
     except (TypeError, ValueError):
         raise Retry("Twenty's answer has no Date header, so no safe cursor can be set") from None
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _ends_with(digits: str) -> str:

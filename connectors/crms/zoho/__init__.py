@@ -36,7 +36,7 @@ from connectors.contract import (
 )
 from connectors.crms.zoho import hooks, shape
 from connectors.crms.zoho.api import Api, listed
-from connectors.crms.zoho.scan import begin, place
+from connectors.crms.zoho.scan import Scan
 from connectors.crms.zoho.setup import provision, schema
 from connectors.crms.zoho.shape import DEALS, FIRMS, KINDS, LEADS, MARKER, NOTES, PEOPLE, TASKS, quoted
 from connectors.crms.zoho.writing import BATCH, Writer
@@ -162,21 +162,21 @@ class Zoho(CRM):
         return schema(self)
 
     def changes(self, kind: str, cursor: str) -> Changes:
-        """Records by change time and id; at the end of a scan what was converted and what was deleted.
-
-        See `scan` for the cursor.
-        """
-        low, last, since, start = begin(cursor)
-        limit = self._page if last else min(FIRST, self._page)
-        rows, answer = self._select(kind, place(low, last), limit)
-        start = start or int((_date(answer) or _no_date()).timestamp())
+        """Records by change time and id; now and then what was deleted. A query shows no converted leads, so leads are
+        listed where one page holds all that changed."""
+        scan = Scan.read(cursor)
+        listed = kind == LEADS and scan.is_routine
+        rows, more, answer = self._changed_leads(scan) if listed else self._queried(kind, scan)
+        at = _date(answer) or _no_date()
+        scan = scan.begun(at)
+        if listed and more:
+            return Changes((), scan.crowded(), more=True, at=at)
         records = [shape.flat(kind, row) for row in rows]
-        if len(rows) >= limit and records[-1].updated_at:
-            newest = int(records[-1].updated_at.timestamp())
-            return Changes(tuple(records), f"{newest}:{records[-1].ref}:{since}:{start}", more=True)
-        records += self._apart(kind, since) if since else []
+        if more and records[-1].updated_at:
+            return Changes(tuple(records), scan.onward(records[-1]), more=True, at=at)
+        records += self._apart(kind, scan, listed)
         ordered = sorted(records, key=lambda one: one.updated_at or datetime.fromtimestamp(0, UTC))
-        return Changes(tuple(ordered), str(max(since, start - int(self.facts.lag))))
+        return Changes(tuple(ordered), scan.end(self.facts.lag), at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """By id, converted leads too; what lies in the bin is absent."""
@@ -244,13 +244,26 @@ class Zoho(CRM):
         answer = self.api.call("POST", "coql", json={"select_query": query})
         return listed(answer, "data", "coql")[0], answer
 
-    def _apart(self, kind: str, since: int) -> list[Record]:
-        """What a query does not show: leads that were converted, and everything that was deleted, since then."""
-        after = {"If-Modified-Since": datetime.fromtimestamp(since, UTC).isoformat()}
-        found = [shape.gone(kind, row) for row in self._pages(f"{kind}/deleted", [("type", "all")], after)]
-        if kind == LEADS:
-            rows = self._pages(kind, [("converted", "true"), *self._fields(kind)], after)
-            found += [shape.flat(kind, row) for row in rows]
+    def _queried(self, kind: str, scan: Scan) -> tuple[list[dict[str, Any]], bool, Answer]:
+        """A page of a query, and whether there may be more."""
+        limit = self._page if scan.last else min(FIRST, self._page)
+        rows, answer = self._select(kind, scan.place, limit)
+        return rows, len(rows) >= limit, answer
+
+    def _changed_leads(self, scan: Scan) -> tuple[list[dict[str, Any]], bool, Answer]:
+        """Leads that changed, converted or not, as far as one page holds them."""
+        asked = [("converted", "both"), *self._fields(LEADS), ("page", "1"), ("per_page", str(min(LIST, self._page)))]
+        return self.api.rows(LEADS, "data", asked, _after(scan.since))
+
+    def _apart(self, kind: str, scan: Scan, listed: bool) -> list[Record]:
+        """What neither shows: leads that were converted since, when they were queried, and what was deleted."""
+        found: list[Record] = []
+        if kind == LEADS and scan.since and not listed:
+            rows = self._pages(LEADS, [("converted", "true"), *self._fields(LEADS)], _after(scan.since))
+            found += [shape.flat(LEADS, row) for row in rows]
+        if scan.bin_is_due:
+            after = _after(scan.binned_since(self.facts.lag))
+            found += [shape.gone(kind, row) for row in self._pages(f"{kind}/deleted", [("type", "all")], after)]
         return found
 
     def _pages(self, path: str, params: list[tuple[str, str]], after: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -274,9 +287,13 @@ class Zoho(CRM):
         return self.rows(f"{kind}/search", "data", [("phone", shape.digits(wanted)), *self._fields(kind)])
 
 
+def _after(second: int) -> dict[str, str]:
+    return {"If-Modified-Since": datetime.fromtimestamp(second, UTC).isoformat()}
+
+
 def _date(answer: Answer) -> datetime | None:
     try:
-        return parsedate_to_datetime(answer.headers.get("date", ""))
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
     except (TypeError, ValueError):
         return None
 
