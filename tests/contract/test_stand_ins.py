@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import urllib.request
@@ -15,9 +16,9 @@ from hub.cli_sandbox import rehearsable
 from tests.servers import free_port, running
 
 
-def page(port: int) -> str:
+def page(port: int, path: str = "/") -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return str(answer.read().decode())
     except OSError:
         return ""
@@ -29,6 +30,9 @@ def test_the_command_serves_a_furnished_board(crm: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hub.cli", "sandbox", "run", crm, "--demo", "--port", str(port)]
     with running(command, tmp_path, lambda: page(port), signal.SIGTERM):
         told = page(port)
+        dressed = [page(port, path) for path in re.findall(r'(?:href|src)="(/[^"]+\.(?:css|js))"', told)]
+    assert len(dressed) == 2, "a style sheet and a script"
+    assert all(dressed), "the board came without its style sheet or script"
     assert told.count("<article") >= 3, "no cards on the board"
     assert told.count('class="column') >= 3
 

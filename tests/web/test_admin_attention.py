@@ -115,6 +115,21 @@ def test_a_person_whom_the_honeypot_caught_is_rescued(world: World) -> None:
         assert len(list(conn.execute(select(inquiry).where(inquiry.c.event_id == event.event_id)))) == 1
 
 
+def test_a_person_who_looked_like_junk_is_rescued(world: World) -> None:
+    """Judged by signs, so judged the same each time: replaying in a mass would lead nowhere, a person's word does."""
+    world.send(name="asdfgh", phone="+1 000 000 0000", message="qwerty qwerty asdf")
+    world.process()
+    event = work(world)
+    assert (event.code, opened(world, "asdfgh")) == ("junk", 0)
+    causes = world.admin.get("/admin/attention").text
+    assert "Looks like a test, an offer or junk" in causes
+    assert "Replay all" not in causes
+    assert "Accept as an inquiry" in world.admin.get(f"/admin/attention/{event.event_id}").text
+    press(world.admin, f"/admin/attention/{event.event_id}/trust", sure="yes")
+    world.hub.flow.drain()
+    assert (work(world).state, opened(world, "asdfgh")) == ("done", 1)
+
+
 def test_messages_of_a_connection_that_was_off_come_through(world: World) -> None:
     row = webhook(world, SECRET)
     admin = world.admin

@@ -55,8 +55,9 @@ class Lane:
 
 def board(title: str, lanes: Callable[[], Sequence[Lane]], move: Move) -> Blueprint:
     """The page at "/" (`?part`: the columns only, for the refresh) and "/move". `move(card, column, lane)` raises
-    KeyError or ValueError when there is no such card or column."""
-    pages = Blueprint("board", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
+    KeyError or ValueError when there is no such card or column. Styles come from "/board/": every application keeps
+    "/static/" for itself."""
+    pages = Blueprint("board", __name__, template_folder="templates", static_folder="static", static_url_path="/board")
 
     @pages.get("/")
     def show() -> str:

@@ -156,6 +156,7 @@ def cause_words() -> dict[str, tuple[str, str]]:
         "flood": (
             _("More posts a minute than allowed"), _("If these are real people, replay them and raise the limit."),
         ),
+        "junk": (_("Looks like a test, an offer or junk"), _("If it is a person, accept it.")),
         "disabled": (_("Came while the connection was off"), _("Switch it on, then replay.")),
         "probe": (_("A probe"), _("Somebody tried the address.")),
         "no_owner": (
