@@ -70,7 +70,7 @@ class Applier:
     ) -> None:
         """Hub values by field; a stage that cannot be followed leaves its code in the sighting."""
         if row.role == "company":
-            self._company(conn, account, row, news)
+            self._company(conn, account, row, news, sighting)
             self._mark_others(conn, account, row.record_id)
             return
         self._columns(conn, account.id, row, news)
@@ -106,8 +106,11 @@ class Applier:
             conn.execute(update(lead).where(lead.c.id == lead_id).values(temperature=warm))
             mark_dirty(conn, self._clock, [str(lead_id)], REST)
 
-    def _company(self, conn: Connection, account: Account, row: Any, news: Mapping[str, Any]) -> None:
-        """What people entered over there. One that nobody here had read yet may be a company that we know."""
+    def _company(
+        self, conn: Connection, account: Account, row: Any, news: Mapping[str, Any], sighting: Sighting
+    ) -> None:
+        """What people entered over there. One that nobody here had read yet may be a company that we know: then the
+        two meet for the first time, and nothing counts as agreed."""
         told = {name: _text(value) for name, value in news.items() if name in COMPANY}
         held = conn.execute(select(company).where(company.c.id == row.record_id)).one()._mapping
         firm = read_firm({**held, **told})
@@ -117,6 +120,7 @@ class Applier:
             card = employer.ties(conn, account.id, [other]).get(other)
             if card is None or (card.state == "new" and not card.remote_id and not card.lease):
                 unite(conn, other, held["id"], self._clock.now())
+                sighting.base, sighting.raw, sighting.push, sighting.again = {}, {}, {}, True
 
     def _points(self, conn: Connection, account: Account, contact_id: str, news: Mapping[str, Any]) -> None:
         """Phones and e-mails as a person left them over there: new ones are added, removed ones go."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from connectors.errors import Pause
 from hub.clock import HOUR, Clock
-from hub.model import journal, sync_write
+from hub.model import connection, journal, sync_write
 from hub.store.engine import Store
 from hub.sync.account import Account
 
@@ -37,6 +37,9 @@ def room(conn: Connection, clock: Clock, account: Account) -> int | None:
     most = _most(account)
     if not most:
         return None
+    state = conn.execute(select(connection.c.state).where(connection.c.id == account.id)).scalar()
+    if state != "active":
+        return 0  # somebody has pulled it while this worker was under way
     since = clock.now() - HOUR
     stops = (journal.c.subject_id == account.id) & (journal.c.what == "paused") & (journal.c.at > since)
     last = conn.execute(select(func.max(journal.c.at)).where(stops)).scalar()

@@ -157,7 +157,9 @@ class Observer:
     def _gone(self, conn: Connection, account: Account, row: Any, flat: records.Flat) -> Sighting:
         if row.seen_at is None and not row.raw:  # the mirror knew it, and it was gone before anybody read it
             forget(conn, [(account.id, row.remote_id)])
-            return Sighting("new", flat, {}, {}, remote_id="", again=True)
+            if row.role != "company" or flat.get("name"):
+                return Sighting("new", flat, {}, {}, remote_id="", again=True)
+            employer.dismiss(conn, row.record_id)  # nothing is known of it but that it was there
         if row.role == "contact":
             conn.execute(update(link).where(link.c.id == row.id).values(code="deleted_in_crm"))
             suspect(conn, self._clock, account, row.record_id, sharers(conn, row.record_id))

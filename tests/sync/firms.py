@@ -120,6 +120,8 @@ class Firms:
         """I1, I5, A11: whose people contacts are is the same on both sides, and a company that the CRM names is known
         here."""
         crm = self.world.crm
+        empty = [row.ref for row in crm.rows.values() if row.kind == "firms" and not row.values.get("name")]
+        yield from (f"I8 a company without a name was made: {ref}" for ref in empty)
         cards = {row.record_id: row for row in links if row.role == "company"}
         for row in links:
             there = crm.rows.get(row.remote_id or "")

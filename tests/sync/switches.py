@@ -15,7 +15,7 @@ import pytest
 from hub.funnel import moves
 from hub.intake.accept import Intake
 from hub.store.groupcommit import UNSTORABLE, Inbox
-from hub.sync import account, answers, apply, ledger, observe, parcel, plan, pull, push, strangers
+from hub.sync import account, answers, apply, employer, ledger, observe, parcel, plan, pull, push, strangers
 from hub.sync.account import Account
 from hub.sync.ledger import Ledger
 from hub.sync.observe import Observer
@@ -110,6 +110,22 @@ def children_first(patch: Patch) -> None:
         real(account_, one, carried, now)
 
     patch.setattr(parcel, "_prepare_new", alone)
+
+
+def nobody_hangs(patch: Patch) -> None:
+    """A11: new contacts are told nothing of their company, and later nobody remembers."""
+    patch.setattr(push, "tie", lambda account_, parcels: None)
+
+
+def no_second_look(patch: Patch) -> None:
+    """A11: a company that comes late stays without its people."""
+    for place in (ledger, pull, strangers):
+        patch.setattr(place, "wake", lambda conn, connection_id, companies, at, lease="": None)
+
+
+def stays_with_the_old(patch: Patch) -> None:
+    """A11: whom a person hangs on another company over there stays with the old one here."""
+    patch.setattr(employer, "take", lambda conn, clock, account_, contact_id, ref: None)
 
 
 def default_stage(patch: Patch) -> None:
@@ -256,7 +272,8 @@ def causes_pass(patch: Patch) -> None:
 SWITCHES: Mapping[str, Break] = {
     "A1": no_shadow, "A2": blind_write, "A3": unstable_codec, "A4": forget_sent, "A5": hub_always_wins,
     "A6": stamps_decide, "A7": whole_record, "A8": no_marker, "A8 wait": no_wait, "A9": absence_deletes_nothing_stays,
-    "A10": merges_are_deletions, "A11": children_first, "A12": default_stage, "A13": conversion_in_two,
+    "A10": merges_are_deletions, "A11": children_first, "A11 tie": nobody_hangs,
+    "A11 late": no_second_look, "A11 moved": stays_with_the_old, "A12": default_stage, "A13": conversion_in_two,
     "A14": newest_seen, "A15": overwrite_on_match, "A16": any_account, "A17": no_fence, "A18": undeclared_lag,
     "A19": answers_by_position, "A20": stale_page, "I9": quick_to_thank, "I10": each_time_anew,
     "I13": no_fence, "I15": together_for_ever, "I18": mapping_is_an_edit, "I20": causes_pass,
