@@ -300,6 +300,24 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """What somebody did, said or shall do about a record, in words that all CRMs share.
+
+    `what` is note, task, call, message, mail or meeting; `at` when it happened, of a task until when. `by` is the ref
+    of the user who did it or shall do it. `way` is out (from us) or in (from the client); `answered` says that one
+    spoke, `open` that nobody has done it yet.
+    """
+
+    what: str
+    text: str = ""
+    at: datetime | None = None
+    by: str = ""
+    way: str = "out"
+    answered: bool = False
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     """One wished change. `ref` None creates, and then `marker` is the hub's id that the record must carry.
 
@@ -498,6 +516,7 @@ class CRM:
     company_kind: ClassVar[str] = ""
     note_kind: ClassVar[str] = ""  # kinds of what hangs on a record: written with `links` to it
     task_kind: ClassVar[str] = ""
+    activity_kinds: ClassVar[tuple[str, ...]] = ()  # kinds in which `changes` lists what people did
     pipeline_field: ClassVar[str] = ""  # names in Record.values
     stage_field: ClassVar[str] = ""
     owner_field: ClassVar[str] = ""
@@ -522,16 +541,30 @@ class CRM:
     def changes(self, kind: str, cursor: str) -> Changes:
         """Records of `kind` changed since `cursor` ("" = from the beginning), oldest first.
 
-        A cursor is a watermark: it only passes what must be visible already (scan start − lag − precision).
+        A cursor is a watermark: it only passes what must be visible already (scan start − lag − precision). Of
+        `activity_kinds` "" lists nothing and answers the cursor of this moment: what was done before is history.
         """
         raise NotImplementedError
+
+    def activity(self, record: Record) -> Activity | None:
+        """What a record of `note_kind`, `task_kind` or `activity_kinds` says; its `links` name what it hangs on. None
+        for what no person did (a robot's line, a change of a field)."""
+        return None
+
+    def worded(self, activity: Activity) -> Mapping[str, Value]:
+        """The values of a note or a task of ours, in the CRM's names. Asked where there is a `note_kind`."""
+        raise Unsupported(f"{self.title}: notes are not written there")
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """The records by id, strongest read there is, in the order asked; None where positively absent."""
         raise NotImplementedError
 
     def find(self, kind: str, keys: Mapping[str, str]) -> Sequence[Record]:
-        """Records that carry one of the keys ("marker", "phone", "email"); checked, not just searched."""
+        """Records that carry one of the keys ("marker", "phone", "email"); checked, not just searched.
+
+        Of `note_kind` and `task_kind` a key is the kind of a record: what hangs on the record with that ref, newest
+        first as far as there are many. `Unsupported` where that cannot be listed.
+        """
         raise NotImplementedError
 
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:

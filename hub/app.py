@@ -41,6 +41,7 @@ from hub.store.secrets import Vault, load_key
 from hub.store.tokens import TokenBox
 from hub.sync.account import Accounts
 from hub.sync.audit import Auditor
+from hub.sync.heard import Heard
 from hub.sync.provision import Provision
 from hub.sync.pull import Puller
 from hub.sync.push import Pusher
@@ -102,8 +103,13 @@ class Hub:
         return Puller(self.store, self.clock, self.accounts, self.ring, self._look_after)
 
     def _look_after(self, connection_id: str) -> int:
-        """What follows each pull: receipts of conversions, the nightly comparison."""
-        return self.receipts.step(connection_id) + self.auditor.step(connection_id)
+        """What follows each pull: what people did there, receipts of conversions, the nightly comparison."""
+        heard = self.heard.step(connection_id)
+        return heard + self.receipts.step(connection_id) + self.auditor.step(connection_id)
+
+    @cached_property
+    def heard(self) -> Heard:
+        return Heard(self.store, self.clock, self.accounts)
 
     @cached_property
     def receipts(self) -> Receipts:

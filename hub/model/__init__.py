@@ -12,7 +12,7 @@ from hub.model.connection import connection
 from hub.model.funnel import conversion, deal, direction, lead, receipt, rotation, rule, stage
 from hub.model.intake import event, event_work, inbox_reader, inquiry, poll_cursor, thread
 from hub.model.journal import journal
-from hub.model.links import audit_run, link, look_again, provision_run, pull_state, sync_write
+from hub.model.links import audit_run, hanging, link, look_again, provision_run, pull_state, sync_write
 from hub.model.mirror import mirror, mirror_company, mirror_key
 from hub.model.people import (
     company,
@@ -50,9 +50,9 @@ from hub.model.routing import (
 __all__ = [
     "absence", "answer", "assignment", "audit_run", "calendar", "company", "company_key", "connection", "contact",
     "contact_edit", "contact_point", "conversion", "deadline", "deadline_rule", "deal", "direction", "event",
-    "event_work", "follower", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "letter", "lineup",
-    "link", "look_again", "match_key", "member", "merge_log", "mirror", "mirror_company", "mirror_key", "not_same",
-    "poll_cursor",
+    "event_work", "follower", "hanging", "hub", "inbox", "inbox_reader", "inquiry", "journal", "lead", "letter",
+    "lineup", "link", "look_again", "match_key", "member", "merge_log", "mirror", "mirror_company", "mirror_key",
+    "not_same", "poll_cursor",
     "pool", "presence", "profile", "provision_run", "pull_state", "question", "reach", "receipt", "review", "robot",
     "robot_run", "rotation", "rule", "rule_set", "seat", "setting", "shared_key", "signal", "stage", "sync_write",
     "task", "term", "thread", "trace",

@@ -74,6 +74,37 @@ look_again = Table(
 )
 """A hook said so, or a write may have been lost: this record has to be read."""
 
+hanging = Table(
+    "hanging",
+    hub,
+    key(),
+    ref("connection_id", nullable=False),
+    text("what"),  # note | task | call | message | mail | meeting
+    text("subject"),  # lead | deal | contact: what it hangs on here
+    ref("subject_id", nullable=False, index=True),
+    text("text"),
+    at("until_at"),  # of a task
+    ref("member_id"),  # who wrote it, or shall do it
+    ref("task_id", index=True),
+    text("state"),  # new | sending | uncertain | there | parked | theirs (came from there) | done (a task)
+    text("remote_kind"),
+    ref("remote_id"),  # null until the CRM has told us
+    at("due_at"),
+    text("lease"),
+    at("lease_until"),
+    number("attempts"),
+    text("code"),
+    text("why"),
+    at("since", nullable=False),
+    CheckConstraint("state IN ('new','sending','uncertain','there','parked','theirs','done')", name="state"),
+    UniqueConstraint("connection_id", "remote_kind", "remote_id"),
+)
+"""What hangs on a record on both sides: our notes and tasks on their way, and what people did over there."""
+GOING = sql("state IN ('new','sending','uncertain')")
+Index("ix_hanging_due", hanging.c.connection_id, hanging.c.due_at, sqlite_where=GOING, postgresql_where=GOING)
+REFUSED = sql("code <> ''")
+Index("ix_hanging_cause", hanging.c.connection_id, hanging.c.code, sqlite_where=REFUSED, postgresql_where=REFUSED)
+
 provision_run = Table(
     "provision_run",
     hub,

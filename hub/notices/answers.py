@@ -15,7 +15,8 @@ from hub.clock import HOUR, MINUTE, Clock
 from hub.funnel.border import NotQualified, cross
 from hub.funnel.hands import Change, change_hands, pools_of
 from hub.funnel.moves import NotPossible, open_lead, take_lead
-from hub.model import journal, lead, member
+from hub.funnel.remarks import remark
+from hub.model import lead, member
 from hub.notices.offered import offered_to
 from hub.notices.seals import Asked
 from hub.notices.words import knows, say
@@ -29,7 +30,6 @@ ACTS = (FIRST, "decline", "later", "qualify", "note")
 LATER: Mapping[str, int] = {"1h": 0, "1d": 1, "3d": 3}
 """Choices of "later" and how many days they are ahead; the first is an hour."""
 MORNING = 9 * HOUR
-LONGEST = 4000
 
 
 def answer(conn: Connection, clock: Clock, asked: Asked, told: str = "") -> None:
@@ -101,14 +101,7 @@ def _qualify(conn: Connection, clock: Clock, row: Any, who: Any, _told: str) -> 
 
 
 def _note(conn: Connection, clock: Clock, row: Any, who: Any, told: str) -> None:
-    text = told.strip()[:LONGEST]
-    if not text:
-        raise NotPossible("empty", "The note is empty")
-    actor = f"member:{who.id}"
-    same = (journal.c.subject_id == row.id) & (journal.c.what == "remark") & (journal.c.actor == actor)
-    recent = conn.execute(select(journal.c.facts).where(same, journal.c.at >= clock.now() - MINUTE))
-    if text not in {one.facts.get("text") for one in recent}:
-        note(conn, clock, "lead", row.id, "remark", actor, {"text": text})
+    remark(conn, clock, "lead", row.id, told, who.id)
 
 
 _ACTS: Mapping[str, Callable[[Connection, Clock, Any, Any, str], None]] = {

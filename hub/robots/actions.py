@@ -18,6 +18,7 @@ from hub.funnel.border import cross
 from hub.funnel.decisions import put_off
 from hub.funnel.hands import Change, change_hands
 from hub.funnel.moves import NotPossible, move_deal, move_lead
+from hub.funnel.remarks import TASK, hang
 from hub.funnel.signals import tell
 from hub.model import lead, letter, task
 from hub.robots.records import TABLES, Known
@@ -73,6 +74,8 @@ def _task(doing: Doing, occasion: str, action: Mapping[str, Any]) -> str:
             & ((lead.c.next_step_at < now) | (lead.c.next_step_at > due))
         )
         doing.conn.execute(update(lead).where(mine).values(next_step="follow_up", next_step_at=due))
+    if fresh:
+        hang(doing.conn, doing.clock, TASK, doing.robot.block, row.id, told, row.owner_id, due, str(made["id"]))
     return "task"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from hub.model import audit_run, connection, journal, link, pull_state
+from hub.model import audit_run, connection, hanging, journal, link, pull_state
 from hub.sync import owners
 
 MOVING = ("new", "sending", "uncertain")
@@ -65,7 +65,8 @@ def _one(conn: Connection, row: Any) -> Health:
     mine = link.c.connection_id == row.id
     counted = select(link.c.state, func.count().label("n")).where(mine).group_by(link.c.state)
     states = {line.state: int(line.n) for line in conn.execute(counted)}
-    troubles = [*_paused(conn, row), *_unread(conn, row.id), *_stuck(conn, row.id), *_nameless(conn, row)]
+    stuck = [*_stuck(conn, row.id), *_unsaid(conn, row.id)]
+    troubles = [*_paused(conn, row), *_unread(conn, row.id), *stuck, *_nameless(conn, row)]
     in_trouble = sum(one.count for one in troubles if one.code in ("conflict", "unmapped", "unreadable"))
     last = select(audit_run).where(audit_run.c.connection_id == row.id, audit_run.c.ended_at.is_not(None))
     audit = conn.execute(last.order_by(audit_run.c.at.desc()).limit(1)).one_or_none()
@@ -90,6 +91,23 @@ def _unread(conn: Connection, connection_id: str) -> list[Trouble]:
     rows = conn.execute(select(pull_state).where(pull_state.c.connection_id == connection_id, pull_state.c.code != ""))
     return [
         Trouble(connection_id, row.code, 1, row.due_at, row.due_at, "wait", f"{row.kind}: {row.why}") for row in rows
+    ]
+
+
+def _unsaid(conn: Connection, connection_id: str) -> list[Trouble]:
+    """Notes and tasks that did not arrive, by cause."""
+    waits = func.min(hanging.c.due_at).filter(hanging.c.state.in_(MOVING))
+    query = (
+        select(
+            hanging.c.code, func.count().label("n"), func.min(hanging.c.since).label("since"), waits.label("next_at"),
+            func.max(hanging.c.why).label("why"),
+        )
+        .where(hanging.c.connection_id == connection_id, hanging.c.code != "")
+        .group_by(hanging.c.code)
+    )  # fmt: skip
+    return [
+        Trouble(connection_id, row.code, row.n, row.since, row.next_at, ACTIONS.get(row.code, "wait"), row.why)
+        for row in conn.execute(query)
     ]
 
 

@@ -11,14 +11,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from connectors.contract import Record
 from connectors.errors import ConnectorError, Pause, Retry
-from hub.clock import MINUTE, SECOND, Clock
+from hub.clock import Clock
 from hub.identity.cards import SECONDS
-from hub.model import link, look_again, pull_state
-from hub.store.engine import Store, add_unless_there
+from hub.model import link, look_again
+from hub.store.engine import Store
 from hub.store.many import run_many
 from hub.sync import companies
 from hub.sync.account import Account, Accounts
@@ -30,12 +30,11 @@ from hub.sync.known import remember
 from hub.sync.observe import OLDER, Observer, is_gone
 from hub.sync.overlap import Overlap
 from hub.sync.reading import absence_in_doubt, read_each
+from hub.sync.scans import Scans, every
 from hub.sync.strangers import Strangers
 
 log = logging.getLogger("leadhub.pull")
 
-EVERY = 30 * SECOND
-LEASE = 3 * MINUTE
 HINTS = 200
 STUMBLES = 12
 """After so many failures in a row a hint is dropped: polling and the audit see the record all the same."""
@@ -55,18 +54,6 @@ SEEN = (
 )
 
 
-_SCAN = (pull_state.c.connection_id == bindparam("b_connection")) & (pull_state.c.kind == bindparam("b_kind"))
-_FREE = or_(pull_state.c.lease == "", pull_state.c.lease_until <= bindparam("b_now"))
-SCAN = select(pull_state).where(_SCAN)
-TAKEN = (
-    update(pull_state)
-    .where(_SCAN, pull_state.c.due_at <= bindparam("b_now"), _FREE)
-    .values(lease=bindparam("lease"), lease_until=bindparam("lease_until"))
-)
-_MINE = update(pull_state).where(_SCAN, pull_state.c.lease == bindparam("b_lease")).values(cursor=bindparam("cursor"))
-PAGE_DONE = _MINE.values(lease_until=bindparam("lease_until"))
-_WHOLE = func.coalesce(pull_state.c.whole_at, bindparam("b_now"))
-SCAN_DONE = _MINE.values(lease="", lease_until=None, due_at=bindparam("due_at"), whole_at=_WHOLE, code="", why="")
 GIVEN = (
     select(look_again)
     .where(look_again.c.connection_id == bindparam("b_connection"))
@@ -91,6 +78,7 @@ class Puller:
         self._strangers = Strangers(store, clock, self._observer)
         self._joiner = Joiner(store, clock)
         self._overlap = Overlap()
+        self._scans = Scans(store, clock)
 
     def step(self, connection_id: str) -> int:
         """Look at everything hooks pointed at, then at every kind that is due, then at some pages of the nightly
@@ -178,17 +166,17 @@ class Puller:
     def _poll(self, account: Account, kind: str) -> int:
         """One scan of a kind, if it is due: page by page until the CRM says there is no more."""
         lease = self._clock.new_id()
-        cursor = self._take(account, kind, lease)
+        cursor = self._scans.take(account, kind, lease)
         if cursor is None:
             return 0
         try:
             return self._scan(account, kind, lease, cursor)
         except (Pause, Retry) as error:
-            self._give_back(account, kind, lease, error)
+            self._scans.give_back(account, kind, lease, error)
             raise
         except ConnectorError as error:
             log.warning("page not read connection=%s kind=%s code=%s", account.id, kind, error.code)
-            self._give_back(account, kind, lease, error)
+            self._scans.give_back(account, kind, lease, error)
             return 0
 
     def _scan(self, account: Account, kind: str, lease: str, cursor: str) -> int:
@@ -203,47 +191,13 @@ class Puller:
             unknown = self._strangers.meet(account, kind, news)
             settled: set[str] = set()
             with self._store.write() as conn:
-                if not self._move(conn, account, kind, lease, cursor, page.more):
+                if not self._scans.move(conn, account, kind, lease, cursor, page.more, every(account)):
                     return looked  # somebody else took this scan over
                 self.apply(conn, account, kind, {record.ref: record for record in news}, asked_at, settled=settled)
                 self._strangers.welcome(conn, account, unknown, lease)
             self._overlap.applied(account, kind, page, settled, took)
             if not page.more:
                 return looked
-
-    def _give_back(self, account: Account, kind: str, lease: str, error: ConnectorError) -> None:
-        """A scan that broke off goes on from its last page, as soon as the CRM allows."""
-        mine = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == kind) & (pull_state.c.lease == lease)
-        due_at = self._clock.now() + max(EVERY, round((getattr(error, "after", None) or 0.0) * SECOND))
-        values = {"lease": "", "lease_until": None, "due_at": due_at, "code": error.code, "why": str(error)}
-        with self._store.write() as conn:
-            conn.execute(update(pull_state).where(mine).values(values))
-
-    def _take(self, account: Account, kind: str, lease: str) -> str | None:
-        """Lease the scan and answer its cursor; None when it is not due or another worker has it."""
-        now = self._clock.now()
-        place = {"b_connection": account.id, "b_kind": kind, "b_now": now}
-        with self._store.read() as conn:
-            row = conn.execute(SCAN, place).one_or_none()
-        if row is not None and row.due_at > now:
-            return None
-        with self._store.write() as conn:
-            if row is None:
-                start = {"connection_id": account.id, "kind": kind, "cursor": "", "due_at": now, "lease": ""}
-                add_unless_there(conn, pull_state, {**start, "code": "", "why": ""})
-            taken = conn.execute(TAKEN, {**place, "lease": lease, "lease_until": now + LEASE})
-            if not taken.rowcount:
-                return None
-            row = conn.execute(SCAN, place).one()
-            return str(row.cursor or "")
-
-    def _move(self, conn: Connection, account: Account, kind: str, lease: str, cursor: str, more: bool) -> bool:
-        now = self._clock.now()
-        every = round(float(account.live.row.config.get("poll_s", account.crm.facts.poll_every)) * SECOND)
-        mine = {"b_connection": account.id, "b_kind": kind, "b_lease": lease, "cursor": cursor}
-        if more:
-            return bool(conn.execute(PAGE_DONE, {**mine, "lease_until": now + LEASE}).rowcount)
-        return bool(conn.execute(SCAN_DONE, {**mine, "due_at": now + every, "b_now": now}).rowcount)
 
     def compare(
         self, account: Account, kind: str, found: Mapping[str, Record | None], asked_at: int, doubt: str = ""
@@ -267,7 +221,6 @@ class Puller:
         found: Mapping[str, Record | None],
         asked_at: int,
         doubt: str = "",
-            wake(conn, rows[0].connection_id, moved((row, sightings[row.id]) for row in fresh), now)
         thorough: bool = False,
         settled: set[str] | None = None,
     ) -> int:
@@ -314,6 +267,7 @@ class Puller:
         values = [{**_row(row, sightings[row.id], now), "seen_at": asked_at} for row in (*fresh, *rest)]
         if values:
             run_many(conn, SEEN, values)
+            wake(conn, rows[0].connection_id, moved((row, sightings[row.id]) for row in fresh), now)
         return len(fresh)
 
 

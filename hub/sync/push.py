@@ -25,6 +25,7 @@ from hub.sync.answers import judge, looked_up, stumble
 from hub.sync.brake import pulled
 from hub.sync.companies import tie
 from hub.sync.foreign import guarded
+from hub.sync.hung import Hung
 from hub.sync.known import ask_first
 from hub.sync.ledger import Ledger
 from hub.sync.observe import Observer
@@ -55,11 +56,23 @@ class Pusher:
     ) -> None:
         self._store, self._clock, self._accounts, self._ring = store, clock, accounts, ring
         self._pools: dict[tuple[str, int], ThreadPoolExecutor] = {}
+        self._hung = Hung(store, clock)
 
     def drain(self, connection_id: str, most: int = 1_000_000) -> int:
-        """Push until nothing is due; answers how many links were handled. All of it is one sync run.
+        """Push until nothing is due, notes after their cards; answers how many of both were handled. All of it is one
+        sync run."""
+        return self._drain(connection_id, most) + self._hang(connection_id)
 
-        With a backlog two batches are on the way: while one travels, the other is written down."""
+    def _hang(self, connection_id: str) -> int:
+        account = self._accounts.get(connection_id)
+        try:
+            return self._hung.step(account) if account is not None else 0
+        except Pause as error:
+            self._accounts.pause(connection_id, error)
+            return 0
+
+    def _drain(self, connection_id: str, most: int) -> int:
+        """With a backlog two batches are on the way: while one travels, the other is written down."""
         run, size = self._clock.new_id(), self._size(connection_id)
         done = self.step(connection_id, size, run)
         if done < size:

@@ -17,6 +17,7 @@ from hub.store.notes import mark_dirty
 from hub.sync import push
 from hub.sync.ledger import Ledger
 from hub.sync.pull import Puller
+from hub.sync.scans import Scans
 from tests.flow.scene import Scene
 
 ANNA = {"name": "Anna Peters", "phone": "+79161234567", "email": "anna@peters.test", "submission_id": "s-1"}
@@ -493,7 +494,7 @@ def test_a_worker_that_dies_converting_leaves_one_deal(
     assert not small.rows(journal, what="conflict")
 
 
-PULL_SEAMS = [(Puller, "apply"), (Puller, "_save"), (Puller, "_move"), (AmoCRM, "changes")]
+PULL_SEAMS = [(Puller, "apply"), (Puller, "_save"), (Scans, "move"), (AmoCRM, "changes")]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -21,6 +21,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Answer,
     Changes,
     Evidence,
@@ -35,6 +36,8 @@ from connectors.contract import (
     Setting,
     Step,
 )
+from connectors.crms.amocrm import doings
+from connectors.crms.amocrm.doings import LISTED, NOTES, TASKS
 from connectors.crms.amocrm.hooks import hints
 from connectors.crms.amocrm.scan import PAGE, Scan
 from connectors.crms.amocrm.setup import LOST, PALETTE, WON, nearest, provision, schema
@@ -74,6 +77,7 @@ class AmoCRM(CRM):
     lead_kind = deal_kind = "leads"
     contact_kind = "contacts"
     company_kind = "companies"
+    note_kind, task_kind, activity_kinds = NOTES, TASKS, LISTED
     pipeline_field, stage_field, owner_field = "pipeline_id", "status_id", "responsible_user_id"
     facts = Facts(
         kinds=("leads", "contacts", "companies"),
@@ -165,13 +169,15 @@ class AmoCRM(CRM):
 
     def changes(self, kind: str, cursor: str) -> Changes:
         """Rows by change time, and for leads what lies in the bin; see `scan` for why nothing slips through."""
+        if kind in LISTED and not cursor:
+            return Changes((), str(_now(self.read(kind, [("limit", "1")])[1])))
         scan = Scan.read(cursor)
         window = [("filter[updated_at][from]", str(scan.low)), ("filter[updated_at][to]", str(END_OF_TIME))]
         page = [("order[updated_at]", "asc"), *zip(("page", "limit"), map(str, scan.page), strict=True)]
-        told, answer = self.read(kind, [("with", WITH[kind]), *window, *page])
+        told, answer = self.read(kind, [*_with(kind), *window, *page])
         at = _now(answer)
         scan = replace(scan, start=scan.start or at)
-        rows = [flat(kind, row) for row in _rows(told, kind)]
+        rows = [_shown(kind, row) for row in _rows(told, kind.rpartition("/")[2])]
         refs = [row.ref for row in rows]
         if scan.slipped(refs):
             return Changes((), scan.again().text(), more=True)
@@ -193,6 +199,13 @@ class AmoCRM(CRM):
     def find(self, kind: str, keys: Mapping[str, str]) -> Sequence[Record]:
         """By marker (a filter on its field) and by phone or e-mail (a text search, verified here)."""
         found: dict[str, Record] = {}
+        if kind in (NOTES, TASKS):
+            asked = [(card, *doings.search(kind, card, ref)) for card, ref in keys.items()]
+            return [
+                doings.shown(f"{card}/{kind}", row)
+                for card, path, where in asked
+                for row in self.pages(path, kind, where)
+            ]
         for key, wanted in keys.items():
             for row in self._search(kind, key, wanted):
                 record = flat(kind, row)
@@ -207,6 +220,14 @@ class AmoCRM(CRM):
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Create, change and remove pipelines, stages, fields and hooks; what is there already is changed."""
         return provision(self, steps)
+
+    def activity(self, record: Record) -> Activity | None:
+        """Notes, calls, short messages, mails and tasks; see `doings`."""
+        return doings.told(record)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A plain note, or a task with its day."""
+        return doings.worded(activity)
 
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """Ids in a form-encoded hook. Companies arrive as contacts with type=company."""
@@ -256,6 +277,14 @@ def _now(answer: Answer) -> int:
         return int(parsedate_to_datetime(answer.headers.get("date", "")).timestamp())
     except (TypeError, ValueError):
         raise Retry("amoCRM's answer has no Date header, so no safe cursor can be set") from None
+
+
+def _with(kind: str) -> list[tuple[str, str]]:
+    return [("with", WITH[kind])] if kind in WITH else []
+
+
+def _shown(kind: str, row: Mapping[str, Any]) -> Record:
+    return doings.shown(kind, row) if kind in LISTED else flat(kind, row)
 
 
 def _rows(told: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

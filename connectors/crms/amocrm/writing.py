@@ -11,6 +11,8 @@ from itertools import islice
 from typing import Any
 
 from connectors.contract import Answer, Done, Failed, Lost, Op, Outcome, Record
+from connectors.crms.amocrm.doings import NOTES, TASKS, route
+from connectors.crms.amocrm.doings import body as hung
 from connectors.crms.amocrm.shape import nested
 from connectors.errors import ConnectorError, Pause, Refuse, Retry
 
@@ -94,7 +96,8 @@ class Writer:
         self._link([(n, op) for n, op in chunk if op.ref and op.links])
 
     def _done(self, op: Op, row: Mapping[str, Any], path: str) -> Done:
-        values = {**op.values, self._marker: op.marker} if op.marker and not op.ref else op.values
+        marked = op.marker and not op.ref and op.kind not in (NOTES, TASKS)
+        values = {**op.values, self._marker: op.marker} if marked else op.values
         made = {"contacts": row.get("contact_id"), "companies": row.get("company_id")}
         parts = tuple(
             Record(part.kind, str(made[part.kind]), part.values) for part in op.includes if made.get(part.kind)
@@ -119,6 +122,8 @@ class Writer:
     def _body(self, n: int, op: Op) -> dict[str, Any] | None:
         """What to send for one op; None when it cannot be said in amoCRM's words (then it has failed)."""
         try:
+            if op.kind in (NOTES, TASKS):
+                return {**hung(op), "request_id": _request_id(n, op)}
             values = {**op.values, self._marker: op.marker} if op.marker and not op.ref else op.values
             body = nested(op.kind, values, None if op.ref else op.links)
             for part in op.includes:
@@ -136,6 +141,8 @@ class Writer:
 
 
 def _route(op: Op) -> tuple[str, str]:
+    if op.kind in (NOTES, TASKS):
+        return "POST", route(op)
     if op.ref:
         return "PATCH", op.kind
     return ("POST", f"{op.kind}/complex") if op.includes and op.kind == "leads" else ("POST", op.kind)

@@ -25,6 +25,7 @@ from hub.funnel.moves import (
     take_lead,
 )
 from hub.funnel.questions import give_answer
+from hub.funnel.remarks import LONGEST, plan, remark
 from hub.funnel.targets import note_target
 from hub.model import lead, member
 from hub.web.desk import person, words
@@ -42,7 +43,7 @@ Act = Callable[[Connection, Clock, Any], None]
 
 @bp.post(
     "/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert, touch, answer, contact, later, target, "
-    "person, elsewhere):act>"
+    "note, person, elsewhere):act>"
 )
 def press(lead_id: str, act: str) -> Response | tuple[str, int] | str:
     """One button of the card."""
@@ -176,8 +177,21 @@ def _target(conn: Connection, clock: Clock, row: Any) -> None:
     note_target(conn, clock, row.id, action, phase, actor(), text=typed("text"))
 
 
+def _note(conn: Connection, clock: Clock, row: Any) -> None:
+    write_note(conn, clock, "lead", row)
+
+
+def write_note(conn: Connection, clock: Clock, subject: str, row: Any) -> None:
+    """A note, or with a time the next step."""
+    until = typed("until", 16)
+    if until:
+        plan(conn, clock, subject, row, typed("text", LONGEST), day_begins(until), whoami().id)
+    else:
+        remark(conn, clock, subject, row.id, typed("text", LONGEST), whoami().id)
+
+
 ACTS: dict[str, Act] = {
     "take": _take, "give": _give, "stage": _stage, "reject": _reject, "reopen": _reopen, "convert": _convert,
     "touch": _touch, "answer": _question, "contact": _contact, "later": _later, "target": _target,
-    "person": person.keep, "elsewhere": person.elsewhere,
+    "note": _note, "person": person.keep, "elsewhere": person.elsewhere,
 }  # fmt: skip

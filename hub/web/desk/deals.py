@@ -14,7 +14,7 @@ from hub.funnel.moves import NotPossible, move_deal
 from hub.model import contact, deal, member, stage
 from hub.web.desk import words
 from hub.web.desk.access import guard
-from hub.web.desk.acts import actor, complain
+from hub.web.desk.acts import actor, complain, write_note
 from hub.web.desk.card import block_stages, read_person
 from hub.web.desk.scope import Scope, my_scope
 from hub.web.desk.shown import typed
@@ -57,16 +57,19 @@ def show(deal_id: str) -> str:
     return _page(deal_id, "desk/deal.html", "")
 
 
-@bp.post("/deals/<key:deal_id>/stage")
-def move(deal_id: str) -> Response | tuple[str, int] | str:
-    """Put it on another stage."""
+@bp.post("/deals/<key:deal_id>/<any(stage, note):act>")
+def press(deal_id: str, act: str) -> Response | tuple[str, int] | str:
+    """Put it on another stage, or write a note."""
     hub = current_app.extensions["hub"]
     in_place = bool(request.headers.get("HX-Request"))
     complaint = ""
     try:
         with hub.store.write() as conn:
             row = my_scope().deal(conn, deal_id)
-            move_deal(conn, hub.clock, row.id, typed("stage"), actor(), typed("reason"))
+            if act == "note":
+                write_note(conn, hub.clock, "deal", row)
+            else:
+                move_deal(conn, hub.clock, row.id, typed("stage"), actor(), typed("reason"))
         hub.ring("push")
     except NotPossible as error:
         complaint = complain(error, "")

@@ -67,6 +67,10 @@ def _put_off(_names: Any, facts: Mapping[str, Any]) -> str:
     return _("Put off until %(day)s: %(why)s", day=when(facts.get("until")), why=facts.get("why", ""))
 
 
+def _planned(_names: Any, facts: Mapping[str, Any]) -> str:
+    return _("Next step until %(day)s: %(text)s", day=when(facts.get("at")), text=facts.get("text", ""))
+
+
 def _returned(names: Any, facts: Mapping[str, Any]) -> str:
     owner = names.members.get(str(facts.get("owner")), _("somebody"))
     if facts.get("why") == "day":
@@ -92,6 +96,8 @@ DEEDS: Mapping[tuple[str, str], Tell] = {
     ("", "robot"): _robot,
     ("", "declined"): lambda _n, _f: _("Declined: somebody else shall have it."),
     ("", "postponed"): lambda _n, _f: _("Postponed."),
+    ("", "planned"): _planned,
+    ("", "task_done"): lambda _n, f: _("Done: %(text)s", text=f.get("text", "")),
     ("", "remark"): lambda _n, f: _("Note: %(text)s", text=f.get("text", "")),
     ("", "forced"): _forced,
     ("", "sent_back"): _sent_back,

@@ -50,7 +50,8 @@ def day_or_hour(ms: int | None) -> str:
 
 
 def day_begins(text: str) -> int:
-    """The first moment of a day as browsers write it (2027-03-01), in milliseconds; 0 for what is no day."""
+    """The first moment of a day as browsers write it (2027-03-01), or of a minute (2027-03-01T10:30), in milliseconds;
+    0 for what is neither."""
     try:
         return round(datetime.fromisoformat(text).astimezone().timestamp() * SECOND)
     except ValueError:

@@ -13,6 +13,7 @@ from typing import Any
 from flask_babel import get_locale
 from sqlalchemy import Connection, select
 
+from hub.funnel.evidence import KINDS as TOUCHES
 from hub.model import connection, inquiry, journal, member
 from hub.routing.explain import sentences
 from hub.web.desk import words
@@ -99,7 +100,7 @@ def tell(names: Names, row: Any) -> Line | None:
     if not text:
         return None
     by = "" if row.what in ("opened", "joined", "noted", "in_crm") else names.actor(row.actor)
-    quote = str(facts.get("text", "")) if row.what == "noted" else ""
+    quote = str(facts.get("text") or "") if row.what in ("noted", *TOUCHES) else ""
     return Line(row.at, row.what, text, by, quote, explain(names, facts))
 
 

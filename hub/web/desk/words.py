@@ -178,6 +178,8 @@ NOT_POSSIBLE = {
     "needs_reason": _("Say why this lead is rejected."),
     "needs_why": _("Say why."),
     "bad_day": _("Say a day in the future, within two years."),
+    "empty": _("The note is empty."),
+    "past": _("Say until when: a time that is still to come."),
     "bad_target": _("There is no such action."),
     "no_lead": _("This deal was never a lead, or was taken back already."),
     "plan_changed": _("Something happened since this was shown: look at it again."),

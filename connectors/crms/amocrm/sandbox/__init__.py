@@ -18,7 +18,7 @@ from flask import Flask
 
 from connectors.crms.amocrm.sandbox.board import pages
 from connectors.crms.amocrm.sandbox.hooks import Post
-from connectors.crms.amocrm.sandbox.setup_routes import api
+from connectors.crms.amocrm.sandbox.hung import api
 from connectors.crms.amocrm.sandbox.state import Account
 from connectors.testing.sandbox import serving
 

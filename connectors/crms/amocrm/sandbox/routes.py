@@ -274,13 +274,3 @@ def link(kind: str, number: int) -> Answer:
             state.link(kind, row, wish["to_entity_type"], wish["to_entity_id"])
         state.touch(kind, row, "update")
     return jsonify({"_embedded": {"links": wishes}})
-
-
-@api.post(f"/api/v4/{KIND}/notes")
-def add_notes(kind: str) -> Answer:
-    """Notes of several records at once."""
-    state, wishes = account(), wishes_of(BATCH)
-    with state.lock:
-        notes = [{"id": state.number(), "entity_type": kind, **wish} for wish in wishes]
-        state.notes += notes
-    return jsonify({"_embedded": {"notes": [{"id": n["id"], "entity_id": n["entity_id"]} for n in notes]}})

@@ -46,6 +46,7 @@ class Account:
         self.pipelines = Pipelines(self.number)
         self.fields: dict[str, dict[int, Row]] = {kind: {} for kind in KINDS}
         self.notes: list[Row] = []
+        self.tasks: list[Row] = []
         self.rows: dict[str, dict[int, Row]] = {kind: {} for kind in KINDS}
         self.order: dict[str, dict[int, None]] = {kind: {} for kind in KINDS}  # by last change, oldest first
         self._events: list[tuple[str, str, Row]] = []
@@ -205,6 +206,26 @@ class Account:
         with self.lock:
             self.change(kind, self.rows[kind][int(number)], values, by)
         self.flush()
+
+    def jot(self, kind: str, number: int, note_type: str = "common", by: int = 504_101, **params: Any) -> Row:
+        """A note, a call or a message in a card; `by` 0 is a robot."""
+        with self.lock:
+            return self.hang(self.notes, {"entity_type": kind, "entity_id": int(number), "note_type": note_type,
+                                          "params": params}, by)  # fmt: skip
+
+    def finish(self, number: int, by: int = 504_101) -> None:
+        """Somebody ticks a task off."""
+        with self.lock:
+            row = next(one for one in self.tasks if one["id"] == int(number))
+            row |= {"is_completed": True, "updated_at": int(self.clock()), "updated_by": by}
+
+    def hang(self, where: list[Row], wish: Mapping[str, Any], by: int) -> Row:
+        """A note or a task, checked."""
+        now = int(self.clock())
+        row = {"id": self.number(), "responsible_user_id": by or next(iter(self.users)), "created_by": by,
+               "updated_by": by, "created_at": now, "updated_at": now, **wish}  # fmt: skip
+        where.append(row)
+        return row
 
     def delete(self, kind: str, number: int, by: int = 504_101) -> None:
         """Into the bin."""

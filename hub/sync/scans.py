@@ -1,0 +1,80 @@
+"""Where the scans of a connection's kinds stand: leased, moved page by page, given back.
+
+A cursor is saved in the commit that applied its page, so a kill repeats a page and never skips one.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, func, or_, select, update
+
+from connectors.errors import ConnectorError
+from hub.clock import MINUTE, SECOND, Clock
+from hub.model import pull_state
+from hub.store.engine import Store, add_unless_there
+from hub.sync.account import Account
+
+EVERY = 30 * SECOND
+LEASE = 3 * MINUTE
+
+_SCAN = (pull_state.c.connection_id == bindparam("b_connection")) & (pull_state.c.kind == bindparam("b_kind"))
+_FREE = or_(pull_state.c.lease == "", pull_state.c.lease_until <= bindparam("b_now"))
+SCAN = select(pull_state).where(_SCAN)
+TAKEN = (
+    update(pull_state)
+    .where(_SCAN, pull_state.c.due_at <= bindparam("b_now"), _FREE)
+    .values(lease=bindparam("lease"), lease_until=bindparam("lease_until"))
+)
+_MINE = update(pull_state).where(_SCAN, pull_state.c.lease == bindparam("b_lease")).values(cursor=bindparam("cursor"))
+PAGE_DONE = _MINE.values(lease_until=bindparam("lease_until"))
+_WHOLE = func.coalesce(pull_state.c.whole_at, bindparam("b_now"))
+SCAN_DONE = _MINE.values(lease="", lease_until=None, due_at=bindparam("due_at"), whole_at=_WHOLE, code="", why="")
+
+
+class Scans:
+    """Leases of one hub's scans. Any number of workers may ask."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def take(self, account: Account, kind: str, lease: str, patience: int = 0) -> str | None:
+        """Lease the scan and answer its cursor; None when it is not due or another worker has it.
+
+        With `patience` (ms) it is due so much later, the first time too."""
+        now = self._clock.now()
+        place = {"b_connection": account.id, "b_kind": kind, "b_now": now - patience}
+        with self._store.read() as conn:
+            row = conn.execute(SCAN, place).one_or_none()
+        if row is not None and row.due_at + patience > now:
+            return None
+        with self._store.write() as conn:
+            if row is None:
+                start = {"connection_id": account.id, "kind": kind, "cursor": "", "due_at": now, "lease": ""}
+                add_unless_there(conn, pull_state, {**start, "code": "", "why": ""})
+            taken = conn.execute(TAKEN, {**place, "lease": lease, "lease_until": now + LEASE})
+            if not taken.rowcount:
+                return None
+            row = conn.execute(SCAN, place).one()
+            return str(row.cursor or "")
+
+    def move(
+        self, conn: Connection, account: Account, kind: str, lease: str, cursor: str, more: bool, every: int
+    ) -> bool:
+        """A page was applied; False when somebody else took this scan over. The next scan is due `every` ms later."""
+        now = self._clock.now()
+        mine = {"b_connection": account.id, "b_kind": kind, "b_lease": lease, "cursor": cursor}
+        if more:
+            return bool(conn.execute(PAGE_DONE, {**mine, "lease_until": now + LEASE}).rowcount)
+        return bool(conn.execute(SCAN_DONE, {**mine, "due_at": now + every, "b_now": now}).rowcount)
+
+    def give_back(self, account: Account, kind: str, lease: str, error: ConnectorError) -> None:
+        """A scan that broke off goes on from its last page, as soon as the CRM allows."""
+        mine = (pull_state.c.connection_id == account.id) & (pull_state.c.kind == kind) & (pull_state.c.lease == lease)
+        due_at = self._clock.now() + max(EVERY, round((getattr(error, "after", None) or 0.0) * SECOND))
+        values = {"lease": "", "lease_until": None, "due_at": due_at, "code": error.code, "why": str(error)}
+        with self._store.write() as conn:
+            conn.execute(update(pull_state).where(mine).values(values))
+
+
+def every(account: Account) -> int:
+    """Milliseconds between two looks at a kind that is kept in step."""
+    return round(float(account.live.row.config.get("poll_s", account.crm.facts.poll_every)) * SECOND)
