@@ -89,19 +89,29 @@ class Desk:
 
 
 def open_lead(conn: Connection, clock: FixedClock, contact_id: str, pool_name: str, **values: Any) -> str:
-    floor = read_floor(conn, clock.now())
-    own = own_owners(conn, [contact_id]).get(contact_id, "")
-    found = floor.assign(pool_name, {}, own, clock.now())
+    return open_leads(conn, clock, [contact_id], pool_name, **values)[0]
+
+
+def open_leads(
+    conn: Connection, clock: FixedClock, contact_ids: Sequence[str], pool_name: str, **values: Any
+) -> list[str]:
+    """One batch on one floor, as intake opens them."""
+    floor, own = read_floor(conn, clock.now()), own_owners(conn, contact_ids)
     main = conn.execute(select(direction.c.id)).scalars().first()
-    row = {
-        "id": clock.new_id(), "contact_id": contact_id, "direction_id": main, "stage": "new", "state": "open",
-        "owner_id": found.owner, "next_step": "first_touch", "next_step_at": found.opens_at + HOUR, "title": "T",
-        "source": "webhook", "opened_at": clock.now(), "active_at": clock.now(), **values,
-    }  # fmt: skip
-    conn.execute(insert(lead).values(row))
-    record(conn, clock, floor, [(str(row["id"]), found)])
-    note(conn, clock, "lead", str(row["id"]), "opened", "source:x", {"route": {**found.why, "owner": found.owner}})
-    return str(row["id"])
+    given = []
+    for contact_id in contact_ids:
+        found = floor.assign(pool_name, {}, own.get(contact_id, ""), clock.now())
+        row = {
+            "id": clock.new_id(), "contact_id": contact_id, "direction_id": main, "stage": "new", "state": "open",
+            "owner_id": found.owner, "next_step": "first_touch", "next_step_at": found.opens_at + HOUR, "title": "T",
+            "source": "webhook", "opened_at": clock.now(), "active_at": clock.now(), **values,
+        }  # fmt: skip
+        conn.execute(insert(lead).values(row))
+        given.append((str(row["id"]), found))
+    record(conn, clock, floor, given)
+    for lead_id, found in given:
+        note(conn, clock, "lead", lead_id, "opened", "source:x", {"route": {**found.why, "owner": found.owner}})
+    return [lead_id for lead_id, _found in given]
 
 
 @contextmanager
