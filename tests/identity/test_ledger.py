@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import Connection, event, func, select
 
 from connectors.contract import Person
-from hub.clock import Clock
+from hub.clock import Clock, FixedClock
 from hub.identity.arrival import Setting, facts_of
 from hub.identity.facts import Facts
 from hub.identity.ledger import Ledger, Overtaken
 from hub.identity.normalize import normalise
+from hub.identity.places import number_of
 from hub.identity.rules import Rules
 from hub.model import profile, term, trace
 from hub.store.engine import Store, open_store
@@ -89,6 +90,12 @@ def test_who_was_written_is_found(store: Store) -> None:
         counted = conn.execute(select(term.c.n).where(term.c.token == "#")).scalar()
     assert first == again
     assert len(set(first)) == many == counted == 50
+
+
+def test_contacts_of_one_millisecond_have_numbers_of_their_own() -> None:
+    clock = FixedClock()
+    numbers = [number_of(clock.new_id()) for _ in range(20_000)]
+    assert numbers == sorted(set(numbers))
 
 
 def test_who_is_known_better_is_found_by_the_new_places_only_once(store: Store) -> None:
