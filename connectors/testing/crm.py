@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ class Rig:
     remote clock. `fail(what, seconds)` makes the next call go wrong: "429" (with Retry-After), "lost" (effect, but
     no answer), "500_after", "html", "error200". `calls()` counts calls so far. `hook()` waits for the next hook
     after `subscribe()`; `trouble` takes what happens to the next ones, "lose" or "double". `page` is the size of a page
-    of changes.
+    of changes. `real` is a running server, whose clock nobody turns.
     """
 
     crm: CRM
@@ -56,6 +56,7 @@ class Rig:
     delete: Callable[[str], None] | None = None
     trouble: list[str] | None = None
     marker: str = "L-"
+    real: bool = False
 
     def ops(self, count: int, start: int = 0) -> list[Op]:
         """Creates with markers."""
@@ -263,6 +264,28 @@ class CRMContract:
         _, first, _ = rig.scan("")
         _, second, _ = rig.scan(first)
         assert int(second.partition(":")[0]) >= int(first.partition(":")[0]) if first.isdecimal() else second >= first
+
+    def test_a_cycle_in_which_nothing_happens_is_one_call(self, rig: Rig) -> None:
+        rig.made(2)
+        rig.settle()
+        cursor = ""
+        for _ in range(3):  # the first looks may go deeper: into the bin, into the archive
+            _, cursor, _ = rig.scan(cursor)
+            rig.settle()
+        before = rig.calls()
+        found, cursor, _ = rig.scan(cursor)
+        assert (found, rig.calls() - before) == ([], 1)
+
+    def test_a_page_says_what_time_it_is_over_there(self, rig: Rig) -> None:
+        rig.made(2)
+        rig.settle()
+        first = rig.crm.changes(rig.kind, "")
+        rig.tick(100)
+        second = rig.crm.changes(rig.kind, "")
+        assert first.at is not None is not second.at
+        assert first.at.utcoffset() == timedelta(0)
+        passed = (second.at - first.at).total_seconds()
+        assert 0 <= passed <= 60 if rig.real else 98 <= passed <= 102
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────────
 

@@ -23,6 +23,7 @@ from hub.store.engine import Store, add_unless_there
 from hub.store.notes import REST, note
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier
+from hub.sync.born import born, named
 from hub.sync.employer import wake
 from hub.sync.foreign import guarded
 from hub.sync.joined import living
@@ -41,11 +42,13 @@ APART = ("outside", "later")
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Records without a link here, and the contacts they hang on (as read; "" when there is none)."""
+    """Records without a link here, the contacts they hang on (as read; "" when there is none), and of deals made of our
+    leads which lead that was."""
 
     kind: str = ""
     records: tuple[Record, ...] = ()
     contacts: Mapping[str, Record] = field(default_factory=dict)
+    born: Mapping[str, str] = field(default_factory=dict)
 
     def person_of(self, account: Account, record: Record) -> Record | None:
         """The contact a card hangs on, where it could be read."""
@@ -83,10 +86,11 @@ class Strangers:
             known = linked_refs(conn, account, kind, [one.ref for one in there])
         strange = [one for one in there if one.ref not in known]
         if not everybody and account.live.row.config.get("strangers") != WELCOME:
-            strange = [one for one in strange if _marker(account, one)]
+            strange = [one for one in strange if _marker(account, one) or named(account, one)]
         if not strange:
             return Unknown()
-        return Unknown(kind, tuple(strange), self._contacts_of(account, kind, strange))
+        contacts = self._contacts_of(account, kind, strange)
+        return Unknown(kind, tuple(strange), contacts, born(self._store, account, kind, strange))
 
     def _contacts_of(self, account: Account, kind: str, strange: Sequence[Record]) -> dict[str, Record]:
         """The contacts of cards, read in one go; the first of each card."""
@@ -109,6 +113,8 @@ class Strangers:
             mine = self._by_marker(conn, account, unknown.kind, marker)
             if mine is not None:
                 return mine
+        if record.ref in unknown.born:
+            return Verdict("later", "lead", why="the lead it was made of is looked at")
         if unknown.kind == account.crm.contact_kind:
             return Verdict("outside", "contact", why="contacts come with their cards")
         if unknown.kind == account.crm.company_kind:
@@ -187,7 +193,9 @@ class Strangers:
         verdict = self.judge(conn, account, unknown, record)
         wanted = account.live.row.config.get("strangers") == WELCOME
         if verdict.what == "later":  # a person may have edited it since: this page will not show it again
-            place = {"connection_id": account.id, "kind": record.kind, "remote_id": record.ref}
+            of = unknown.born.get(record.ref)
+            kind, ref = (account.crm.lead_kind, of) if of else (record.kind, record.ref)
+            place = {"connection_id": account.id, "kind": kind, "remote_id": ref}
             add_unless_there(conn, look_again, {**place, "at": self._clock.now(), "times": 1})
         if verdict.what in ("outside", "later") or (verdict.what != "adopt" and not wanted):
             return False

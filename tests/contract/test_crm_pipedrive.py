@@ -412,16 +412,17 @@ def test_a_lead_becomes_a_deal_by_pipedrives_own_job(crm: Pipedrive, account: Ac
     assert one(crm, "notes", note.ref).links["deals"] == (deal.ref,)
 
 
-def test_a_lead_that_a_person_converted_says_so_in_the_scan(crm: Pipedrive, account: Account, clock: Clock) -> None:
+def test_a_lead_that_a_person_converted_is_named_by_its_deal(crm: Pipedrive, account: Account, clock: Clock) -> None:
     _, lead = with_person(crm, 7)
     _, other = with_person(crm, 8)
     clock.tick(60)
-    cursor = crm.changes("leads", "").cursor
+    leads, deals = crm.changes("leads", "").cursor, crm.changes("deals", "").cursor
     deal = account.convert(lead.ref)
     account.delete("leads", other.ref)
     clock.tick(60)
-    [seen] = crm.changes("leads", cursor).records
-    assert (seen.ref, seen.links, seen.deleted) == (lead.ref, {"deals": (str(deal),)}, False)
+    assert crm.changes("leads", leads).records == ()
+    [seen] = crm.changes("deals", deals).records
+    assert (seen.ref, seen.links["leads"], seen.values["HUB_ID"]) == (str(deal), (lead.ref,), "L-7")
     assert [record and record.links for record in crm.get("leads", [other.ref, lead.ref])] == [
         None,
         {"deals": (str(deal),)},

@@ -155,6 +155,7 @@ class TestContract(CRMContract):
             subscribe,
             lambda: ear.heard.get(timeout=5),
             lambda ref: crm.delete(LEADS, [ref]),
+            real=True,
         )
 
     test_hooks_get_lost_and_come_twice = None  # BottleCRM loses none on demand

@@ -96,6 +96,7 @@ class TestContract(CRMContract):
             lambda: wire.calls,
             crm.page,
             delete=delete,
+            real=True,
         )
 
     # There is nothing to set up, and there are no hooks.

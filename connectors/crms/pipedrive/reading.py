@@ -16,6 +16,7 @@ from connectors.crms.pipedrive.scan import TRIES, Scan
 from connectors.crms.pipedrive.shape import V1, flat, path_of
 
 ARCHIVE_PAGES = 1000
+NEWEST_PAGES = 4  # 2,000 deals: a lead that is gone is asked for soon after it became one
 IDS = 100  # records a call of v2 reads by id
 EVERY = "open,won,lost,deleted"  # deleted deals are shown for 30 days
 Params = list[tuple[str, str]]
@@ -81,8 +82,7 @@ class Reader:
             return Changes(tuple(records), scan.onward(_stamp(records[-1]), refs, self.api.page).text(), more=True)
         if kind != "leads":
             return Changes(tuple(records), scan.end(self.behind), at=instant(answer))
-        archived = self._archived(scan.archived_since(self.behind)) if scan.archive_is_due else []
-        records += sorted([*archived, *self._converted(scan.since)], key=_stamp)
+        records += sorted(self._archived(scan.archived_since(self.behind)) if scan.archive_is_due else [], key=_stamp)
         return Changes(tuple(records), scan.end_with_archive(self.behind), at=instant(answer))
 
     def _archived(self, since: int) -> list[Record]:
@@ -99,13 +99,6 @@ class Reader:
                 break
             start = more[1]
         return found
-
-    def _converted(self, since: int) -> list[Record]:
-        """Leads that became deals which changed since. Before the first scan nothing of ours was converted."""
-        if not since:
-            return []
-        deals = self.api.all_rows("v2/deals", [*_extra("deals"), *_since(since)])
-        return [_lead_of(self._flat("deals", row)) for row in deals if row.get("source_lead_id")]
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -124,8 +117,16 @@ class Reader:
     def deals_of(self, leads: Sequence[str]) -> dict[str, str]:
         """Lead → the deal it became, among the newest deals: there is no filter for it."""
         newest = [("sort_by", "add_time"), ("sort_direction", "desc"), ("limit", str(self.api.page))]
-        told, _ = self.api.read("v2/deals", [*_extra("deals"), *newest]) if leads else ({}, None)
-        made = {str(row.get("source_lead_id")): str(row["id"]) for row in rows(told)}
+        made: dict[str, str] = {}
+        place: Params = []
+        for _ in range(NEWEST_PAGES):
+            if not set(leads) - made.keys():
+                break
+            told, _answer = self.api.read("v2/deals", [*_extra("deals"), *newest, *place])
+            made |= {str(row.get("source_lead_id")): str(row["id"]) for row in rows(told)}
+            if (after := further(told)) is None:
+                break
+            place = [after]
         return {lead: made[lead] for lead in leads if lead in made}
 
     def _became(self, leads: Sequence[str]) -> dict[str, Record]:
@@ -163,10 +164,6 @@ def _extra(kind: str) -> Params:
 
 def _since(low: int) -> Params:
     return [("updated_since", at(low))] if low else []
-
-
-def _lead_of(deal: Record) -> Record:
-    return Record("leads", deal.links["leads"][0], {}, updated_at=deal.updated_at, links={"deals": (deal.ref,)})
 
 
 def _stamp(record: Record) -> int:
