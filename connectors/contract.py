@@ -488,6 +488,7 @@ class Facts:
     merge: bool = False
     colours: str = "none"  # none | palette | any
     palette: tuple[str, ...] = ()
+    coloured: tuple[str, ...] = ()  # kinds whose stages have colours, () for all
     strategies: tuple[str, ...] = ("two_blocks", "two_pipelines", "held")  # placements it can carry, the best first
     flag: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)  # strategy "flag": block → values that say so
     upsert: bool = False  # a create with a marker that is there already answers that record, and makes no second

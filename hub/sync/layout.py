@@ -7,6 +7,7 @@ people made, counts as the nearest one of ours; the card stays where it is.
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,9 +67,7 @@ class Layout:
     def pipeline(self, direction_id: str, name: str, wishes: Sequence[Wish], have: Pipeline | None) -> None:
         """One pipeline with these stages."""
         if have is None:
-            first = next(
-                ({"name": self.name(w), "colour": colour(self.crm, w.colour)} for w in wishes if not w.final), None
-            )
+            first = next(({"name": self.name(w), "colour": self.colour(w)} for w in wishes if not w.final), None)
             self.steps.append(Step("pipeline", "create", {"name": name, **({"first": first} if first else {})}))
             ref = f"{NEW}{len(self.steps) - 1}"
         else:
@@ -79,6 +78,11 @@ class Layout:
         """A stage's name; where no colour can show the border, a letter does."""
         mixed = self.crm.facts.colours == "none" and self.strategy in ("two_blocks", "flag")
         return f"{wish.block[0].upper()} · {wish.name}" if mixed else wish.name
+
+    def colour(self, wish: Wish) -> str:
+        """A stage's colour, "" where its kind of record has none."""
+        kind = self.crm.lead_kind if self.strategy == "native" and wish.block == "lead" else self.crm.deal_kind
+        return colour(self.crm, wish.colour) if kind in (self.crm.facts.coloured or (kind,)) else ""
 
     def find(self, direction_id: str, block: str, chosen: str, name: str, kind: str = "") -> Pipeline | None:
         """The pipeline an admin chose, the one of the last set-up, or one of our name."""
@@ -128,7 +132,7 @@ class _Stages:
         layout, name = self.layout, self.layout.name(wish)
         if ("stage", name) in layout.known.without or self._is_closed():
             return self._row(wish, self._nearest(wish, wishes))
-        values = {"name": name, "colour": colour(layout.crm, wish.colour), "position": self.position}
+        values = {"name": name, "colour": layout.colour(wish), "position": self.position}
         final = {"final": wish.closing} if wish.closing else {}
         layout.steps.append(Step("stage", "create", {**values, **final}, under=self.ref))
         number = len(layout.steps) - 1
@@ -161,7 +165,7 @@ class _Stages:
         return by_ref or next((stage for stage in free if stage.name.casefold() == name), None)
 
     def _recolour(self, found: Stage, wish: Wish) -> None:
-        wanted = colour(self.layout.crm, wish.colour)
+        wanted = self.layout.colour(wish)
         if wanted and found.colour and wanted != found.colour and not found.fixed:
             before = {"name": found.name, "colour": found.colour, "position": found.position}
             self.layout.steps.append(Step("stage", "change", {"colour": wanted}, found.ref, self.ref, before))
@@ -255,17 +259,28 @@ LAYOUTS: Mapping[str, Callable[[Layout, str, str, Sequence[Wish], str], None]] =
 
 
 def colour(crm: CRM, wish: str) -> str:
-    """The exact colour, the nearest of the vendor's palette by distance in RGB, or "" where it has none."""
+    """The exact colour, that of the vendor's palette which reads like it, or "" where it has none."""
     facts = crm.facts
     if facts.colours == "none" or not wish:
         return ""
     if facts.colours == "any" or wish in facts.palette:
         return wish
-    return min(facts.palette, key=lambda have: sum((a - b) ** 2 for a, b in zip(_rgb(have), _rgb(wish), strict=True)))
+    return min(facts.palette, key=lambda have: _unlike(have, wish))
 
 
-def _rgb(text: str) -> tuple[int, int, int]:
-    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+def _unlike(one: str, other: str) -> float:
+    """How differently two colours read: the hue counts first, and grey is like grey only. Distance in RGB would take a
+    pale blue for grey."""
+    (hue, light, grey), (hue2, light2, grey2) = _seen(one), _seen(other)
+    turn = min(abs(hue - hue2), 1 - abs(hue - hue2))
+    return (grey != grey2) * 10 + (0 if grey else 4 * turn**2) + (light - light2) ** 2
+
+
+def _seen(text: str) -> tuple[float, float, bool]:
+    """Hue and lightness from 0 to 1, and whether the colour has no hue to speak of."""
+    rgb = bytes.fromhex(text.removeprefix("#"))
+    hue, light, _ = colorsys.rgb_to_hls(*(part / 255 for part in rgb))
+    return hue, light, max(rgb) - min(rgb) < 24
 
 
 def known(config: Mapping[str, Any], strategy: str) -> Known:

@@ -140,6 +140,24 @@ def test_a_set_up_is_whole_at_once_and_taken_back(case: tuple[str, str], bare: F
     assert export(bare) == before
 
 
+@each([("pipedrive", "native")])
+def test_labels_of_leads_get_the_colours_and_keep_them(case: tuple[str, str], bare: Far) -> None:
+    provision, crm_id, before = bare.made.hub.provision, bare.made.crm_id, export(bare)
+    provision.apply(crm_id, provision.plan(crm_id, strategy=case[1]))
+    [inbox] = [one for one in bare.person.describe().pipelines if one.kind == "leads"]
+    labels = [one for one in inbox.stages if not one.fixed]
+    assert len({one.colour for one in labels}) > 1
+    bare.state.labels[labels[0].ref]["color"] = "pink"
+    bare.person = bare.sign_in()
+    assert provision.verify(crm_id) == (f"change stage “{labels[0].name}” in {labels[0].colour}",)
+    provision.apply(crm_id, provision.plan(crm_id))
+    assert provision.verify(crm_id) == ()
+    provision.undo(crm_id)  # the mending
+    provision.undo(crm_id)
+    bare.person = bare.sign_in()
+    assert export(bare) == before
+
+
 @each(BY_PEOPLE)
 def test_what_people_have_to_prepare_is_said(case: tuple[str, str], bare: Far) -> None:
     with pytest.raises(Unsupported, match="make those of leads and of deals there"):

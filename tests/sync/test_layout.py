@@ -147,7 +147,18 @@ def test_colours_are_exact_or_the_nearest_there_are() -> None:
     assert colour(crm("two_blocks"), "#98cbff") == "#98cbff"
     palette = crm("two_blocks", colours="palette", palette=("#000000", "#99ccff", "#ffffff"))
     assert colour(palette, "#98cbff") == "#99ccff"
+    strong = crm("two_blocks", colours="palette", palette=("#b9babb", "#317ae2", "#ffdd3f"))
+    assert [colour(strong, wish) for wish in ("#d6eaff", "#e6e8ea", "#ffce5a")] == ["#317ae2", "#b9babb", "#ffdd3f"]
     assert colour(crm("two_blocks", colours="none"), "#98cbff") == ""
+
+
+def test_only_stages_of_coloured_kinds_get_colours() -> None:
+    leads, deals = Pipeline("", "Inbox", kind="leads"), Pipeline("1", "Sales", main=True)
+    layout = laid_out("native", Schema(pipelines=(leads, deals)), coloured=("leads",))
+    stages = [step for step in layout.steps if step.what == "stage"]
+    assert {(step.under, bool(step.values["colour"])) for step in stages} == {("", True), ("1", False)}
+    two = laid_out("two_pipelines", coloured=("leads",)).steps
+    assert not any(step.values.get("colour") or step.values.get("first", {}).get("colour") for step in two)
 
 
 def test_closing_stages_are_made_where_no_pipeline_has_them() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Changes,
     Evidence,
     Facts,
@@ -36,7 +37,7 @@ from connectors.crms.pipedrive.grant import CONSENT, TOKENS, BasicGrant
 from connectors.crms.pipedrive.hooks import hints, verify
 from connectors.crms.pipedrive.names import MARKER, Names
 from connectors.crms.pipedrive.reading import Reader
-from connectors.crms.pipedrive.schema import schema
+from connectors.crms.pipedrive.schema import COLOURS, schema
 from connectors.crms.pipedrive.setup import provision
 from connectors.crms.pipedrive.shape import LOST, WON, path_of
 from connectors.crms.pipedrive.writing import WAITS, Writer
@@ -75,6 +76,9 @@ class Pipedrive(CRM):
         marker_lookup="search",
         delete=True,
         merge=True,
+        colours="palette",
+        palette=tuple(COLOURS.values()),
+        coloured=("leads",),
         strategies=("native", "two_pipelines", "held"),
         finals={"won": WON, "lost": LOST},
         poll_every=120.0,  # a look at four lists costs 50 tokens: 36,000 a day, where a seat has 30,000 at the least
@@ -138,6 +142,10 @@ class Pipedrive(CRM):
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """One call a record; see `writing`."""
         return Writer(self.api, self.names, self.reader.deals_of, self.waits).write(ops)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A note in HTML, or an activity with its moment."""
+        return doings.worded(activity)
 
     def delete(self, kind: str, refs: Sequence[str]) -> None:
         """Pipedrive keeps them for 30 days. What is gone already is no error."""
