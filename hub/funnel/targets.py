@@ -67,9 +67,21 @@ def set_targets(conn: Connection, clock: Clock, direction_id: str, wanted: Seque
                 "bad_target", f"“{one.action} {one.phase}” is none of {', '.join(ACTIONS)}, booked or held"
             )
     told = [{"action": one.action, "phase": one.phase, "guard": one.guard, "pool": one.pool} for one in wanted]
-    row = inserting(conn, setting).values(name=SETTING, value={**read_targets(conn), direction_id: told})
-    conn.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
+    _keep(conn, {**read_targets(conn), direction_id: told})
     note(conn, clock, "setting", SETTING, "changed", actor, {"direction": direction_id, "targets": told})
+
+
+def drop_targets(conn: Connection, clock: Clock, direction_id: str, actor: str) -> None:
+    """The direction has no list of its own any more: the one for all counts again."""
+    kept = dict(read_targets(conn))
+    if kept.pop(direction_id, None) is not None:
+        _keep(conn, kept)
+        note(conn, clock, "setting", SETTING, "changed", actor, {"direction": direction_id, "targets": None})
+
+
+def _keep(conn: Connection, value: Mapping[str, Any]) -> None:
+    row = inserting(conn, setting).values(name=SETTING, value=dict(value))
+    conn.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
 
 
 def note_target(

@@ -31,6 +31,7 @@ from hub.web.admin import (
     robots,
     routing,
     seats,
+    targets,
     trials,
     watch,
     whom,
@@ -40,7 +41,7 @@ from hub.web.desk.access import guard
 
 ROOMS = (
     connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, drafts,
-    trials, questions, watch, conversion, robots, robot_edit,
+    trials, questions, targets, watch, conversion, robots, robot_edit,
 )  # fmt: skip
 
 
