@@ -83,6 +83,10 @@ def test_where_the_crm_cannot_merge_only_leaving_is_offered(world: World, two: d
     other = card(world, crm(world, "amocrm"), person(world, "John Smith"), "9", "history", SECOND)
     assert f"{other}/leave" in page(world)
     assert f"{other}/merge" not in page(world)
+    for asked, code in ((two["second"], BY_HAND), (other, SECOND)):
+        press(world.admin, f"/admin/attention/cards/{asked}/merge", sure="yes")
+        assert row(world, asked).code == code, "whoever asks all the same is refused"
+        assert "This CRM cannot merge the two cards from here" in page(world)
 
 
 def test_a_card_that_was_merged_away_is_made_anew_on_a_word(world: World) -> None:

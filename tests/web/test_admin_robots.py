@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.clock import HOUR
+from hub.clock import DAY, HOUR
 from hub.model import journal, letter, robot, robot_run
 from hub.robots.defaults import SETS
 from hub.robots.run import add
@@ -88,6 +88,9 @@ def test_a_new_robot_comes_switched_off_and_is_tried_dry(world: World) -> None:
         ({"act-1-do": "stage", "act-1-stage": "nowhere"}, "names a stage that is not here"),
         ({"act-1-do": "owner"}, "does not say whose it becomes"), ({"act-1-do": "explode"}, "“explode” is no action"),
         ({"delay": "-1", "delay-unit": "h"}, "must be a whole number above 0"),
+        ({"act-1-do": "put_off", "act-1-text": "Busy"}, "put_off lacks within_ms"),
+        ({"act-1-do": "put_off", "act-1-within": "3", "act-1-unit": "d"}, "put_off lacks text"),
+        ({"block": "deal", "act-1-do": "convert"}, "only leads know the action convert"),
     ],
 )  # fmt: skip
 def test_what_nobody_could_run_is_named_and_what_was_typed_stays(
@@ -111,6 +114,23 @@ def test_actions_are_added_and_removed_without_saving(world: World) -> None:
     assert re.search(r'name="act-0-do" value="signal"', answer.get_data(as_text=True))
     assert "act-1-do" not in answer.get_data(as_text=True)
     assert rows(world) == []
+
+
+def test_a_lead_is_converted_or_put_off_by_a_robot_of_the_form(world: World) -> None:
+    typed = {"act-0-do": "convert", "act-1-do": "put_off", "act-1-within": "3", "act-1-unit": "d",
+             "act-1-text": "{name} is away"}  # fmt: skip
+    assert make(world, **typed).status_code == 303
+    [row] = rows(world)
+    assert [one for one in row.actions if one["do"] == "put_off"] == [
+        {"do": "put_off", "within_ms": 3 * DAY, "text": "{name} is away"}
+    ]
+    assert {"do": "convert"} in row.actions
+    form = page(world, f"robots/{row.id}/edit")
+    assert 'name="act-1-within" value="3"' in form
+    assert "Make it a deal, if the border lets it" in form
+    assert "Put off until later “Ivan Petrov is away”" in page(world, f"robots/{row.id}/dry")
+    press(world.admin, f"/admin/robots/{row.id}/edit", **fill_form(row._mapping))
+    assert rows(world)[0].actions == row.actions
 
 
 def test_pieces_move_up_when_one_goes() -> None:

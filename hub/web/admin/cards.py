@@ -15,12 +15,12 @@ from werkzeug.wrappers import Response
 
 from connectors.contract import CRM
 from hub.clock import Clock
-from hub.identity.cards import AGAIN, seconds
+from hub.identity.cards import AGAIN, BY_HAND, seconds
 from hub.intake.quarantine import try_again
 from hub.model import contact, link
-from hub.sync.joined import living
+from hub.sync.holder import living
 from hub.sync.joiner import leave, merge_there, primary
-from hub.web.admin.frame import PAGE, actor, done, hub
+from hub.web.admin.frame import PAGE, actor, done, failed, hub
 
 ACTS: dict[str, Callable[[Connection, Clock, str, str], bool | int]] = {
     "merge": merge_there,
@@ -83,10 +83,21 @@ def _merges(connection_id: str) -> bool:
     return live is not None and isinstance(live.connector, CRM) and live.connector.facts.merge
 
 
+def _can_merge(link_id: str) -> bool:
+    """Whether the card's CRM can merge it; also when the card is gone, which is said otherwise."""
+    with hub().store.read() as conn:
+        row = conn.execute(select(link.c.connection_id, link.c.code).where(link.c.id == link_id)).one_or_none()
+    return row is None or (row.code != BY_HAND and _merges(row.connection_id))
+
+
 def act(link_id: str, what: str) -> Response:
     """Merge over there, leave as it is, or make anew."""
     if what not in ACTS:
         abort(404)
+    if what == "merge" and not _can_merge(link_id):
+        return failed(
+            _("This CRM cannot merge the two cards from here: merge them there by hand, or leave them."), "attention"
+        )
     with hub().store.write() as conn:
         changed = ACTS[what](conn, hub().clock, actor(), link_id)
     hub().ring("push")

@@ -15,6 +15,7 @@ CONDITIONS, MOST_ACTIONS = 3, 8
 PARTS: Mapping[str, tuple[str, ...]] = {
     "task": ("text", "within", "unit"), "message": ("channel", "subject", "text"), "field": ("field", "value"),
     "stage": ("stage",), "owner": ("who",), "webhook": ("address",), "audience": ("name",), "signal": ("text",),
+    "convert": (), "put_off": ("within", "unit", "text"),
 }  # fmt: skip
 """What the form asks of each action."""
 TO_POOL, TO_MEMBER = "pool:", "member:"
@@ -144,7 +145,7 @@ def _spanned(ms: int, name: str, unit: str) -> dict[str, str]:
 
 def _filled(n: int, one: Mapping[str, Any]) -> dict[str, str]:
     values = {f"act-{n}-{part}": str(one.get(part, "")) for part in PARTS.get(str(one["do"]), ())}
-    if one["do"] == "task":
+    if "within" in PARTS.get(str(one["do"]), ()):
         values |= _spanned(one.get("within_ms") or 0, f"act-{n}-within", f"act-{n}-unit")
     if one["do"] == "owner":
         values[f"act-{n}-who"] = (
