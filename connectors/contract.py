@@ -445,13 +445,14 @@ class Schema:
     pipelines: tuple[Pipeline, ...] = ()
     users: tuple[User, ...] = ()
     hooks: tuple[str, ...] = ()
+    features: Mapping[str, bool] = field(default_factory=dict)  # switches of the account, and whether they are on
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One wished change of the account's set-up, idempotent and invertible.
 
-    `what` in pipeline, stage, field, hook; `action` in create, change, remove. `ref` names the existing
+    `what` in pipeline, stage, field, hook, feature; `action` in create, change, remove. `ref` names the existing
     thing (for change and remove), `under` the pipeline of a stage or the record kind of a field.
     `values` are name, colour, position, type, code, options, address; `before` what they were.
     """
@@ -491,6 +492,7 @@ class Facts:
     coloured: tuple[str, ...] = ()  # kinds whose stages have colours, () for all
     strategies: tuple[str, ...] = ("two_blocks", "two_pipelines", "held")  # placements it can carry, the best first
     flag: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)  # strategy "flag": block → values that say so
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # strategy → features it needs switched on
     upsert: bool = False  # a create with a marker that is there already answers that record, and makes no second
     finals: Mapping[str, str] = field(default_factory=dict)  # closing stages that every pipeline has: won, lost → ref
     hooks_signed: bool = False

@@ -85,7 +85,8 @@ class Provision:
         layout = Layout(live.crm, schema, placement, known(live.row.config, placement))
         for direction_row, stages in wishes:
             layout.add(direction_row.id, direction_row.name, stages, (pipelines or {}).get(direction_row.id, ""))
-        steps = [*layout.steps, *_plan_fields(live, schema, placement), *self._plan_hook(live, schema)]
+        switches = _plan_features(live, schema, placement)
+        steps = [*layout.steps, *switches, *_plan_fields(live, schema, placement), *self._plan_hook(live, schema)]
         sentences = tuple(_sentence(step) for step in steps)
         return Plan(tuple(steps), tuple(layout.rows), sentences, chosen, layout.instead)
 
@@ -323,6 +324,13 @@ def _named(step: Step) -> tuple[str, str]:
     return step.what, str(step.values.get("name") or step.values.get("code") or "")
 
 
+def _plan_features(live: Live, schema: Schema, strategy: str) -> list[Step]:
+    """Switches of the account that are off and without which this placement does not show."""
+    wanted, without = live.crm.facts.features.get(strategy, ()), known(live.row.config, strategy).without
+    off = [name for name in wanted if schema.features.get(name) is False and ("feature", name) not in without]
+    return [Step("feature", "create", {"name": name}) for name in off]
+
+
 def _plan_fields(live: Live, schema: Schema, strategy: str) -> list[Step]:
     """Fields of the mapping that carry our prefix and are not there yet."""
     mapping, crm = load(live.row.mapping or shipped(live.row.connector)), live.crm
@@ -368,4 +376,6 @@ def _sentence(step: Step) -> str:
     told = step.values or step.before
     name = told.get("name") or told.get("code") or told.get("address") or step.before.get("name") or step.ref
     extra = f" in {step.values['colour']}" if step.values.get("colour") else ""
+    if step.what == "feature":
+        return f"switch {'off' if step.action == 'remove' else 'on'} “{name}”"
     return f"{step.action} {step.what} “{name}”{extra}"

@@ -502,12 +502,43 @@ def test_what_has_leads_in_it_stays(crm: Odoo) -> None:
             crm.provision([step])
 
 
+@pytest.mark.parametrize("version", [16, 17, 18, 19])
+def test_every_version_is_set_up_by_what_it_has(version: int, clock: Clock, wires: Wires) -> None:
+    app = create_sandbox(clock=clock, version=version)
+    with serving(app) as address:
+        place = {"address": address, "database": "northwind", "login": "hub@northwind.test"}
+        crm = Odoo(place, {"key": TOKEN}, wires(address))
+        crm.check()
+        assert (crm.rpc.modern, crm.rpc.version) == (version >= 19, version)
+        before = crm.describe()
+        mobile = "mobile" in {field.name for field in before.fields[PEOPLE]}
+        assert mobile == (version < 19)
+        crm.provision([*MARKERS, Step("feature", "create", {"name": "leads"})])
+        hook = Step("hook", "create", {"address": "https://hub.example.com/in/abc"})
+        if version < 17:
+            with pytest.raises(Unsupported):
+                crm.provision([hook])
+        else:
+            crm.provision([hook])
+        after = crm.describe()
+        assert after.features == {"leads": True}
+        assert after.hooks == (("https://hub.example.com/in/abc",) if version >= 17 else ())
+        [lead] = done(crm.write([Op(LEADS, sample(1), marker="L-1")]))
+        clock.tick(300)
+        assert [one.ref for one in crm.changes(LEADS, "").records] == [lead.ref]
+
+
 def test_the_menu_of_leads_is_switched(crm: Odoo, database: Database) -> None:
     step = Step("feature", "create", {"name": "leads"})
-    assert crm.provision([step]) == ["leads"]
+    assert crm.describe().features == {"leads": False}
+    assert [*crm.provision([step]), *crm.provision([step])] == ["leads", "leads"]
     assert database.leads_menu
+    assert crm.describe().features == {"leads": True}
     crm.provision([Step("feature", "remove", {"name": "leads"}, ref="leads")])
     assert not database.leads_menu
+    assert crm.describe().features == {"leads": False}
+    database.denied.add(("ir.model.data", "search_read"))
+    assert crm.describe().features == {}
 
 
 def test_hooks_are_rules_and_come_many_times(crm: Odoo, database: Database) -> None:

@@ -107,6 +107,7 @@ def export(far: Far) -> Any:
         "pipelines": [(p.name, p.main, [(s.name, s.position, s.colour, s.final) for s in p.stages])
                       for p in told.pipelines],
         "hooks": sorted(told.hooks),
+        "features": told.features,
         "users": told.users,
     }  # fmt: skip
 
@@ -135,6 +136,8 @@ def test_a_set_up_is_whole_at_once_and_taken_back(case: tuple[str, str], bare: F
     places = {(block, key) for block, _d, key, _p, ref in bare.account.placement.rows if ref}
     assert {(block, key) for block in blocks for key in STAGES[block]} <= places
     assert {block for block, _key in places} == blocks
+    shown = bare.person.describe().features
+    assert all(shown[name] for name in bare.person.facts.features.get(case[1], ()))
     provision.undo(crm_id)
     bare.person = bare.sign_in()
     assert export(bare) == before

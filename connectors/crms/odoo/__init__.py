@@ -85,6 +85,7 @@ class Odoo(CRM):
         colours="none",  # stages have a colour since 18 only, and no view shows it; cards have one of twelve
         strategies=("flag", "two_pipelines", "two_blocks", "held"),
         flag={"lead": {"type": "lead"}, "deal": {"type": "opportunity"}},
+        features={"flag": ("leads",)},  # without it records of type lead are stored, and nobody sees them
         finals={"lost": LOST},
     )
 

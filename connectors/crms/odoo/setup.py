@@ -35,9 +35,9 @@ _ARCHIVE = Stage(LOST, "Lost", 10_000, "", "lost", fixed=True)
 
 
 def schema(base: Base) -> Schema:
-    """Seven calls; hooks stay empty when the user is no administrator."""
+    """Nine calls; hooks and features stay empty when the user is no administrator."""
     fields = {kind: tuple(map(_field, base.columns(MODELS[kind]).values())) + _extra(kind) for kind in _SHOWN}
-    return Schema(fields, _pipelines(base), _users(base), hooks.addresses(base))
+    return Schema(fields, _pipelines(base), _users(base), hooks.addresses(base), _features(base))
 
 
 _SHOWN = (LEADS, PEOPLE, FIRMS)
@@ -96,6 +96,20 @@ def _users(base: Base) -> tuple[User, ...]:
         )
         for row in rows
     )
+
+
+def _features(base: Base) -> dict[str, bool]:
+    """Whether the menu of leads is there: every employee's group then has the one of leads in it."""
+    names = [["module", "in", ["base", "crm"]], ["name", "in", ["group_user", "group_use_lead"]]]
+    try:
+        rows = listed(base, "ir.model.data", ["name", "res_id"], [["model", "=", "res.groups"], *names])
+        groups = {str(row.get("name")): row.get("res_id") for row in rows}
+        if groups.keys() < {"group_user", "group_use_lead"}:
+            return {}
+        within = [["id", "=", groups["group_user"]], ["implied_ids", "in", [groups["group_use_lead"]]]]
+        return {"leads": bool(base.call("res.groups", "search_count", domain=within))}
+    except (Refuse, Pause):
+        return {}
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────

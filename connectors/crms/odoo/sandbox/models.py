@@ -62,10 +62,12 @@ def models(version: int) -> dict[str, dict[str, Row]]:
                           "res_model_id": spec("many2one", relation="ir.model"),
                           "user_id": spec("many2one", relation="res.users")},
         "res.config.settings": _named("group_use_lead", "boolean"),
+        "res.groups": {**_named("name"), "implied_ids": spec("many2many", relation="res.groups")},
+        "ir.model.data": {**_named("module name model"), "res_id": spec("integer")},
         "base.automation": {**_named("name trigger"), "model_id": spec("many2one", relation="ir.model"),
                             "active": spec("boolean"),
                             "action_server_ids": spec("one2many", relation="ir.actions.server", inverse="rule")},
-        "ir.actions.server": {**_named("name state usage webhook_url"), "rule": spec("integer"),
+        "ir.actions.server": {**_named("name state usage" + " webhook_url" * (version >= 17)), "rule": spec("integer"),
                               "model_id": spec("many2one", relation="ir.model")},
     }  # fmt: skip
     return {
@@ -83,6 +85,9 @@ def first_rows(version: int) -> Iterator[tuple[str, Row]]:
                                ("Oleg Marsh", "oleg@northwind.test", False),
                                ("A customer", "guest@away.test", True)):  # fmt: skip
         yield "res.users", {"name": name, "login": login, "email": login, "share": share, "active": login[0] != "_"}
+    for n, (module, name) in enumerate((("base", "group_user"), ("crm", "group_use_lead")), 1):
+        yield "res.groups", {"name": name}
+        yield "ir.model.data", {"module": module, "name": name, "model": "res.groups", "res_id": n}
     yield "crm.team", {"name": "Sales", "sequence": 1, "active": True, "use_opportunities": True}
     for n, name in enumerate(("New", "Qualified", "Proposition", "Won")):
         yield "crm.stage", {"name": name, "sequence": 70 if name == "Won" else n + 1, "is_won": name == "Won"}

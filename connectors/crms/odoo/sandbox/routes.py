@@ -237,6 +237,7 @@ def _post(state: Database, model: str, _: Any, *, ids: Sequence[int], body: str,
 
 def _execute(state: Database, model: str, _: Any, *, ids: Sequence[int]) -> Any:
     state.leads_menu = bool(state.rows[model][ids[0]].get("group_use_lead"))
+    state.write("res.groups", [1], {"implied_ids": [[6, 0, [2] if state.leads_menu else []]]})
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
