@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, tuple_
+from sqlalchemy import Connection, delete, exists, select
 
 from connectors.contract import Person
 from hub.identity.arrival import Setting, facts_of
@@ -24,11 +24,21 @@ from hub.identity.rules import Rules
 from hub.identity.weigh import World
 from hub.model import link, mirror, mirror_key
 from hub.store.engine import inserting
+from hub.store.lists import pair_among
 
 Row = dict[str, Any]
-PORTION = 400
 WORDS = ("first_name", "last_name", "middle_name", "name", "company")
 LISTS = ("phones", "emails")
+
+HELD = select(mirror).where(pair_among(mirror.c.connection_id, mirror.c.remote_id))
+FORGET = [delete(one).where(pair_among(one.c.connection_id, one.c.remote_id)) for one in (mirror_key, mirror)]
+_LINKED = exists().where(
+    link.c.connection_id == mirror.c.connection_id,
+    link.c.remote_kind == mirror.c.remote_kind,
+    link.c.remote_id == mirror.c.remote_id,
+)
+_SAME = (mirror_key.c.connection_id == mirror.c.connection_id) & (mirror_key.c.remote_id == mirror.c.remote_id)
+STRANGE = select(mirror).join(mirror_key, _SAME).where(~_LINKED, pair_among(mirror_key.c.kind, mirror_key.c.value))
 
 
 @dataclass(frozen=True)
@@ -92,17 +102,12 @@ def keep(conn: Connection, cards: Sequence[Card]) -> None:
 
 def forget(conn: Connection, places: Collection[tuple[str, str]]) -> None:
     """Records (connection, id) that are gone over there, or that have a link here."""
-    wanted = sorted(places)
-    for start in range(0, len(wanted), PORTION):
-        for table in (mirror_key, mirror):
-            there = tuple_(table.c.connection_id, table.c.remote_id).in_(wanted[start : start + PORTION])
-            conn.execute(table.delete().where(there))
+    for statement in FORGET if places else ():
+        conn.execute(statement, {"wanted": sorted(places)})
 
 
 def _rows(conn: Connection, places: Sequence[tuple[str, str]]) -> Iterable[Any]:
-    for start in range(0, len(places), PORTION):
-        there = tuple_(mirror.c.connection_id, mirror.c.remote_id).in_(places[start : start + PORTION])
-        yield from conn.execute(select(mirror).where(there))
+    return conn.execute(HELD, {"wanted": places}) if places else ()
 
 
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────
@@ -110,21 +115,9 @@ def _rows(conn: Connection, places: Sequence[tuple[str, str]]) -> Iterable[Any]:
 
 def find(conn: Connection, keys: Collection[Place], connection_id: str = "") -> list[Card]:
     """Cards that carry one of these keys, in one connection or in all; none that has a link here."""
-    linked = exists().where(
-        link.c.connection_id == mirror.c.connection_id,
-        link.c.remote_kind == mirror.c.remote_kind,
-        link.c.remote_id == mirror.c.remote_id,
-    )
-    same = (mirror_key.c.connection_id == mirror.c.connection_id) & (mirror_key.c.remote_id == mirror.c.remote_id)
-    query = select(mirror).join(mirror_key, same).where(~linked)
-    if connection_id:
-        query = query.where(mirror.c.connection_id == connection_id)
-    wanted, found = sorted(keys), dict[tuple[str, str], Card]()
-    for start in range(0, len(wanted), PORTION):
-        place = tuple_(mirror_key.c.kind, mirror_key.c.value).in_(wanted[start : start + PORTION])
-        for row in conn.execute(query.where(place)):
-            found[row.connection_id, row.remote_id] = card_of(row)
-    return list(found.values())
+    rows = conn.execute(STRANGE, {"wanted": sorted(keys)}) if keys else ()
+    found = {(row.connection_id, row.remote_id): row for row in rows}
+    return [card_of(row) for place, row in found.items() if connection_id in ("", place[0])]
 
 
 def card_of(row: Any) -> Card:

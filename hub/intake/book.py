@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, case, select, tuple_, update
+from sqlalchemy import Connection, Select, Table, bindparam, case, select, update
 
 from hub.clock import Clock
 from hub.funnel.policy import Decision
@@ -44,10 +44,23 @@ from hub.model import (
 from hub.routing.giving import Giving
 from hub.routing.kept import Kept
 from hub.store.engine import inserting
+from hub.store.lists import among, pair_among
 from hub.store.many import add_many
 
 log = logging.getLogger("leadhub.intake")
 Row = dict[str, Any]
+
+DIRECTIONS = select(direction).order_by(direction.c.main.desc(), direction.c.position)
+LEAD_STAGES = select(stage.c.direction_id, stage.c.key).where(stage.c.block == "lead").order_by(stage.c.position.desc())
+CRMS = select(connection.c.id, connection.c.config, connection.c.state).where(connection.c.kind == "crm")
+THREADS = select(thread).where(among(thread.c.id))
+INQUIRIES = select(inquiry).where(pair_among(inquiry.c.connection_id, inquiry.c.key))
+OWNERS = select(match_key).where(pair_among(match_key.c.kind, match_key.c.value))
+CONTACTS = select(contact).where(among(contact.c.id))
+POINTS = select(contact_point).where(among(contact_point.c.contact_id))
+LEADS = select(lead).where(among(lead.c.contact_id))
+"""Whatever became of them: asked for the open ones of these contacts, SQLite reads all open ones there are."""
+OPEN_DEALS = select(deal).where(among(deal.c.contact_id), deal.c.state == "open")
 
 
 class Collision(Exception):
@@ -80,16 +93,9 @@ class Book:
 
     def _read_setup(self) -> None:
         conn = self._conn
-        self.directions = {
-            row.id: row
-            for row in conn.execute(select(direction).order_by(direction.c.main.desc(), direction.c.position))
-        }
-        self.first_stage = {
-            row.direction_id: row.key
-            for row in conn.execute(select(stage).where(stage.c.block == "lead").order_by(stage.c.position.desc()))
-        }
-        columns = (connection.c.id, connection.c.config, connection.c.state)
-        crms = list(conn.execute(select(*columns).where(connection.c.kind == "crm")))
+        self.directions = {row.id: row for row in conn.execute(DIRECTIONS)}
+        self.first_stage = {row.direction_id: row.key for row in conn.execute(LEAD_STAGES)}
+        crms = list(conn.execute(CRMS))
         self.crms = [row.id for row in crms]
         self._no_leads = directions_without_leads(conn, crms)
 
@@ -103,13 +109,11 @@ class Book:
 
     def _read_said(self, batch: Sequence[Understood]) -> None:
         self.threads: dict[str, Row] = {
-            row.id: dict(row._mapping)
-            for row in self._where(thread, thread.c.id, sorted({t for one in batch for t in one.threads}))
+            row.id: dict(row._mapping) for row in self._rows(THREADS, sorted({t for one in batch for t in one.threads}))
         }
         keys = sorted({(one.live.id, key) for one in batch for key in (one.key, one.previous_key) if key})
         self.inquiries: dict[tuple[str, str], Row] = {
-            (row.connection_id, row.key): dict(row._mapping)
-            for row in self._where(inquiry, tuple_(inquiry.c.connection_id, inquiry.c.key), keys)
+            (row.connection_id, row.key): dict(row._mapping) for row in self._rows(INQUIRIES, keys)
         }
 
     def _read_people(self, batch: Sequence[Understood]) -> None:
@@ -120,12 +124,10 @@ class Book:
         people = held | {self.ledger.ids[number] for numbers in lists for number in numbers}
         places = sorted({place for one in batch for place in lookups(one.known)})
         self.owners: dict[Place, str] = {}
-        for row in self._where(match_key, tuple_(match_key.c.kind, match_key.c.value), places):
+        for row in self._rows(OWNERS, places):
             self.owners[row.kind, row.value] = row.contact_id
         people |= set(self.owners.values())
-        self.contacts: dict[str, Row] = {
-            row.id: dict(row._mapping) for row in self._where(contact, contact.c.id, sorted(people))
-        }
+        self.contacts: dict[str, Row] = {row.id: dict(row._mapping) for row in self._rows(CONTACTS, sorted(people))}
         self._adopt()
         self.overthere = Overthere(self._conn, batch, self.owners, self.crms)
 
@@ -136,7 +138,7 @@ class Book:
             if "+" not in kind and not self.ledger.knows(owner, kind, value):
                 strange[owner].append((kind, value))
         points: dict[str, list[Row]] = defaultdict(list)
-        for row in self._where(contact_point, contact_point.c.contact_id, sorted(strange)):
+        for row in self._rows(POINTS, sorted(strange)):
             points[row.contact_id].append(dict(row._mapping))
         for owner, keys in strange.items():
             self.ledger.adopt(owner, of_contact(self.contacts[owner], points[owner], keys))
@@ -146,19 +148,16 @@ class Book:
         self.leads: dict[str, Row] = {}
         contacts = sorted(self.contacts)
         # Whoever was put off until later goes on where they were: that line brings the lead back.
-        running = self._where(lead, lead.c.contact_id, contacts, lead.c.state.in_(("open", "nurture")))
+        running = [row for row in self._rows(LEADS, contacts) if row.state in ("open", "nurture")]
         for row in sorted(running, key=lambda one: one.state == "open"):
             self.leads[row.id] = dict(row._mapping)
             self.open_leads[row.contact_id, row.direction_id] = row.id
         self.open_deals: dict[tuple[str, str], str] = {
-            (row.contact_id, row.direction_id): row.id
-            for row in self._where(deal, deal.c.contact_id, contacts, deal.c.state == "open")
+            (row.contact_id, row.direction_id): row.id for row in self._rows(OPEN_DEALS, contacts)
         }
 
-    def _where(self, table: Table, place: Any, values: Sequence[Any], *also: Any) -> Iterable[Any]:
-        """Rows whose `place` is one of the values, asked for in portions that every database takes."""
-        for start in range(0, len(values), 400):
-            yield from self._conn.execute(select(table).where(place.in_(values[start : start + 400]), *also))
+    def _rows(self, which: Select[Any], wanted: Sequence[Any]) -> Iterable[Any]:
+        return self._conn.execute(which, {"wanted": wanted}) if wanted else ()
 
     # ── asking and changing ──────────────────────────────────────────────────────────────────────
 
@@ -278,7 +277,7 @@ class Book:
         if self._conn.dialect.name == "sqlite":
             return  # we hold the only writing transaction: what we read is still true
         wanted = {(row["kind"], row["value"]): row["contact_id"] for row in rows}
-        for row in self._where(match_key, tuple_(match_key.c.kind, match_key.c.value), list(wanted)):
+        for row in self._rows(OWNERS, list(wanted)):
             if wanted[row.kind, row.value] != row.contact_id:
                 raise Collision(row.kind)
 

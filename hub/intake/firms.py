@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Select, select
 
 from hub.clock import Clock
 from hub.identity.employers import retire
@@ -19,11 +19,19 @@ from hub.identity.merging import pair_of
 from hub.intake.drafts import Understood
 from hub.model import company, company_key, not_same
 from hub.store.engine import inserting
+from hub.store.lists import among, pair_among
 
 Row = dict[str, Any]
-PORTION = 400
 STRONG = ("tax", "domain")
 """Who writes from another firm's address or names its tax number works there now; a mere name replaces nothing."""
+
+OWNERS = select(company_key).where(pair_among(company_key.c.kind, company_key.c.value))
+KEYS_OF = (
+    select(company_key, company.c.name)
+    .join(company, company.c.id == company_key.c.company_id)
+    .where(among(company_key.c.company_id))
+)
+APART = select(not_same.c.first_id, not_same.c.second_id).where(among(not_same.c.first_id))
 
 
 class Firms:
@@ -43,23 +51,17 @@ class Firms:
         self._read(sorted({*wanted, *((RETIRED[kind], value) for kind, value in wanted if kind in RETIRED)}), contacts)
 
     def _read(self, wanted: Sequence[Key], contacts: Collection[str]) -> None:
-        place = tuple_(company_key.c.kind, company_key.c.value)
-        for row in self._in(select(company_key), place, wanted):
+        for row in self._rows(OWNERS, wanted):
             self.owners[row.kind, row.value] = row.company_id
         found = sorted(set(self.owners.values()))
-        keys = select(company_key, company.c.name).join(company, company.c.id == company_key.c.company_id)
-        for row in self._in(keys, company_key.c.company_id, found):
+        for row in self._rows(KEYS_OF, found):
             self.known[row.company_id].add((row.kind, row.value))
             self._names[row.company_id] = row.name
-        people = sorted(contacts) if found else []
-        for row in self._in(select(not_same.c.first_id, not_same.c.second_id), not_same.c.first_id, found):
-            self._apart.add((row.first_id, row.second_id))
-        for row in self._in(select(not_same.c.first_id, not_same.c.second_id), not_same.c.first_id, people):
+        for row in self._rows(APART, [*found, *sorted(contacts)] if found else []):
             self._apart.add((row.first_id, row.second_id))
 
-    def _in(self, query: Any, place: Any, values: Sequence[Any]) -> Iterable[Any]:
-        for start in range(0, len(values), PORTION):
-            yield from self._conn.execute(query.where(place.in_(values[start : start + PORTION])))
+    def _rows(self, which: Select[Any], wanted: Sequence[Any]) -> Iterable[Any]:
+        return self._conn.execute(which, {"wanted": wanted}) if wanted else ()
 
     # ── finding ──────────────────────────────────────────────────────────────────────────────────
 
@@ -132,8 +134,7 @@ class Firms:
         self._conn.execute(inserting(self._conn, company_key).on_conflict_do_nothing(), rows)
         if self._conn.dialect.name == "sqlite":
             return ""  # we hold the only writing transaction: what we read is still true
-        place = tuple_(company_key.c.kind, company_key.c.value)
-        there = self._in(select(company_key), place, sorted(self._claims))
+        there = self._rows(OWNERS, sorted(self._claims))
         return next((row.kind for row in there if self._claims[row.kind, row.value] != row.company_id), "")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, select
 
 from hub.identity.mirror import Card, best, find
 from hub.identity.resolve import Match, Other, Place, evidence, lookups
@@ -18,11 +18,12 @@ from hub.identity.sentences import IN_CRM, IN_CRM_TOO
 from hub.identity.weigh import World
 from hub.intake.drafts import Understood
 from hub.model import contact_point, match_key
+from hub.store.lists import pair_among
 
 if TYPE_CHECKING:
     from hub.intake.book import Book
 
-PORTION = 400
+OWNERS = select(match_key).where(pair_among(match_key.c.kind, match_key.c.value))
 LISTS = {"phone": "phones", "email": "emails"}
 
 
@@ -36,10 +37,8 @@ class Overthere:
         self._cards = [card for card in find(conn, wanted) if card.connection_id in crms] if wanted else []
         self._owners = dict(owners)
         more = sorted({place for card in self._cards for place in card.keys})
-        for start in range(0, len(more), PORTION):
-            there = tuple_(match_key.c.kind, match_key.c.value).in_(more[start : start + PORTION])
-            for row in conn.execute(select(match_key).where(there)):
-                self._owners[row.kind, row.value] = row.contact_id
+        for row in conn.execute(OWNERS, {"wanted": more}) if more else ():
+            self._owners[row.kind, row.value] = row.contact_id
 
     def look(self, book: Book, one: Understood, match: Match) -> Match:
         """The verdict on somebody whom nobody here knows, with what the CRMs know of them."""

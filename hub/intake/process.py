@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from connectors.contract import DraftKind, Hint, Raw
@@ -28,10 +28,12 @@ from hub.intake.decide import decide
 from hub.intake.drafts import Understood, raw_of, understand
 from hub.intake.quarantine import NO_OWNER, TRUSTED
 from hub.model import event, event_work, inbox_reader, look_again
+from hub.model.intake import UNDECIDED
 from hub.notices.pressed import take
 from hub.routing.floor import NobodyThere
 from hub.routing.kept import Kept
 from hub.store.engine import Store, add_unless_there, inserting
+from hub.store.lists import among
 from hub.store.many import add_many, run_many
 from mappings import Inbound, default_inbound, load_inbound
 
@@ -44,6 +46,23 @@ COLLISIONS = 6
 BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 120 * MINUTE, 300 * MINUTE)
 
 
+_NOW: BindParameter[int] = bindparam("b_now")
+_EXPIRED = (event_work.c.state == "taken") & (event_work.c.lease_until <= _NOW)
+_WAITED = (event_work.c.state == "waiting") & (event_work.c.due_at <= _NOW)
+DUE = (
+    select(event_work.c.event_id, event_work.c.code)
+    .where(UNDECIDED, or_(_EXPIRED, _WAITED))
+    .limit(bindparam("b_size"))
+    .with_for_update(skip_locked=True)
+)
+"""Events that were left behind."""
+ANY_DUE = select(event_work.c.event_id).where(UNDECIDED, or_(_EXPIRED, _WAITED)).limit(1)
+READ_TO = select(inbox_reader.c.seq).where(inbox_reader.c.name == "flow")
+ANY_NEW = select(event.c.seq).where(event.c.seq > bindparam("b_seq")).limit(1)
+NEW = select(event).where(event.c.seq > bindparam("b_seq")).order_by(event.c.seq).limit(bindparam("b_size"))
+HELD = select(func.count(event_work.c.event_id)).where(
+    among(event_work.c.event_id), event_work.c.lease == bindparam("b_lease")
+)
 JUDGED = (
     update(event_work)
     .where(event_work.c.event_id == bindparam("b_id"))
@@ -152,16 +171,15 @@ class Flow:
     def _anything_due(self, now: int) -> bool:
         """A look without a writing transaction, so that an idle hub does not touch the disk."""
         with self._store.read() as conn:
-            seq = conn.execute(select(inbox_reader.c.seq)).scalar() or 0
-            waiting = conn.execute(select(event_work.c.event_id).where(_due(now)).limit(1)).first()
+            seq = conn.execute(READ_TO).scalar() or 0
+            waiting = conn.execute(ANY_DUE, {"b_now": now}).first()
         if waiting:
             return True
         with self._store.read_inbox() as conn:
-            return conn.execute(select(event.c.seq).where(event.c.seq > seq).limit(1)).first() is not None
+            return conn.execute(ANY_NEW, {"b_seq": seq}).first() is not None
 
     def _left_behind(self, conn: Connection, now: int, lease: str, size: int) -> list[Any]:
-        columns = (event_work.c.event_id, event_work.c.code)
-        due = list(conn.execute(select(*columns).where(_due(now)).limit(size).with_for_update(skip_locked=True)))
+        due = list(conn.execute(DUE, {"b_now": now, "b_size": size}))
         ids = [row.event_id for row in due]
         if not ids:
             return []
@@ -175,13 +193,13 @@ class Flow:
             return list(inbox.execute(read.where(event.c.id.in_(ids)).order_by(event.c.seq)))
 
     def _fresh(self, conn: Connection, now: int, lease: str, size: int) -> list[Any]:
-        mine = select(inbox_reader.c.seq).where(inbox_reader.c.name == "flow").with_for_update()
+        mine = READ_TO.with_for_update()
         seq = conn.execute(mine).scalar()
         if seq is None:
             add_unless_there(conn, inbox_reader, {"name": "flow", "seq": 0})
             seq = conn.execute(mine).scalar_one()
         with self._store.read_inbox() as inbox:
-            rows = list(inbox.execute(select(event).where(event.c.seq > seq).order_by(event.c.seq).limit(size)))
+            rows = list(inbox.execute(NEW, {"b_seq": seq, "b_size": size}))
         if rows:
             add_many(conn, event_work, [_taken(row, now, lease) for row in rows])
             conn.execute(update(inbox_reader).where(inbox_reader.c.name == "flow").values(seq=rows[-1].seq))
@@ -284,12 +302,7 @@ class Flow:
     def _hold_lease(self, conn: Connection, verdicts: Sequence[_Verdict], lease: str) -> None:
         """Fencing: who took too long finds another lease here and gives up."""
         ids = [verdict.row.id for verdict in verdicts]
-        held = conn.execute(
-            select(func.count())
-            .select_from(event_work)
-            .where(event_work.c.event_id.in_(ids), event_work.c.lease == lease)
-        ).scalar()
-        if held != len(ids):
+        if conn.execute(HELD, {"wanted": ids, "b_lease": lease}).scalar() != len(ids):
             raise LeaseLost
 
     def _record(self, conn: Connection, verdicts: Sequence[_Verdict]) -> None:
@@ -312,12 +325,6 @@ def _judge(verdict: _Verdict, decided: Sequence[Decision]) -> None:
         junk = draft.kind is DraftKind.INQUIRY and is_junk(verdict.understood[0].junk)
         code = "set_apart" if draft.kind is DraftKind.QUARANTINE else "junk" if junk else "nothing_understood"
         _set(verdict, "quarantined", code, draft.why or (JUNK if junk else NOTHING))
-
-
-def _due(now: int) -> Any:
-    expired = and_(event_work.c.state == "taken", event_work.c.lease_until <= now)
-    waiting = and_(event_work.c.state == "waiting", event_work.c.due_at <= now)
-    return or_(expired, waiting)
 
 
 def _taken(row: Any, now: int, lease: str) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from hub.identity.stored import read_rules_of_identity
 from hub.identity.weigh import World
 from hub.model import link, match_key, pull_state
 from hub.store.engine import Store
+from hub.store.lists import among
 from hub.sync.account import Account
 from hub.sync.answers import judge
 from hub.sync.foreign import guarded
@@ -31,6 +32,8 @@ from hub.sync.strangers import linked_refs, values_of
 
 ASKED_BY = ("email", "phone")
 """A mailbox is one person's more often than a number, and more vendors look it up exactly."""
+
+KEYS_OF = select(match_key).where(among(match_key.c.contact_id))
 
 
 # ── the mirror ───────────────────────────────────────────────────────────────────────────────────
@@ -81,10 +84,7 @@ def bound(conn: Connection, account: Account, rows: Sequence[Any], now: int) -> 
 
 def _matches(conn: Connection, account: Account, contacts: Sequence[str]) -> dict[str, Card]:
     """Contact id → the card that is theirs. No card is two contacts'."""
-    owners: dict[tuple[str, str], str] = {}
-    for start in range(0, len(contacts), 400):
-        mine = match_key.c.contact_id.in_(contacts[start : start + 400])
-        owners |= {(row.kind, row.value): row.contact_id for row in conn.execute(select(match_key).where(mine))}
+    owners = {(row.kind, row.value): row.contact_id for row in conn.execute(KEYS_OF, {"wanted": contacts})}
     cards = find(conn, owners, account.id) if owners else []
     if not cards:
         return {}

@@ -13,7 +13,9 @@ from sqlalchemy import BindParameter, Connection, bindparam, or_, select, update
 from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
 from hub.model import deal, journal, link, look_again, sync_write
+from hub.model.links import DUE
 from hub.store.engine import Store, add_unless_there
+from hub.store.lists import among, pair_among
 from hub.store.many import add_many, run_many
 from hub.store.notes import PERSON, REST
 from hub.sync import brake, companies, fight, records
@@ -27,8 +29,7 @@ from hub.sync.parcel import Parcel, change, prepare
 _NOW: BindParameter[int] = bindparam("b_now")
 _DUE = (
     (link.c.connection_id == bindparam("b_connection"))
-    & (link.c.dirty > 0)
-    & link.c.state.in_(("new", "sending", "uncertain", "linked"))
+    & DUE
     & (link.c.due_at <= _NOW)
     & or_(link.c.lease == "", link.c.lease_until <= _NOW)
 )
@@ -40,6 +41,13 @@ NEXT_DUE = (
     .limit(bindparam("b_size"))
     .with_for_update(skip_locked=True)
 )
+OF_RECORDS = select(link).where(
+    link.c.connection_id == bindparam("b_connection"), link.c.role == bindparam("b_role"), among(link.c.record_id)
+)
+THERE = select(link.c.id, link.c.role, link.c.remote_id).where(
+    link.c.connection_id == bindparam("b_connection"), pair_among(link.c.remote_kind, link.c.remote_id)
+)
+STILL_OURS = select(link.c.id).where(among(link.c.id), link.c.lease == bindparam("b_lease")).with_for_update()
 _ONE = update(link).where(link.c.id == bindparam("b_id"))
 _SAID = {
     "state",
@@ -192,12 +200,9 @@ class Ledger:
     ) -> dict[str, Parcel]:
         """Links of these records that are not in the batch, by record id."""
         missing = sorted({one for one in ids if (role, one) not in parcels})
-        mine = (link.c.connection_id == self._account.id) & (link.c.role == role)
-        found: dict[str, Parcel] = {}
-        for start in range(0, len(missing), 400):
-            rows = conn.execute(select(link).where(mine, link.c.record_id.in_(missing[start : start + 400])))
-            found.update({row.record_id: Parcel(row, {}) for row in rows})
-        return found
+        asked = {"b_connection": self._account.id, "b_role": role, "wanted": missing}
+        rows = conn.execute(OF_RECORDS, asked) if missing else ()
+        return {row.record_id: Parcel(row, {}) for row in rows}
 
     def reconcile(
         self, observer: Observer, parcels: Sequence[Parcel], read: Sequence[Record | None], doubt: str = ""
@@ -260,9 +265,8 @@ class Ledger:
 
     def _held(self, conn: Connection, parcels: Sequence[Parcel]) -> set[str]:
         """Which of these are still ours, their rows locked."""
-        ids = [p.row.id for p in parcels]
-        mine = select(link.c.id).where(link.c.id.in_(ids), link.c.lease == self.lease).with_for_update()
-        return {row.id for row in conn.execute(mine)}
+        asked = {"b_lease": self.lease, "wanted": [p.row.id for p in parcels]}
+        return set(conn.execute(STILL_OURS, asked).scalars())
 
     def _keep_apart(self, conn: Connection, parcels: Sequence[Parcel]) -> None:
         """No remote record gets two of our links of one role."""
@@ -271,14 +275,11 @@ class Ledger:
             place = (parcel.row.role, parcel.remote_id or "")
             if parcel.remote_id and claims.setdefault(place, parcel) is not parcel:
                 parcel.hold()
-        refs = [ref for _role, ref in claims]
-        columns = (link.c.id, link.c.role, link.c.remote_id)
-        for start in range(0, len(refs), 400):
-            there = link.c.remote_id.in_(refs[start : start + 400])
-            for row in conn.execute(select(*columns).where(link.c.connection_id == self._account.id, there)):
-                mine = claims.get((row.role, row.remote_id))
-                if mine is not None and mine.row.id != row.id:
-                    mine.hold()
+        places = [(one.remote_kind, ref) for (_role, ref), one in claims.items()]
+        for row in conn.execute(THERE, {"b_connection": self._account.id, "wanted": places}) if places else ():
+            mine = claims.get((row.role, row.remote_id))
+            if mine is not None and mine.row.id != row.id:
+                mine.hold()
 
     def _save(self, conn: Connection, parcels: Sequence[Parcel], keep: Sequence[Parcel] = ()) -> None:
         """Only those in `keep` stay leased. Dirt that came meanwhile stays. What a new card is about to say is all
@@ -303,7 +304,7 @@ class Ledger:
             "attempts": p.attempts, "lookups": p.lookups,
             "lease": self.lease if stays else "", "lease_until": self.until if stays else None,
             "due_at": p.due_at if p.due_at is not None else p.row.due_at,
-            "remote_kind": p.op.kind if p.op else p.row.remote_kind,
+            "remote_kind": p.remote_kind,
             "since": p.row.since if same else now, "seen_at": now,
             "b_run": self.run if p.first and p.state == "linked" else p.row.run,
         }  # fmt: skip

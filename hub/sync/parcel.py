@@ -66,6 +66,11 @@ class Parcel:
         return str(self.flat.get("hub_id") or self.row.record_id)
 
     @property
+    def remote_kind(self) -> str:
+        """What it is over there."""
+        return self.op.kind if self.op else str(self.row.remote_kind)
+
+    @property
     def goes(self) -> bool:
         """Whether there is something to do for this link right now."""
         if self.idle:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from hub.clock import instant
 from hub.model import company, contact, contact_point, deal, lead
+from hub.store.lists import among
 
 Flat = dict[str, Any]
 UNFIT = frozenset({"fake", "bad", "damaged", "text"})
@@ -22,9 +23,12 @@ def load(conn: Connection, role: str, ids: Sequence[str]) -> dict[str, Flat]:
     return LOADERS[role](conn, ids) if ids else {}
 
 
-def _rows(conn: Connection, table: Any, ids: Sequence[str]) -> Iterable[Any]:
-    for start in range(0, len(ids), 400):
-        yield from conn.execute(select(table).where(table.c.id.in_(ids[start : start + 400])))
+RECORDS = {table.name: select(table).where(among(table.c.id)) for table in (company, contact, lead, deal)}
+POINTS = select(contact_point).where(among(contact_point.c.contact_id)).order_by(contact_point.c.first_seen_at)
+
+
+def _rows(conn: Connection, table: Table, ids: Sequence[str]) -> Iterable[Any]:
+    return conn.execute(RECORDS[table.name], {"wanted": ids}) if ids else ()
 
 
 def _contacts(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
@@ -36,10 +40,7 @@ def _contacts(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
         }
         for row in _rows(conn, contact, ids)
     }  # fmt: skip
-    points = (
-        select(contact_point).where(contact_point.c.contact_id.in_(list(found))).order_by(contact_point.c.first_seen_at)
-    )
-    for point in conn.execute(points):
+    for point in conn.execute(POINTS, {"wanted": list(found)}):
         place = {"phone": "phones", "email": "emails"}.get(point.kind)
         if place and usable(point):
             found[point.contact_id][place].append(point.value)
