@@ -19,15 +19,24 @@ from hub.funnel.evidence import is_said, is_work
 from hub.model import deadline, deadline_rule, journal, lead
 from hub.routing.floor import Floor
 from hub.routing.hours import Plan, WorkTime
+from hub.store.lists import among
+from hub.store.many import add_many, run_many
 
 FIRST, NEXT, QUALIFY = "first_touch", "next_touch", "qualify"
 KINDS = (FIRST, NEXT, QUALIFY)
 RUNNING, LATE, MET, VOID = "running", "late", "met", "void"
 STEPS = {FIRST: "first_touch", NEXT: "follow_up"}
 """The lead's next step while this clock runs."""
-PORTION = 400
 SAME_MOMENT = SECOND
 """A conversion's lines are written within so long."""
+
+RULES = select(deadline_rule).order_by(deadline_rule.c.position, deadline_rule.c.id)
+ON_LEADS = select(deadline).where(among(deadline.c.lead_id), deadline.c.state.in_((RUNNING, LATE)))
+TO_DO = (
+    update(lead)
+    .where(lead.c.id == bindparam("b_id"), lead.c.state == "open")
+    .values(next_step=bindparam("b_step"), next_step_at=bindparam("b_at", type_=lead.c.next_step_at.type))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ DEFAULTS = (
 
 def read_rules(conn: Connection) -> tuple[DeadlineRule, ...]:
     """Active rules in order, the defaults where there are none at all."""
-    rows = list(conn.execute(select(deadline_rule).order_by(deadline_rule.c.position, deadline_rule.c.id)))
+    rows = list(conn.execute(RULES))
     made = tuple(
         DeadlineRule(
             row.id, row.kind, row.within_ms, row.name, row.direction_id or "", row.source, row.warn_percent,
@@ -139,11 +148,8 @@ class Clocks:
 
     def read(self) -> None:
         """The clocks that run on these leads."""
-        ids = sorted(self.leads)
-        for start in range(0, len(ids), PORTION):
-            some = deadline.c.lead_id.in_(ids[start : start + PORTION]) & deadline.c.state.in_((RUNNING, LATE))
-            for row in self.conn.execute(select(deadline).where(some)):
-                self.running.setdefault(row.lead_id, []).append(read_running(row))
+        for row in self.conn.execute(ON_LEADS, {"wanted": sorted(self.leads)}):
+            self.running.setdefault(row.lead_id, []).append(read_running(row))
 
     def apply(self, line: Any) -> None:
         """One line about a lead."""
@@ -229,8 +235,7 @@ class Clocks:
         """New clocks, changed clocks, next steps."""
         fresh = {one.id for one in self._new}
         write_changed(self.conn, [one for one in self._changed.values() if one.id not in fresh])
-        if self._new:
-            self.conn.execute(deadline.insert(), [one.row() for one in self._new])
+        add_many(self.conn, deadline, [one.row() for one in self._new])
         write_steps(self.conn, self._steps)
 
 
@@ -249,7 +254,4 @@ def write_changed(conn: Connection, changed: Sequence[Running]) -> None:
 def write_steps(conn: Connection, steps: Mapping[str, tuple[str, int]]) -> None:
     """What is to be done next with each lead, and until when."""
     rows = [{"b_id": lead_id, "b_step": step, "b_at": at} for lead_id, (step, at) in sorted(steps.items())]
-    if rows:
-        values = {"next_step": bindparam("b_step"), "next_step_at": bindparam("b_at", type_=lead.c.next_step_at.type)}
-        mine = (lead.c.id == bindparam("b_id")) & (lead.c.state == "open")
-        conn.execute(update(lead).where(mine).values(**values), rows)
+    run_many(conn, TO_DO, rows)

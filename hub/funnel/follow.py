@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
 from hub.clock import MINUTE, SECOND, Clock, as_id
 from hub.model import follower, journal
@@ -20,6 +20,11 @@ LOOK_BACK = {"sqlite": 2 * SECOND, "postgresql": 20 * SECOND}
 BEGIN_BEFORE = 10 * MINUTE
 """A new follower does not act on what is older than that."""
 PORTION = 500
+
+MINE = select(follower).where(follower.c.name == bindparam("b_name"))
+MINE_ALONE = MINE.with_for_update(skip_locked=True)
+NEWER = select(journal.c.id).where(journal.c.id > bindparam("b_last")).limit(1)
+BEHIND = select(journal.c.id).where(journal.c.id > bindparam("b_since"), journal.c.id <= bindparam("b_last"))
 
 
 def first_id(at: int) -> str:
@@ -54,17 +59,16 @@ def _late(conn: Connection, place: Any) -> list[str]:
     """Ids of lines that a slow transaction brought behind the follower's back: it is looked for by ids alone, because
     under load a look back holds many times more lines than there are new ones."""
     since = first_id(made_at(place.line_id) - LOOK_BACK[conn.dialect.name])
-    behind = select(journal.c.id).where(journal.c.id > since, journal.c.id <= place.line_id)
     near = set(place.near)
-    return sorted(one for one in conn.scalars(behind) if one not in near)
+    behind = conn.scalars(BEHIND, {"b_since": since, "b_last": place.line_id})
+    return sorted(one for one in behind if one not in near)
 
 
 def _place(conn: Connection, clock: Clock, name: str) -> Any:
-    mine = select(follower).where(follower.c.name == name)
-    if conn.execute(mine).first() is None:
+    if conn.execute(MINE, {"b_name": name}).first() is None:
         begin = {"name": name, "line_id": first_id(clock.now() - BEGIN_BEFORE), "near": []}
         add_unless_there(conn, follower, begin)
-    return conn.execute(mine.with_for_update(skip_locked=True)).one_or_none()
+    return conn.execute(MINE_ALONE, {"b_name": name}).one_or_none()
 
 
 def _moved(conn: Connection, name: str, place: Any, rows: Sequence[Any]) -> None:
@@ -76,8 +80,7 @@ def _moved(conn: Connection, name: str, place: Any, rows: Sequence[Any]) -> None
 
 def anything_unread(conn: Connection, name: str) -> bool:
     """A look without a writing transaction. May say yes for nothing, never no for something."""
-    place = conn.execute(select(follower).where(follower.c.name == name)).one_or_none()
-    if place is None:
-        return conn.execute(select(journal.c.id).limit(1)).first() is not None
-    newer = select(journal.c.id).where(journal.c.id > place.line_id).limit(1)
-    return conn.execute(newer).first() is not None or bool(_late(conn, place))
+    place = conn.execute(MINE, {"b_name": name}).one_or_none()
+    last = "" if place is None else place.line_id
+    newer = conn.execute(NEWER, {"b_last": last}).first() is not None
+    return newer or (place is not None and bool(_late(conn, place)))

@@ -16,10 +16,12 @@ from hub.clock import Clock
 from hub.model import assignment, journal, lead, rule
 from hub.routing.floor import Assignment, Floor
 from hub.routing.ledger import record
+from hub.store.lists import among
 from hub.store.notes import REST, mark_dirty
 
 ACTOR = "hub"
 PORTION = 400
+LOCKED = select(lead).where(among(lead.c.id)).order_by(lead.c.id).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,8 @@ class Change:
 
 def lock_leads(conn: Connection, ids: Iterable[str]) -> dict[str, Any]:
     """These leads, ours until the end of the transaction, locked in one order everywhere."""
-    found: dict[str, Any] = {}
     ordered = sorted(set(ids))
-    for start in range(0, len(ordered), PORTION):
-        some = select(lead).where(lead.c.id.in_(ordered[start : start + PORTION])).order_by(lead.c.id)
-        found |= {row.id: row for row in conn.execute(some.with_for_update())}
-    return found
+    return {row.id: row for row in conn.execute(LOCKED, {"wanted": ordered})} if ordered else {}
 
 
 def change_hands(conn: Connection, clock: Clock, floor: Floor, changes: Sequence[Change]) -> None:

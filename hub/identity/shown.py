@@ -31,6 +31,7 @@ from hub.model import contact, contact_edit, inquiry, link, setting
 from hub.store.engine import inserting
 
 SETTING = "survivorship"
+POLICY = select(setting.c.value).where(setting.c.name == SETTING)
 PORTION = 400
 SNAPSHOT = (*COLUMNS, "company_id", "basis")
 """What a merge may change of a contact's own row, and an undo puts back."""
@@ -48,7 +49,7 @@ class Change:
 
 def read_policy(conn: Connection) -> Mapping[str, str]:
     """The rule of each field in this installation. Raises `hub.identity.survivorship.BadPolicy`."""
-    return policy_of(conn.execute(select(setting.c.value).where(setting.c.name == SETTING)).scalar())
+    return policy_of(conn.execute(POLICY).scalar())
 
 
 def redecide(

@@ -19,19 +19,20 @@ from hub.identity.rules import Rules, configured
 from hub.model import setting
 
 SETTING = "identity"
+REPLACED = select(setting.c.value).where(setting.c.name == SETTING)
 KINDS = {"phone": "p", "email": "m", "visitor": "v"}
 Row = Mapping[str, Any]
 
 
 def read_rules_of_identity(conn: Connection) -> Rules:
     """The rules of this installation: the defaults, and what the setting `identity` replaces."""
-    value = conn.execute(select(setting.c.value).where(setting.c.name == SETTING)).scalar()
+    value = conn.execute(REPLACED).scalar()
     return configured(value) if value else Rules()
 
 
 def replace_rules(conn: Connection, values: Mapping[str, object]) -> None:
     """Replace single rules of this installation; those that were replaced before stay. Raises `BadRules`."""
-    held = conn.execute(select(setting.c.value).where(setting.c.name == SETTING)).scalar() or {}
+    held = conn.execute(REPLACED).scalar() or {}
     both = {**held, **values}
     configured(both)
     conn.execute(delete(setting).where(setting.c.name == SETTING))

@@ -19,13 +19,14 @@ from hub.model import link, setting
 from hub.store.notes import note
 
 NO_LEADS = "no_leads"
+SAID = select(setting.c.value).where(setting.c.name == NO_LEADS)
 """The policy's name: in a CRM connection's config under `intake`, and of the setting that lists directions."""
 ACTOR = "hub"
 
 
 def directions_without_leads(conn: Connection, crms: Iterable[Any]) -> frozenset[str]:
     """Ids of the directions in which inquiries become deals at once. `crms`: rows of the CRM connections."""
-    said = conn.execute(select(setting.c.value).where(setting.c.name == NO_LEADS)).scalar() or {}
+    said = conn.execute(SAID).scalar() or {}
     found = {str(one) for one in said.get("directions", ())}
     for row in crms:
         if row.config.get("intake") == NO_LEADS and row.state == "active":

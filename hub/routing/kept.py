@@ -21,6 +21,7 @@ from hub.routing.rules import RuleBook, read_rules
 log = logging.getLogger("leadhub.routing")
 
 EDITION = "routing_edition"
+EDITION_NOW = select(setting.c.value).where(setting.c.name == EDITION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Kept:
     def read(self, conn: Connection, at: int) -> House:
         """Rules and staff as they are now. The edition is read first: what follows is of that edition or newer, and
         what is newer is read again by the next batch."""
-        edition = str(conn.execute(select(setting.c.value).where(setting.c.name == EDITION)).scalar() or "")
+        edition = str(conn.execute(EDITION_NOW).scalar() or "")
         house = self._house
         if house is None or not edition or house.edition != edition:
             house = self._house = House(edition, _rules(conn), read_staff(conn, at))

@@ -15,9 +15,14 @@ from hub.clock import Clock
 from hub.model import assignment, lineup, rotation
 from hub.routing.floor import Assignment, Floor
 from hub.routing.rotation import Lineup, Turn, hand
-from hub.store.engine import inserting
+from hub.store.many import add_many, run_many
 
 TAKEN = "taken"
+TURNED = (
+    update(rotation)
+    .where(rotation.c.pool == bindparam("b_pool"), rotation.c.member_id == bindparam("b_member"))
+    .values(credit=bindparam("b_credit"), given=bindparam("b_given"))
+)
 
 
 def record(
@@ -37,8 +42,7 @@ def record(
         }
         for lead_id, one in given
     ]  # fmt: skip
-    if rows:
-        conn.execute(assignment.insert(), rows)
+    add_many(conn, assignment, rows)
     write_turns(conn, floor)
 
 
@@ -46,16 +50,13 @@ def write_turns(conn: Connection, floor: Floor) -> None:
     """Credits of the pools that took a turn, and the lineups that took it."""
     lines = [{"id": key, "pool": name, "members": [list(one) for one in ids]}
              for key, (name, ids) in sorted(floor.lineups.items())]  # fmt: skip
-    if lines:
-        conn.execute(inserting(conn, lineup).on_conflict_do_nothing(), lines)
+    add_many(conn, lineup, lines, unless_there=True)
     rows = [
-        {"b_pool": name, "b_member": turn.member_id, "credit": turn.credit, "given": turn.given}
+        {"b_pool": name, "b_member": turn.member_id, "b_credit": turn.credit, "b_given": turn.given}
         for name in sorted(floor.moved)
         for turn in floor.pools[name].turns
     ]
-    if rows:
-        place = (rotation.c.pool == bindparam("b_pool")) & (rotation.c.member_id == bindparam("b_member"))
-        conn.execute(update(rotation).where(place), rows)
+    run_many(conn, TURNED, rows)
     floor.moved.clear()
     floor.lineups.clear()
 

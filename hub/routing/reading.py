@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, true
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select
 
 from hub.model import (
     absence,
@@ -31,6 +31,7 @@ from hub.model import (
 from hub.routing.floor import Absence, Floor, Limits, Load, Person, Pool
 from hub.routing.hours import Shared, WorkTime
 from hub.routing.rotation import Turn
+from hub.store.lists import among
 
 LAST_RESORT = "last_resort"
 """Setting: the member who gets what nobody else can take, {"member": id}."""
@@ -38,6 +39,8 @@ PORTION = 400
 
 
 LOCK = 0x70A1
+TURNS = select(rotation).where(among(rotation.c.pool)).order_by(rotation.c.pool, rotation.c.member_id)
+LAST_TURN = select(func.max(assignment.c.turn)).where(assignment.c.pool == bindparam("b_pool"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +120,14 @@ class Gathering:
 
 def _turns(conn: Connection, names: Sequence[str]) -> dict[str, list[Turn]]:
     found: dict[str, list[Turn]] = defaultdict(list)
-    for start in range(0, len(names), PORTION):
-        some = rotation.c.pool.in_(names[start : start + PORTION])
-        for row in conn.execute(select(rotation).where(some).order_by(rotation.c.pool, rotation.c.member_id)):
-            found[row.pool].append(Turn(row.member_id, row.weight, row.credit, row.given))
+    for row in conn.execute(TURNS, {"wanted": names}):
+        found[row.pool].append(Turn(row.member_id, row.weight, row.credit, row.given))
     return found
 
 
 def _last_turn(conn: Connection, name: str) -> int:
     """How many turns a pool has given; the end of an index, however many there were."""
-    return int(conn.execute(select(func.max(assignment.c.turn)).where(assignment.c.pool == name)).scalar() or 0)
+    return int(conn.execute(LAST_TURN, {"b_pool": name}).scalar() or 0)
 
 
 def _fresh(staff: Staff, seen: Mapping[str, int]) -> dict[str, Person]:
@@ -231,56 +232,63 @@ def _count_since(
 
 # ── own owners ───────────────────────────────────────────────────────────────────────────────────
 
+EVER = (1 << 63) - 1
+_BEFORE: BindParameter[int] = bindparam("b_before", type_=BigInteger())
+_WORTH = deal.c.state.in_(("open", "won")) & (deal.c.opened_at < _BEFORE)
+OF_DEALS = (
+    select(deal.c.contact_id, deal.c.owner_id)
+    .where(among(deal.c.contact_id), _WORTH)
+    .order_by(deal.c.active_at, deal.c.id)
+)
+COMPANIES = select(contact.c.id, contact.c.company_id).where(among(contact.c.id), contact.c.company_id.is_not(None))
+OF_LEADS = (
+    select(lead.c.id, lead.c.contact_id, lead.c.owner_id)
+    .where(among(lead.c.contact_id), lead.c.opened_at < _BEFORE, lead.c.owner_id.is_not(None))
+    .order_by(lead.c.active_at, lead.c.id)
+)
+LENT = select(assignment.c.lead_id, assignment.c.member_id, assignment.c.instead_of_id).where(
+    among(assignment.c.lead_id), assignment.c.instead_of_id.is_not(None)
+)
+_NEWEST = func.row_number().over(
+    partition_by=contact.c.company_id, order_by=(deal.c.active_at.desc(), deal.c.id.desc())
+)
+_RANKED = (
+    select(contact.c.company_id, deal.c.owner_id, _NEWEST.label("n"))
+    .join(deal, deal.c.contact_id == contact.c.id)
+    .where(among(contact.c.company_id), _WORTH)
+    .subquery()
+)
+OF_COMPANIES = select(_RANKED.c.company_id, _RANKED.c.owner_id).where(_RANKED.c.n == 1)
+
 
 def own_owners(conn: Connection, contact_ids: Sequence[str], before: int | None = None) -> dict[str, str]:
     """Whose client each of these contacts is: by the newest running or won deal, else one of their company, else the
     newest lead. A stand-in never becomes the owner of a client by standing in. `before` leaves out what is newer."""
-    found: dict[str, str] = {}
-    for start in range(0, len(contact_ids), PORTION):
-        some = contact_ids[start : start + PORTION]
-        found |= _by_lead(conn, some, before) | _by_company(conn, some, before) | _by_deal(conn, some, before)
-    return found
-
-
-def _older(table: Table, before: int | None) -> ColumnElement[bool]:
-    return true() if before is None else table.c.opened_at < before
-
-
-WORTH = deal.c.state.in_(("open", "won"))
-
-
-def _by_deal(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
-    mine = select(deal.c.contact_id, deal.c.owner_id).where(deal.c.contact_id.in_(ids), WORTH, _older(deal, before))
-    return {str(who): str(owner) for who, owner in conn.execute(mine.order_by(deal.c.active_at, deal.c.id))}
-
-
-def _by_company(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
-    known = select(contact.c.id, contact.c.company_id).where(contact.c.id.in_(ids), contact.c.company_id.is_not(None))
-    firms = {row.id: row.company_id for row in conn.execute(known)}
-    owners = owners_of_companies(conn, sorted(set(firms.values())), before)
-    return {who: owners[firm] for who, firm in firms.items() if firm in owners}
+    if not contact_ids:
+        return {}
+    asked = {"wanted": contact_ids, "b_before": EVER if before is None else before}
+    return _by_lead(conn, asked) | _by_company(conn, asked) | _by_deal(conn, asked)
 
 
 def owners_of_companies(conn: Connection, company_ids: Sequence[str], before: int | None = None) -> dict[str, str]:
     """Whose clients these companies are by their newest running or won deals; those without one are left out."""
-    found: dict[str, str] = {}
-    newest = func.row_number().over(
-        partition_by=contact.c.company_id, order_by=(deal.c.active_at.desc(), deal.c.id.desc())
-    )
-    for start in range(0, len(company_ids), PORTION):
-        mine = contact.c.company_id.in_(company_ids[start : start + PORTION]) & WORTH & _older(deal, before)
-        columns = (contact.c.company_id, deal.c.owner_id, newest.label("n"))
-        ranked = select(*columns).join(deal, deal.c.contact_id == contact.c.id).where(mine).subquery()
-        rows = conn.execute(select(ranked.c.company_id, ranked.c.owner_id).where(ranked.c.n == 1))
-        found |= {str(firm): str(owner) for firm, owner in rows}
-    return found
+    asked = {"wanted": company_ids, "b_before": EVER if before is None else before}
+    rows = conn.execute(OF_COMPANIES, asked) if company_ids else ()
+    return {str(firm): str(owner) for firm, owner in rows}
 
 
-def _by_lead(conn: Connection, ids: Sequence[str], before: int | None) -> dict[str, str]:
-    mine = select(lead.c.id, lead.c.contact_id, lead.c.owner_id).where(lead.c.contact_id.in_(ids), _older(lead, before))
-    rows = list(conn.execute(mine.where(lead.c.owner_id.is_not(None)).order_by(lead.c.active_at, lead.c.id)))
-    lent = select(assignment.c.lead_id, assignment.c.member_id, assignment.c.instead_of_id).where(
-        assignment.c.lead_id.in_([row.id for row in rows]), assignment.c.instead_of_id.is_not(None)
-    )
-    stood_in = {(row.lead_id, row.member_id): row.instead_of_id for row in conn.execute(lent)}
+def _by_deal(conn: Connection, asked: Mapping[str, Any]) -> dict[str, str]:
+    return {str(who): str(owner) for who, owner in conn.execute(OF_DEALS, asked)}
+
+
+def _by_company(conn: Connection, asked: Mapping[str, Any]) -> dict[str, str]:
+    firms = {row.id: row.company_id for row in conn.execute(COMPANIES, asked)}
+    owners = owners_of_companies(conn, sorted(set(firms.values())), asked["b_before"])
+    return {who: owners[firm] for who, firm in firms.items() if firm in owners}
+
+
+def _by_lead(conn: Connection, asked: Mapping[str, Any]) -> dict[str, str]:
+    rows = list(conn.execute(OF_LEADS, asked))
+    lent = conn.execute(LENT, {"wanted": [row.id for row in rows]}) if rows else ()
+    stood_in = {(row.lead_id, row.member_id): row.instead_of_id for row in lent}
     return {row.contact_id: stood_in.get((row.id, row.owner_id), row.owner_id) for row in rows}
