@@ -379,6 +379,10 @@ def test_hooks_are_signed_and_our_own_changes_stay_away(crm: EspoCRM, site: Site
     assert ear.heard.empty()
     site.edit(LEADS, lead.ref, status="Assigned")
     heard = ear.hears()
+    stranger = EspoCRM(crm.settings, crm.secrets, crm.http)
+    for signature in ("", "Og==", "bm90IGEgaG9vazo=", "%%%"):
+        with pytest.raises(Unverified):
+            stranger.verify(Raw(heard.body, AT, {"signature": signature}))
     assert crm.touched(heard) == [Hint(LEADS, lead.ref)]
     before = site.calls["GET Webhook"]
     assert crm.touched(heard) == [Hint(LEADS, lead.ref)]
@@ -391,6 +395,13 @@ def test_hooks_are_signed_and_our_own_changes_stay_away(crm: EspoCRM, site: Site
     for headers, body in forged:
         with pytest.raises(Unverified):
             crm.touched(Raw(body, AT, headers))
+    before = sum(site.calls.values())
+    with pytest.raises(Unverified):
+        crm.verify(Raw(heard.body + b" ", AT, heard.headers))
+    for raw in (heard, Raw(b"[]", AT), Raw(b"{}", AT, {"signature": "no"})):
+        crm.verify(raw)
+        stranger.verify(raw)  # whose worker asks for the secret
+    assert sum(site.calls.values()) == before
     site.delete(LEADS, lead.ref)
     assert crm.touched(ear.hears()) == [Hint(LEADS, lead.ref)]
 

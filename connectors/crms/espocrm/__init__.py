@@ -34,7 +34,7 @@ from connectors.contract import (
     Step,
 )
 from connectors.crms.espocrm.api import Api, further, now, reason, rows
-from connectors.crms.espocrm.hooks import hints, hook_of
+from connectors.crms.espocrm.hooks import hints, hook_of, verify
 from connectors.crms.espocrm.scan import PAGE, Scan
 from connectors.crms.espocrm.setup import provision, schema
 from connectors.crms.espocrm.shape import DEALS, FIRMS, KINDS, LEADS, MARKER, NOTES, PEOPLE, TASKS, flat, theirs
@@ -152,6 +152,10 @@ class EspoCRM(CRM):
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Fields (as an administrator) and hooks; statuses and stages are matched, not made."""
         return provision(self.api, steps, self.prefix)
+
+    def verify(self, raw: Raw) -> None:
+        """Signed, and rightly as far as the hook is known without a call; `touched` asks for the others."""
+        verify(raw, self._hooks)
 
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """Ids in an array of changes, when the hook's own secret signed it."""

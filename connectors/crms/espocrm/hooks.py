@@ -19,6 +19,8 @@ from connectors.errors import Unverified
 
 EVENTS = tuple(f"{kind}.{what}" for kind in (LEADS, DEALS, PEOPLE, FIRMS) for what in ("create", "update", "delete"))
 
+_UNSIGNED = "This hook of EspoCRM is not signed with its secret: plan the set-up again to renew it"
+
 
 def signature(hook: str, secret: str, body: bytes) -> str:
     """https://docs.espocrm.com/administration/webhooks/"""
@@ -33,6 +35,16 @@ def hook_of(raw: Raw) -> str:
         return ""
 
 
+def verify(raw: Raw, hooks: Mapping[str, tuple[str, str]]) -> None:
+    """`Unverified` for a body of changes without a signature, and for a wrong one of a hook that is known here. The
+    secret of another one is asked for where hints are read."""
+    if not _refs(raw.body):
+        return
+    hook = hook_of(raw)
+    if not hook.isalnum() or (hook in hooks and not _is_signed(raw, hook, hooks[hook][1])):
+        raise Unverified(_UNSIGNED)
+
+
 def hints(raw: Raw, hooks: Mapping[str, tuple[str, str]]) -> list[Hint]:
     """The records of one body. `hooks` are (event, secret) by hook id."""
     refs = _refs(raw.body)
@@ -40,12 +52,14 @@ def hints(raw: Raw, hooks: Mapping[str, tuple[str, str]]) -> list[Hint]:
         return []
     hook = hook_of(raw)
     event, secret = hooks.get(hook, ("", ""))
-    if not secret or not hmac.compare_digest(
-        signature(hook, secret, raw.body).encode(), raw.header("signature").encode()
-    ):
-        raise Unverified("This hook of EspoCRM is not signed with its secret: plan the set-up again to renew it")
+    if not secret or not _is_signed(raw, hook, secret):
+        raise Unverified(_UNSIGNED)
     kind = event.partition(".")[0]
     return [Hint(kind, ref) for ref in dict.fromkeys(refs)]
+
+
+def _is_signed(raw: Raw, hook: str, secret: str) -> bool:
+    return hmac.compare_digest(signature(hook, secret, raw.body).encode(), raw.header("signature").encode())
 
 
 def _refs(body: bytes) -> list[str]:
