@@ -16,7 +16,7 @@ from hub.funnel.follow import first_id
 from hub.model import journal, lead
 from hub.robots.records import TABLES, read_known
 from hub.robots.robots import Robot
-from hub.robots.run import due_at
+from hub.robots.run import due_at, due_steps
 from hub.robots.templates import Unfilled, fill
 from hub.routing.hours import Plan, WorkTime
 
@@ -35,8 +35,12 @@ class Touched:
     leaves: tuple[str, ...]
 
 
-def would_touch(conn: Connection, one: Robot, most: int = PORTION) -> list[Touched]:
-    """Records that stand where the robot would act, and for which its conditions hold now. Writes nothing."""
+def would_touch(conn: Connection, one: Robot, clock: Clock, most: int = PORTION) -> list[Touched]:
+    """Records that stand where the robot would act, and for which its conditions hold now: of a robot that waits for
+    steps, the leads whose time has come already. Writes nothing."""
+    if one.trigger["on"] == "time":
+        steps = list(conn.execute(due_steps(one, clock.now()).order_by(lead.c.id).limit(most)))
+        return [each for row in steps if (each := _touched(conn, one, row.id, row.next_step_at))]
     table = TABLES[one.block]
     mine = table.c.state == "open"
     if one.direction_id:

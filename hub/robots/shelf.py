@@ -1,7 +1,7 @@
 """Robots switched on and off, taken away and brought back. The journal says since when each is on, and who said so.
 
-A robot answers to nothing that was written before it was switched on or let go. One that ever ran is only put away:
-what it did keeps its name.
+A robot answers to nothing that was written before it was switched on or let go, and to no step whose time had come
+by then, unless it was switched on for those as well. One that ever ran is only put away: what it did keeps its name.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from hub.store.notes import note
 SWITCHED, LET_GO, AWAY, BACK = "switched", "let_go", "put_away", "brought_back"
 
 
-def switch(conn: Connection, clock: Clock, robot_id: str, on: bool, actor: str) -> None:
-    """On or off. What is so already stays as it is, with the time since when."""
+def switch(conn: Connection, clock: Clock, robot_id: str, on: bool, actor: str, due: bool = False) -> None:
+    """On or off. What is so already stays as it is, with the time since when. With `due` a robot that waits for steps
+    also takes those whose time has come already."""
     other = (robot.c.id == robot_id) & (robot.c.active != on)
     if conn.execute(update(robot).where(other).values(active=on)).rowcount:
-        note(conn, clock, "robot", robot_id, SWITCHED, actor, {"on": on})
+        note(conn, clock, "robot", robot_id, SWITCHED, actor, {"on": on, **({"due": True} if on and due else {})})
 
 
 def let_go(conn: Connection, clock: Clock, robot_id: str, actor: str) -> None:
@@ -35,6 +36,13 @@ def on_since(conn: Connection, robot_ids: Iterable[str]) -> dict[str, int]:
     mine = journal.c.subject_id.in_(sorted(robot_ids)) & (journal.c.subject == "robot")
     newest = select(journal.c.subject_id, func.max(journal.c.at)).where(mine, journal.c.what.in_((SWITCHED, LET_GO)))
     return {str(one): int(at) for one, at in conn.execute(newest.group_by(journal.c.subject_id))}
+
+
+def steps_since(conn: Connection, robot_ids: Iterable[str]) -> dict[str, int]:
+    """Since when (ms) steps count for each of these robots, by how it was last switched on or let go; 0 for all."""
+    mine = journal.c.subject_id.in_(sorted(robot_ids)) & (journal.c.subject == "robot")
+    lines = select(journal).where(mine, journal.c.what.in_((SWITCHED, LET_GO))).order_by(journal.c.at, journal.c.id)
+    return {str(line.subject_id): 0 if line.facts.get("due") else int(line.at) for line in conn.execute(lines)}
 
 
 def remove(conn: Connection, clock: Clock, robot_id: str, actor: str) -> bool:

@@ -244,7 +244,7 @@ def test_the_sets_that_ship_act_when_they_are_switched_on(town: Town) -> None:
     deal_id = desk.do(convert_lead, first, "member:x")
     with desk.store.read() as conn:
         [late] = [one for one in read_robots(conn) if one.name.startswith("Payment late")]
-        assert (would_touch(conn, late), first_week(conn, late, desk.clock)) == ([], [])
+        assert (would_touch(conn, late, desk.clock), first_week(conn, late, desk.clock)) == ([], [])
     desk.do(move_deal, deal_id, "offer_sent", "crm:x")
     for _ in range(5):
         desk.wait(24 * 3600)

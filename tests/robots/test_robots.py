@@ -18,7 +18,7 @@ from hub.robots.defaults import SETS, add_set
 from hub.robots.dry import first_week, would_touch
 from hub.robots.outbox import LEASE, Letter, Outbox
 from hub.robots.robots import UnusableRobot, read_robot, rings
-from hub.robots.run import PER_HOUR, add, read_robots
+from hub.robots.run import PER_HOUR, Robots, add, read_robots
 from hub.robots.shelf import away, bring_back, let_go, on_since, remove, switch
 from hub.robots.templates import Unfilled, fill
 from tests.funnel.desk import Desk
@@ -138,6 +138,40 @@ def test_time_sets_it_off_once_for_each_next_step(desk: Desk) -> None:
     desk.wait(1000)
     desk.wait(10)
     assert runs(desk) == [("done", "")]
+
+
+@pytest.mark.parametrize(("way", "ms"), [("after_ms", HOUR), ("before_ms", 30 * MINUTE)])
+@pytest.mark.parametrize("also_due", [False, True])
+def test_steps_that_were_due_before_it_was_switched_on_are_left_unless_told(
+    desk: Desk, way: str, ms: int, also_due: bool
+) -> None:
+    make(desk, {"do": "signal", "text": "{title}"}, trigger={"on": "time", way: ms}, active=False)
+    [row] = desk.rows(robot)
+    old = desk.open(next_step="call", next_step_at=desk.clock.now() + HOUR)
+    desk.clock.advance(3 * 3600)
+    fresh = desk.open(next_step="call", next_step_at=desk.clock.now() + HOUR)
+    with desk.store.write() as conn:
+        one = read_robot(dict(row._mapping))
+        assert [each.subject_id for each in would_touch(conn, one, desk.clock)] == [old]
+        switch(conn, desk.clock, row.id, True, "member:a", due=also_due)
+    Robots(desk.store, desk.clock).step()
+    assert [run.subject_id for run in desk.rows(robot_run)] == [old] * also_due
+    desk.clock.advance(2 * 3600)  # the timers would give the lead on, and make its step another
+    Robots(desk.store, desk.clock).step()
+    assert {run.subject_id for run in desk.rows(robot_run)} == {fresh, *([old] * also_due)}
+    assert {run.state for run in desk.rows(robot_run)} == {"done"}
+
+
+def test_a_step_made_after_it_was_switched_on_counts_even_if_near(desk: Desk) -> None:
+    make(desk, {"do": "signal", "text": "{title}"}, trigger={"on": "time", "before_ms": DAY}, active=False)
+    [row] = desk.rows(robot)
+    desk.open(next_step="call", next_step_at=desk.clock.now() + HOUR)
+    desk.clock.advance(1)
+    with desk.store.write() as conn:
+        switch(conn, desk.clock, row.id, True, "member:a")
+    near = desk.open(next_step="call", next_step_at=desk.clock.now() + HOUR)
+    desk.timers.step()
+    assert [run.subject_id for run in desk.rows(robot_run)] == [near]
 
 
 def test_a_delay_is_working_time_and_conditions_are_asked_when_it_is_over(desk: Desk) -> None:
@@ -404,7 +438,7 @@ def test_a_dry_run_names_the_leads_and_changes_nothing(desk: Desk) -> None:
     robot_id = make(desk, TASK, MAIL)
     with desk.store.read() as conn:
         one = read_robot(dict(conn.execute(select(robot).where(robot.c.id == robot_id)).one()._mapping))
-        touched, week = would_touch(conn, one), first_week(conn, one, desk.clock)
+        touched, week = would_touch(conn, one, desk.clock), first_week(conn, one, desk.clock)
     assert sorted(each.subject_id for each in touched) == sorted(warm)
     assert [each.does for each in touched] == [("task “Call the client”",)] * 2
     assert all("{first_name}" in each.leaves[0] for each in touched)

@@ -152,6 +152,19 @@ def test_changing_a_robot_that_is_on_leaves_it_on_and_says_who(world: World) -> 
     assert {line.actor for line in lines} == {f"member:{world.members['ada']}"}
 
 
+@pytest.mark.parametrize("also_due", [False, True])
+def test_steps_that_are_due_already_are_counted_and_taken_on_a_tick(world: World, also_due: bool) -> None:
+    make(world, **{"on": "time", "on-within": "1", "on-unit": "h", "act-0-do": "signal", "act-0-text": "Late"})
+    [row] = rows(world)
+    world.hub.clock.advance(3 * 24 * 3600)  # type: ignore[attr-defined]
+    assert "also the steps whose time has come already: 4" in page(world, f"robots/{row.id}/dry")
+    press(world.admin, f"/admin/robots/{row.id}", do="on", **({"due": "yes"} if also_due else {}))
+    world.hub.timers.step()
+    with world.hub.store.read() as conn:
+        assert len(conn.execute(select(robot_run)).all()) == (4 if also_due else 0)
+    assert "also the steps" not in page(world, f"robots/{row.id}/dry"), "it is on"
+
+
 def test_a_held_robot_says_why_and_is_let_go(world: World) -> None:
     with world.hub.store.write() as conn:
         made = {"name": "Storm", "block": "lead", "trigger": {"on": "opened"}, "held": "ran 500 times",

@@ -91,7 +91,7 @@ def _do(conn: Connection, what: str, robot_id: str) -> bool:
     if what in ("let_go", "back"):
         (let_go if what == "let_go" else bring_back)(conn, hub().clock, robot_id, actor())
     else:
-        switch(conn, hub().clock, robot_id, what == "on", actor())
+        switch(conn, hub().clock, robot_id, what == "on", actor(), request.form.get("due") == "yes")
     return False
 
 
@@ -102,7 +102,7 @@ def dry(robot_id: str) -> str:
         row = conn.execute(select(robot).where(robot.c.id == robot_id)).one_or_none() or abort(404)
         try:
             one: Robot = read_robot(dict(row._mapping))
-            now_touched, week = would_touch(conn, one), first_week(conn, one, hub().clock)
+            now_touched, week = would_touch(conn, one, hub().clock), first_week(conn, one, hub().clock)
         except UnusableRobot as error:
             complaint = told(error.why)
     return render_template("admin/robot_dry.html", row=row, touched=now_touched, week=week, complaint=complaint,
