@@ -6,7 +6,7 @@ timeline, and the numbers, addresses and keys that nobody else's inquiry has nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -23,12 +23,15 @@ RECENT = DAY
 Point = tuple[str, str]
 
 
-def share_out(conn: Connection, row: Any) -> tuple[Facts, Facts]:
-    """Give the loser of a merge (a row of merge_log) what came for them; answers the facts of winner and loser."""
+def share_out(conn: Connection, row: Any, theirs_there: Set[Point] = frozenset()) -> tuple[Facts, Facts]:
+    """Give the loser of a merge (a row of merge_log) what came for them; answers the facts of winner and loser.
+
+    `theirs_there` are numbers, addresses and keys that people entered on the loser's card in a CRM.
+    """
     known = {kept["contact_id"]: loaded(kept["facts"]) for kept in row.moved["profile"]}
     ours, theirs = known.get(row.winner_id, Facts()), known.get(row.loser_id, Facts())
     own = {each["into"]: each["id"] for each in row.moved["lead"] if each["into"]}
-    named: dict[str, set[Point]] = {row.winner_id: set(), row.loser_id: set()}
+    named: dict[str, set[Point]] = {row.winner_id: set(), row.loser_id: set(theirs_there)}
     for later in _came(conn, row):
         facts = facts_of(normalise(person_of(later.person)), Setting(later.received_at // 1000, text=later.text))
         mine = bool(facts.ids.keys() & theirs.ids.keys()) and not facts.ids.keys() & ours.ids.keys()

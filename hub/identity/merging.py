@@ -5,7 +5,8 @@ ways of contact and keys go over to the winner. Where both have an open lead in 
 a duplicate, because the desk works on one; an undo opens it again. What becomes of their records in CRMs: see `cards`.
 
 After an undo, what came in later belongs to whom its own identifiers name: to the loser if they are the loser's
-alone, else to the winner. The pair is remembered as "not the same".
+alone, else to the winner; what people entered in a CRM to whose card it stands on (see `entered`). The pair is
+remembered as "not the same".
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, or_, select, update
 
-from hub.identity import cards
+from hub.identity import cards, entered
 from hub.identity.arrival import place_name
 from hub.identity.facts import Facts, dumped, loaded
 from hub.identity.keys import Key
@@ -85,6 +86,7 @@ def merge(conn: Connection, one: Merge) -> str:
     moved |= {table.name: _take(conn, table, one) for table in OWNED}
     moved["lead"] = _move_leads(conn, one)
     moved["contact_point"] = _move_points(conn, one)
+    moved["contact_edit"] = entered.edits(conn, one.winner)
     moved["link"] = cards.rest(conn, one.winner, one.loser, one.at)
     moved["profile"] = [dict(r._mapping) for r in conn.execute(_profiles(one))]
     moved["contact"] = snapshot(conn, [one.winner, one.loser])
@@ -146,7 +148,7 @@ def _move_points(conn: Connection, one: Merge) -> list[Row]:
         for row in conn.execute(select(contact_point).where(contact_point.c.contact_id == one.winner))
     }
     rows = [
-        {"kind": row.kind, "value": row.value}
+        dict(row._mapping)
         for row in conn.execute(select(contact_point).where(contact_point.c.contact_id == one.loser))
         if (row.kind, row.value) not in theirs
     ]
@@ -155,7 +157,7 @@ def _move_points(conn: Connection, one: Merge) -> list[Row]:
     return rows
 
 
-def _point(owner: str, row: Mapping[str, str]) -> Any:
+def _point(owner: str, row: Mapping[str, Any]) -> Any:
     c = contact_point.c
     return update(contact_point).where(c.contact_id == owner, c.kind == row["kind"], c.value == row["value"])
 
@@ -197,9 +199,12 @@ def undo(conn: Connection, merge_id: str, actor: str, at: int) -> tuple[str, str
     for point in row.moved["contact_point"]:
         conn.execute(_point(one.winner, point).values(contact_id=one.loser))
     cards.wake(conn, row.moved["link"], at)
-    profiles = share_out(conn, row)
+    there = entered.give_back(conn, row)
+    profiles = share_out(conn, row, there.came)
     for owner, facts in zip((one.winner, one.loser), profiles, strict=True):
         write_profile(conn, owner, facts)
+    for owner in entered.put_back(conn, row, there):
+        relearn(conn, owner, there.lost if owner == one.loser else ())
     _open_leads(conn, row.moved["lead"], one)
     cards.rehang(conn, one.loser)
     restore(conn, row.moved.get("contact", ()), at)

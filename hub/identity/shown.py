@@ -162,6 +162,8 @@ def _facts(conn: Connection, rows: Sequence[Row]) -> dict[str, Said]:
             found[owner[row["id"]]].append(held(row, only_kept=True))
             generation.append(row["id"])
     for row in _in(conn, select(contact_edit), contact_edit.c.contact_id, list(owner)):
+        if not row["value"] and owner[row["contact_id"]] != row["contact_id"]:
+            continue  # whoever tidies a second card up empties nothing of the person's
         fact = entered(row["field"], row["value"], row["by"], row["at"])
         found[owner[row["contact_id"]]].append({row["field"]: [fact]})
     said = select(inquiry.c.contact_id, inquiry.c.received_at, inquiry.c.person)

@@ -1,8 +1,8 @@
 """Two contacts of the CRM became one over there, or two of ours have a card each: what that means here.
 
 A merge that a person made in the CRM is made here too, undoable like any other, unless somebody said that these are
-two people: then it is only shown. A second card (see `hub.identity.cards`) is read for what people add to it: numbers
-and addresses reach the contact, everything else stands in the timeline.
+two people: then it is only shown. A second card (see `hub.identity.cards`) is read for what people enter there: it is
+said of the contact as long as the two are one, and of whose card it is when they are two again.
 """
 
 from __future__ import annotations
@@ -19,26 +19,17 @@ from hub.clock import Clock
 from hub.identity import cards
 from hub.identity.merging import CannotMerge, Merge
 from hub.identity.review import join
-from hub.model import contact, link
+from hub.identity.shown import enter, redecide
+from hub.model import link
 from hub.store.notes import REST, mark_dirty, note
 from hub.sync.account import Account
 from hub.sync.apply import LISTS, Applier, Sighting
 from hub.sync.foreign import guarded
+from hub.sync.holder import living
 from hub.sync.plan import Memory, reconcile
 
-STEPS = 20
 Pair = tuple[Any, Record | None]
 IN_CRM = {"result": "merged_in_crm", "en": "Merged in the CRM by a person", "ru": "Объединены в CRM человеком"}
-
-
-def living(conn: Connection, contact_id: str) -> str:
-    """Itself, or the contact that it was merged into."""
-    for _merge in range(STEPS):
-        into = conn.execute(select(contact.c.merged_into).where(contact.c.id == contact_id)).scalar()
-        if not into:
-            break
-        contact_id = str(into)
-    return contact_id
 
 
 def where_to(row: Any, record: Record | None) -> str:
@@ -127,19 +118,31 @@ def read_second(
         agreed = guarded(reconcile, account.faces["contact"].slots, memory, dict(row.base), seen)
     except Unreadable:
         return Sighting("history", dict(flat), dict(row.base), dict(row.raw), code=code, why=why)
-    owner = living(conn, row.record_id)
-    _add(conn, clock, account, owner, agreed.hub)
-    told = {name: value for name, value in agreed.hub.items() if name not in LISTS}
-    if told and row.raw:
-        note(conn, clock, "contact", owner, "second_card", f"crm:{account.id}", {"ref": row.remote_id, "values": told})
+    _said(conn, clock, account, row, agreed.hub)
     return Sighting("history", dict(flat), agreed.base, agreed.raw, code=code, why=why, version=record.version)
 
 
-def _add(conn: Connection, clock: Clock, account: Account, owner: str, news: Mapping[str, Any]) -> None:
-    """Numbers and addresses that the contact has not; the card that is kept in step gets them too."""
-    grown = False
-    for name, kind in LISTS.items():
-        values = [str(one) for one in news.get(name) or ()]
-        grown = bool(values and Applier(clock).add_new(conn, account, owner, kind, values)) or grown
-    if grown:
+def _said(conn: Connection, clock: Clock, account: Account, row: Any, news: Mapping[str, Any]) -> None:
+    """What people entered counts for the contact; nothing that they emptied does, and nothing is taken from it."""
+    owner, actor = living(conn, row.record_id), f"crm:{account.id}"
+    added = {name: _besides(news[name], row.base.get(name)) for name in LISTS if news.get(name)}
+    grown = _add(conn, clock, account, owner, added)
+    told = {name: value for name, value in news.items() if name not in LISTS} if row.raw else {}
+    enter(conn, row.record_id, {name: str(value or "") for name, value in told.items()}, actor, clock.now())
+    if grown or redecide(conn, [owner] if told else (), clock.now()):
         mark_dirty(conn, clock, [owner], REST)
+    values = told | {name: some for name, some in added.items() if some}
+    gone = {name: some for name in LISTS if name in news and (some := _besides(row.base.get(name), news[name]))}
+    facts = {"ref": row.remote_id, "values": values, **({"gone": gone} if gone else {})}
+    for subject in dict.fromkeys((owner, row.record_id)) if values or gone else ():
+        note(conn, clock, "contact", subject, cards.SECOND, actor, facts)
+
+
+def _besides(some: Sequence[Any] | None, others: Sequence[Any] | None) -> list[str]:
+    return [str(one) for one in some or () if one not in (others or ())]
+
+
+def _add(conn: Connection, clock: Clock, account: Account, owner: str, added: Mapping[str, Sequence[str]]) -> bool:
+    """Numbers and addresses that the contact has not; the card that is kept in step gets them too."""
+    applier = Applier(clock)
+    return any([applier.add_new(conn, account, owner, LISTS[name], values) for name, values in added.items()])

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from hub.identity.merging import CannotMerge, Merge, undo
+from hub.identity.points import change_points
 from hub.identity.review import answer, join, waiting
 from hub.identity.stored import replace_rules
 from hub.model import (
@@ -118,6 +119,16 @@ def test_an_undo_after_further_events_gives_each_its_own(real: Whole) -> None:
     assert owners["Ещё ворота"] == owners["Нужен забор"]
     assert owners["А сроки?"] == owners["Нужна калитка"]
     assert owners["Нужна калитка"] != owners["Нужен забор"]
+
+
+def test_a_number_that_was_taken_off_the_one_is_its_owners_again(real: Whole) -> None:
+    halves(real)
+    before, merge_id = state(real), by_hand(real)
+    [one] = living(real)
+    with real.hub.store.write() as conn:
+        change_points(conn, real.hub.clock, one.id, (), [("email", "serova-a@pochta.test")])
+    taken_apart(real, merge_id)
+    assert state(real) == before
 
 
 def test_two_people_are_not_joined_again(real: Whole) -> None:
