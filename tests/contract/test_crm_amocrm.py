@@ -373,6 +373,27 @@ def test_hooks_of_all_kinds(crm: AmoCRM, account: Account, ear: Ear) -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["leads", "contacts", "companies"])
+def test_a_record_that_people_merged_away_is_gone(
+    crm: AmoCRM, account: Account, clock: Clock, ear: Ear, kind: str
+) -> None:
+    """No payload of a merge is known: the loser is seen as deleted, by a hook and by its id, and never as merged."""
+    made = crm.write([Op(kind, {"name": f"Keller {n}"}) for n in range(3)])
+    keep, gone, other = (one.record.ref for one in made if isinstance(one, Done))
+    clock.tick(200)
+    cursor = crm.changes(kind, crm.changes(kind, "").cursor).cursor
+    crm.provision([Step("hook", "create", {"address": ear.address})])
+    account.merge(kind, int(keep), int(gone))
+    assert {(one.kind, one.ref) for one in crm.touched(ear.hears())} == {(kind, keep), (kind, gone)}
+    read = dict(zip((keep, gone, other), crm.get(kind, [keep, gone, other]), strict=True))
+    assert read[keep] is not None is not read[other]
+    assert read[gone] is None or (read[gone].deleted and not read[gone].merged_into)
+    clock.tick(4000)
+    told = crm.changes(kind, cursor).records
+    assert keep in [one.ref for one in told if not one.deleted]
+    assert [one.ref for one in told if one.deleted] == ([gone] if kind == "leads" else [])
+
+
 # ── OAuth ────────────────────────────────────────────────────────────────────────────────────────
 
 

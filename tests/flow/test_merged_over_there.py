@@ -184,6 +184,29 @@ def test_where_the_crm_does_not_say_so_a_person_is_asked(mute: Far) -> None:
     assert len(mute.all("contact")) == 1
 
 
+def test_what_was_merged_away_unheard_is_found_by_the_audit(amo: Far) -> None:
+    """Every hook was lost. Of leads the bin tells; contacts and companies are found gone by their ids."""
+    for firm in ("ООО «Ромашка-Север»", "ООО «Клевер»"):
+        amo.made.post(name="Вера Ким", phone=f"+7903111{len(firm):04}", company=firm, message="Забор")
+    amo.made.settle(4)
+    there = {
+        role: sorted(row.remote_id for row in amo.made.rows(link, role=role, state="linked"))
+        for role in ("lead", "contact", "company")
+    }
+    assert len(there["company"]) == 2
+    for role, refs in there.items():
+        amo.state.merge(amo.account.kind(role), int(refs[0]), int(refs[-1]))
+    amo.made.advance(7200)
+    amo.made.settle(2)
+    amo.made.hub.auditor.run(amo.made.crm_id)
+    for role, refs in there.items():
+        (lost,) = amo.made.rows(link, role=role, remote_id=refs[-1])
+        assert (lost.state, lost.code) == ("tombstoned", "deleted_in_crm"), role
+        (kept,) = amo.made.rows(link, role=role, remote_id=refs[0])
+        assert kept.state == "linked", role
+    assert len(amo.all("contact")) == len(there["contact"]) - 1, "nothing is made again"
+
+
 def test_who_got_a_number_in_the_crm_is_known_by_it(amo: Far) -> None:
     first, _second = alive(amo)
     values = amo.account.mapping.write("contact", {"phones": [ANNA, "+79161234599"]}, {}).values
