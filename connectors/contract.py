@@ -495,6 +495,7 @@ class Facts:
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # strategy → features it needs switched on
     upsert: bool = False  # a create with a marker that is there already answers that record, and makes no second
     finals: Mapping[str, str] = field(default_factory=dict)  # closing stages that every pipeline has: won, lost → ref
+    hanging: bool = False  # `find` lists the notes and tasks that hang on a record
     hooks_signed: bool = False
     hooks_end: bool = False  # hooks end after some days: asked for again, under the same address, they go on
     makes_pipelines: bool = True  # False: there are those there are, or people make them in the CRM's own settings
@@ -566,7 +567,7 @@ class CRM:
         """Records that carry one of the keys ("marker", "phone", "email"); checked, not just searched.
 
         Of `note_kind` and `task_kind` a key is the kind of a record: what hangs on the record with that ref, newest
-        first as far as there are many. `Unsupported` where that cannot be listed.
+        first as far as there are many (where `facts.hanging`).
         """
         raise NotImplementedError
 

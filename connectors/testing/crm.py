@@ -18,6 +18,7 @@ import pytest
 from connectors.contract import CRM, Done, Failed, Lost, Op, Raw, Record, Schema, Step
 from connectors.errors import ConnectorError, Pause, Refuse, Retry
 from connectors.testing.farside import Says
+from connectors.testing.hung import HangingContract
 
 _NAMES = ("data", "result", "results", "records", "list", "items", "_embedded", "objects", "errors", "status")
 _SHAPES: tuple[object, ...] = (None, 5, "x", [], [5], {}, {"x": 5}, [{"id": {}}])
@@ -37,7 +38,8 @@ class Rig:
     remote clock. `fail(what, seconds)` makes the next call go wrong: "429" (with Retry-After), "lost" (effect, but
     no answer), "500_after", "html", "error200". `calls()` counts calls so far. `hook()` waits for the next hook
     after `subscribe()`; `trouble` takes what happens to the next ones, "lose" or "double". `page` is the size of a page
-    of changes. `real` is a running server, whose clock nobody turns.
+    of changes. `real` is a running server, whose clock nobody turns. `act(ref)` is a person
+    who calls the client of that record.
     """
 
     crm: CRM
@@ -57,6 +59,7 @@ class Rig:
     trouble: list[str] | None = None
     marker: str = "L-"
     real: bool = False
+    act: Callable[[str], object] | None = None
 
     def ops(self, count: int, start: int = 0) -> list[Op]:
         """Creates with markers."""
@@ -94,7 +97,7 @@ def inverse(step: Step, ref: str) -> Step:
     return Step(step.what, "change", step.before, ref=ref, under=step.under, before=step.values)
 
 
-class CRMContract:
+class CRMContract(HangingContract):
     """Tests of the promises in `connectors.contract.CRM`."""
 
     @pytest.fixture

@@ -150,6 +150,8 @@ class Hung:
         assert one.place is not None  # noqa: S101 - only what has a place is looked up
         where = (_kind(account, one.row), *one.place)
         try:
+            if not account.crm.facts.hanging:
+                raise Unsupported("notes are not listed")
             if where not in seen:
                 seen[where] = _there(account, *where)
         except Unsupported:
@@ -231,7 +233,7 @@ def _op(account: Account, one: Copy) -> Op:
     if what == "task" and kind != account.crm.task_kind:
         what, text = "note", f"{text} ({at:%Y-%m-%d %H:%M} UTC)" if at else text
     values = account.crm.worded(Activity(what, text, at or instant(row.since), by))
-    return Op(kind, values, marker=row.id, links={one.place[0]: (one.place[1],)})
+    return Op(kind, values, links={one.place[0]: (one.place[1],)})
 
 
 def _kind(account: Account, row: Any) -> str:

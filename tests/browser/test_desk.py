@@ -68,6 +68,17 @@ def test_accept_on_the_card_then_reject_and_reopen(enter: Enter) -> None:
     expect(page.locator(".story")).to_contain_text("Reopened on stage “New”.")
 
 
+def test_a_note_is_written_on_the_card(enter: Enter) -> None:
+    page = enter("dora")
+    card(page, "Maria Schmidt")
+    page.get_by_text("Note", exact=True).first.click()
+    page.fill("textarea[name=text]", "She wants oak & brass")
+    if pictures := os.environ.get("LEADHUB_PICTURES"):
+        page.screenshot(path=str(Path(pictures) / "note.png"))
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.locator(".story")).to_contain_text("Note: She wants oak & brass")
+
+
 def test_accept_in_the_list(enter: Enter) -> None:
     page = enter("dora")
     page.locator(".row", has_text="Maria Schmidt").get_by_role("button", name="Accept").dblclick()

@@ -92,6 +92,7 @@ class TestContract(CRMContract):
             ear.hears,
             lambda ref: account.delete("leads", int(ref)),
             account.postman.trouble,
+            act=lambda ref: account.jot("leads", int(ref), "call_out", text="", duration=60),
         )
 
 

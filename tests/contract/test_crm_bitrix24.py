@@ -12,6 +12,7 @@ from connectors.contract import Done, Failed, Lost, Op, Outcome, Raw, Schema, St
 from connectors.crms.bitrix24 import Bitrix24
 from connectors.crms.bitrix24.calls import Command, Ref, meaning
 from connectors.crms.bitrix24.sandbox import Account, create_sandbox, serving
+from connectors.crms.bitrix24.sandbox.hung import act
 from connectors.crms.bitrix24.scan import joined
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
 from connectors.http import Gate, Wire
@@ -131,6 +132,7 @@ class TestLeads(CRMContract):
             ear.hears,
             lambda ref: account.delete(kind, int(ref)),
             account.postman.trouble,
+            act=lambda ref: act(account, kind, ref, TYPE_ID="2", PROVIDER_ID="VOXIMPLANT_CALL"),
         )
 
 

@@ -109,6 +109,7 @@ class TestContract(CRMContract):
             ear.hears,
             lambda ref: account.delete("deals", ref),
             account.postman.trouble,
+            act=lambda ref: account.act("calls", "deals", ref, hs_call_status="COMPLETED", hs_call_body="Spoke"),
         )
 
 

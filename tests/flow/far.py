@@ -66,6 +66,25 @@ BUTTONS: Mapping[str, Callable[[Any, str], Any]] = {
 """The vendor's own conversion of a lead, as its page does it."""
 
 
+def _ticked_off(state: Any, kind: str, ref: str) -> None:
+    """Pipedrive's calls are activities that somebody ticks off."""
+    row = state.create("activities", {"subject": "Call", "type": "call", "done": True, "owner_id": 701}, "app")
+    row["lead_id" if kind == "leads" else "deal_id"] = ref if kind == "leads" else int(ref)
+
+
+def _bitrix_call(state: Any, kind: str, ref: str) -> None:
+    import_module("connectors.crms.bitrix24.sandbox.hung").act(state, kind, ref, TYPE_ID="2")
+
+
+CALLS: Mapping[str, Callable[[Any, str, str], Any]] = {
+    "amocrm": lambda state, kind, ref: state.jot(kind, int(ref), "call_out", text="", duration=60),
+    "bitrix24": _bitrix_call,
+    "hubspot": lambda state, kind, ref: state.act("calls", kind, ref, hs_call_status="COMPLETED"),
+    "pipedrive": _ticked_off,
+}
+"""Somebody over there calls the client and logs it in the card (kind, ref)."""
+
+
 @dataclass
 class Far:
     """One hub, one stand-in. `sent` are the operations the hub asked its connector to write."""

@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
+from connectors import registry
 from connectors.crms.amocrm import AmoCRM
+from hub.cli_sandbox import rehearsable
 from hub.clock import HOUR
 from hub.funnel.remarks import plan, remark
 from hub.model import deadline, hanging, journal, lead, task
 from hub.sync.health import health
+from tests.flow.far import CALLS, far
 from tests.flow.scene import CRM_USERS, Scene
+from tests.real.stage import ANNA
+from tests.servers import Stack
 
 VERA = CRM_USERS["vera"]
 
@@ -182,3 +187,39 @@ def test_what_was_done_before_the_lead_is_history(small: Scene) -> None:
     opened(small)
     assert small.rows(lead)
     assert said(small) == []
+
+
+NOTED = [name for name in rehearsable() if registry.crm(name).note_kind and name != "amocrm"]
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_notes_reach_every_crm_that_takes_them(name: str, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.crms.hubspot.SEARCHES", 1000)
+    with far(embedded, name, monkeypatch) as one:
+        made = one.made
+        one.set_up(registry.crm(name).facts.strategies[0])
+        made.post(**ANNA)
+        made.settle()
+        made.hub.timers.step()
+        listen(made)
+        write(made, "She wants <b>oak</b>")
+        with made.hub.store.write() as conn:
+            plan(conn, made.clock, "lead", made.lead(), "Send the offer", made.clock.now() + HOUR, made.members["vera"])
+        made.push()
+        assert {(row.what, row.state, row.why) for row in made.rows(hanging)} == {
+            ("note", "there", ""), ("task", "there", "")
+        }  # fmt: skip
+        listen(made)
+        assert [what for what, *_rest in said(made)] == ["remark", "planned"], "our own words are no news"
+        if name in CALLS:
+            there = one.record("lead")
+            assert "first_touch" in running(made)
+            CALLS[name](one.state, there.kind, there.ref)
+            made.advance(one.account.crm.facts.lag)
+            listen(made)
+            assert [what for what, *_rest in said(made)][-1] == "call"
+            assert "first_touch" not in running(made)
+
+
+def test_every_crm_that_tells_what_people_do_is_played() -> None:
+    assert {name for name in rehearsable() if registry.crm(name).activity_kinds} == CALLS.keys()

@@ -118,6 +118,29 @@ def test_the_first_who_takes_a_lead_has_it(world: World) -> None:
     assert row(world, "Maria Schmidt").owner_id == world.members["dora"]  # type: ignore[attr-defined]
 
 
+def test_a_note_and_a_next_step_stand_in_the_timeline(world: World) -> None:
+    client, address = world.visitor("dora"), f"/leads/{world.leads['Ivan Petrov']}"
+    assert press(client, f"{address}/note", text=" ").status_code == 409
+    for _ in range(2):  # twice is once
+        assert press(client, f"{address}/note", text="Wants <b>oak</b>").status_code == 303
+        assert press(client, f"{address}/note", text="Send the offer", until="2099-03-01T10:30").status_code == 303
+    late = press(client, f"{address}/note", text="Too late", until="2001-03-01T10:30")
+    assert (late.status_code, "a time that is still to come" in late.get_data(as_text=True)) == (409, True)
+    page = client.get(address).get_data(as_text=True)
+    assert page.count("Note: Wants &lt;b&gt;oak&lt;/b&gt;") == 1
+    assert page.count("Next step until 1 Mar 2099") == 1
+    assert "Follow up" in page
+    admin = world.visitor("ada")
+    press(admin, f"{address}/convert", owner=world.members["sam"], force="because")
+    with world.hub.store.read() as conn:
+        [made] = list(conn.execute(select(deal).where(deal.c.lead_id == world.leads["Ivan Petrov"])))
+    assert press(admin, f"/deals/{made.id}/note", text="Of the deal").status_code == 303
+    assert press(admin, f"/deals/{made.id}/note", text="").status_code == 409
+    page = admin.get(f"/deals/{made.id}").get_data(as_text=True)
+    assert "Note: Of the deal" in page
+    assert "Note: Wants &lt;b&gt;oak" in page
+
+
 def test_a_lead_moves_is_rejected_and_comes_back(world: World) -> None:
     client, address = world.visitor("dora"), f"/leads/{world.leads['Ivan Petrov']}"
     assert press(client, f"{address}/stage", stage="warm").status_code == 303

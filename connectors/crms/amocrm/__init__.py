@@ -91,6 +91,7 @@ class AmoCRM(CRM):
         marker_field=MARKER,
         marker_lookup="search",
         deleted_list=True,
+        hanging=True,
         colours="palette",
         palette=PALETTE,
         finals={"won": WON, "lost": LOST},

@@ -13,11 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Changes,
     Evidence,
     Facts,
@@ -31,6 +33,7 @@ from connectors.contract import (
     Setting,
     Step,
 )
+from connectors.crms.bitrix24 import doings
 from connectors.crms.bitrix24.calls import LIMIT, Command, Rest
 from connectors.crms.bitrix24.hooks import WAKE, event, hints, queued
 from connectors.crms.bitrix24.notes import COMMENTS, TODOS
@@ -73,7 +76,7 @@ class Bitrix24(CRM):
         Setting("offline", "Queue of events", help="«yes»: an application lets Bitrix24 keep events for us"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = "leads", "deals", "contacts", "companies"
-    note_kind, task_kind = COMMENTS, TODOS
+    note_kind, task_kind, activity_kinds = COMMENTS, TODOS, (TODOS,)
     pipeline_field, stage_field, owner_field = "categoryId", "stageId", "assignedById"
     facts = Facts(
         kinds=tuple(TYPES),
@@ -90,6 +93,7 @@ class Bitrix24(CRM):
         colours="any",
         strategies=("native", "two_blocks", "two_pipelines", "held"),
         finals={"won": "WON", "lost": "LOSE"},
+        hanging=True,
         hooks_signed=True,
     )
 
@@ -135,6 +139,8 @@ class Bitrix24(CRM):
 
     def changes(self, kind: str, cursor: str) -> Changes:
         """Records by change time and id; see `scan` for why nothing slips through."""
+        if kind == TODOS:
+            return doings.changes(self.rest, cursor, int(self.facts.lag + self.facts.precision))
         scan = Scan.read(cursor)
         pages, clock = self._read.pages(kind, scan)
         rows, more = joined(pages)
@@ -159,6 +165,8 @@ class Bitrix24(CRM):
     def find(self, kind: str, keys: Mapping[str, str]) -> Sequence[Record]:
         """By marker (the external id) and by phone or e-mail (the vendor's search for duplicates, verified here)."""
         found: dict[str, Record] = {}
+        if kind in (COMMENTS, TODOS):
+            return [one for card, ref in keys.items() for one in doings.hanging(self.rest, kind, card, ref)]
         for key, wanted in keys.items():
             for record in self._read.records(kind, self._read.search(kind, key, wanted)):
                 if carries(record, key, wanted):
@@ -193,6 +201,14 @@ class Bitrix24(CRM):
         """Create, change and remove pipelines, stages, fields and handlers; what is there already is changed."""
         offline = self.settings.get("offline", "").strip().casefold() in {"yes", "y", "1", "true"}
         return provision(self.rest, steps, app=self.app, offline=offline)
+
+    def activity(self, record: Record) -> Activity | None:
+        """Comments and activities; see `doings`."""
+        return doings.told(record)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A comment, or a to-do with its deadline."""
+        return doings.worded(activity)
 
     def verify(self, raw: Raw) -> None:
         """An event carries the token of the outgoing webhook or application."""

@@ -15,11 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Changes,
     Evidence,
     Facts,
@@ -152,6 +154,14 @@ class EspoCRM(CRM):
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Fields (as an administrator) and hooks; statuses and stages are matched, not made."""
         return provision(self.api, steps, self.prefix)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A post in the stream, or a task with its end."""
+        if activity.what != "task":
+            return {"post": activity.text}
+        ends = {"dateEnd": f"{activity.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"} if activity.at else {}
+        by = {"assignedUserId": activity.by} if activity.by else {}
+        return {"name": activity.text.partition("\n")[0][:100], "description": activity.text, **ends, **by}
 
     def verify(self, raw: Raw) -> None:
         """Signed, and rightly as far as the hook is known without a call; `touched` asks for the others."""

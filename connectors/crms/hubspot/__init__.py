@@ -20,6 +20,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Answer,
     Changes,
     Evidence,
@@ -34,7 +35,7 @@ from connectors.contract import (
     Setting,
     Step,
 )
-from connectors.crms.hubspot import hooks
+from connectors.crms.hubspot import doings, hooks
 from connectors.crms.hubspot.answers import problem, rows, trouble
 from connectors.crms.hubspot.lookup import BATCH, OBJECTS, by_id, find, with_contacts
 from connectors.crms.hubspot.scan import BIN, BIN_OVERLAP, BIN_PAGE, Scan
@@ -48,6 +49,7 @@ from connectors.oauth import Grant
 __all__ = ["HubSpot"]
 
 API = "https://api.hubapi.com"  # one for all accounts, also for those hosted in the EU
+END_OF_TIME = 4_102_444_800_000  # nothing was changed after 2099
 SEARCHES = 4.0  # a second; 5 are allowed to the whole account, and no header says how many are left
 HIDDEN = "hs_"  # two hundred figures HubSpot keeps for itself; of these we read:
 SEEN = (MERGED, "hs_additional_emails", "hs_primary_associated_company", "hs_lead_status", "hs_lastmodifieddate",
@@ -73,8 +75,7 @@ class HubSpot(CRM):
     lead_kind = deal_kind = "deals"
     contact_kind = "contacts"
     company_kind = "companies"
-    note_kind = "notes"
-    task_kind = "tasks"
+    note_kind, task_kind, activity_kinds = doings.NOTES, doings.TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "pipeline", "dealstage", "hubspot_owner_id"
     kinds: tuple[str, ...] = ("deals", "contacts", "companies")
     facts = Facts(
@@ -88,6 +89,7 @@ class HubSpot(CRM):
         marker_field=MARKER,
         marker_lookup="strong",  # read by unique property, not searched
         upsert=True,
+        hanging=True,
         deleted_list=True,
         delete=True,
         merge=True,
@@ -173,6 +175,8 @@ class HubSpot(CRM):
 
     def changes(self, kind: str, cursor: str) -> Changes:
         """Rows by change time, then what was deleted; see `scan` for why nothing slips through. Links are not told."""
+        if kind in doings.LISTED:
+            return self._doings(kind, cursor)
         scan = Scan.read(cursor)
         if scan.phase == BIN:
             return self._bin(kind, scan)
@@ -195,6 +199,8 @@ class HubSpot(CRM):
 
     def find(self, kind: str, keys: Mapping[str, str]) -> Sequence[Record]:
         """By marker and by e-mail as unique properties, by phone with a search, verified here."""
+        if kind in doings.LISTED:
+            return [one for card, ref in keys.items() for one in doings.hanging(self, kind, card, ref)]
         found = {one.ref: one for key, wanted in keys.items() for one in find(self, kind, key, wanted)}
         return list(found.values())
 
@@ -226,6 +232,14 @@ class HubSpot(CRM):
         self._names.clear()  # fields that are made now are read from now on
         return provision(self, steps)
 
+    def activity(self, record: Record) -> Activity | None:
+        """Calls, mails, meetings, messages, notes and tasks; see `doings`."""
+        return doings.told(record)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A note, or a task with its moment; both hold HTML."""
+        return doings.worded(activity)
+
     def verify(self, raw: Raw) -> None:
         """Signed with the app's secret; a body that is no hook has nothing to prove."""
         if hooks.hints(hooks.events(raw.body)):
@@ -240,6 +254,19 @@ class HubSpot(CRM):
 
     def _hold(self) -> int:
         return int((self.facts.lag + self.facts.precision) * 1000)
+
+    def _doings(self, kind: str, cursor: str) -> Changes:
+        """A page of what people did; they have no bin to look into."""
+        scan = Scan.read(cursor)
+        if not cursor:
+            scan = replace(scan, low=END_OF_TIME)
+        told, answer = self.search(kind, scan.body(stamp_of(kind), doings.names(kind)))
+        now = _now(answer)
+        scan = replace(scan, start=scan.start or now)
+        records = [flat(kind, row) for row in rows(told) if "id" in row]
+        onward = scan.onward([(millis(one.updated_at), one.ref) for one in records], bool(next_page(told)))
+        found = doings.placed(self, records)
+        return Changes(found, (onward or scan.done(self._hold(), scan.start)).text(), more=onward is not None)
 
     def _bin(self, kind: str, scan: Scan) -> Changes:
         """One page of what was deleted; the list has no filter."""

@@ -72,14 +72,20 @@ def _read(api: Api, kind: str, keys: Sequence[str], by: str = "") -> tuple[list[
     return [flat(kind, row) for row in rows(told) if "id" in row], {ref for error in errors for ref in blamed(error)}
 
 
+def ends_of(api: Api, kind: str, other: str, refs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What each of these is tied to, of one kind; a thousand a call."""
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(refs, ())
+    for start in range(0, len(refs), LINKS):
+        inputs = [{"id": ref} for ref in refs[start : start + LINKS]]
+        told = api.read(f"crm/v4/associations/{kind}/{other}/batch/read", json={"inputs": inputs})
+        found |= {end: tuple(_ends(row)) for row in rows(told) if (end := _end(row.get("from"))) in found}
+    return found
+
+
 def with_contacts(api: Api, records: Sequence[Record | None]) -> list[Record | None]:
     """Deals with the contacts they name, which a batch read does not tell: one more call for a thousand."""
     deals = [one.ref for one in records if one and not one.deleted]
-    links: dict[str, tuple[str, ...]] = dict.fromkeys(deals, ())
-    for start in range(0, len(deals), LINKS):
-        inputs = [{"id": ref} for ref in deals[start : start + LINKS]]
-        told = api.read("crm/v4/associations/deals/contacts/batch/read", json={"inputs": inputs})
-        links |= {_end(row.get("from")): tuple(_ends(row)) for row in rows(told)}
+    links = ends_of(api, "deals", "contacts", deals)
     return [
         replace(one, links={**one.links, "contacts": links[one.ref]}) if one and not one.deleted else one
         for one in records

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Answer,
     Changes,
     Evidence,
@@ -227,6 +228,15 @@ class Odoo(CRM):
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """Creates, leads with their parts, and updates in as few transactions as there can be; see `writing`."""
         return Writer(self, self._batch).write(ops)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A note (escaped when it is posted), or an activity with its day."""
+        if activity.what != "task":
+            return {"body": activity.text}
+        day = {"date_deadline": f"{activity.at:%Y-%m-%d}"} if activity.at else {}
+        by = {"user_id": int(activity.by)} if activity.by.isdecimal() else {}
+        note = html.escape(activity.text).replace("\n", "<br>")
+        return {"summary": activity.text.partition("\n")[0][:255], "note": note, **day, **by}
 
     def delete(self, kind: str, refs: Sequence[str]) -> None:
         """For good: Odoo has no bin. What people do instead is archiving, the field `active`."""

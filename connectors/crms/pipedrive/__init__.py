@@ -32,6 +32,7 @@ from connectors.contract import (
     Setting,
     Step,
 )
+from connectors.crms.pipedrive import doings
 from connectors.crms.pipedrive.api import PAGE, Api, rows
 from connectors.crms.pipedrive.grant import CONSENT, TOKENS, BasicGrant
 from connectors.crms.pipedrive.hooks import hints, verify
@@ -61,7 +62,7 @@ class Pipedrive(CRM):
     )
     lead_kind, deal_kind = "leads", "deals"
     contact_kind, company_kind = "persons", "organizations"
-    note_kind, task_kind = "notes", "activities"
+    note_kind, task_kind, activity_kinds = doings.NOTES, doings.ACTIVITIES, doings.LISTED
     pipeline_field, stage_field, owner_field = "pipeline_id", "stage_id", "owner_id"
     waits: Sequence[float] = WAITS
     facts = Facts(
@@ -82,6 +83,7 @@ class Pipedrive(CRM):
         strategies=("native", "two_pipelines", "held"),
         finals={"won": WON, "lost": LOST},
         poll_every=120.0,  # a look at four lists costs 50 tokens: 36,000 a day, where a seat has 30,000 at the least
+        hanging=True,
     )
 
     def __init__(self, settings: Mapping[str, str], secrets: Mapping[str, str], http: Http) -> None:
@@ -142,6 +144,10 @@ class Pipedrive(CRM):
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """One call a record; see `writing`."""
         return Writer(self.api, self.names, self.reader.deals_of, self.waits).write(ops)
+
+    def activity(self, record: Record) -> Activity | None:
+        """Notes and activities; see `doings`."""
+        return doings.told(record)
 
     def worded(self, activity: Activity) -> Mapping[str, Any]:
         """A note in HTML, or an activity with its moment."""

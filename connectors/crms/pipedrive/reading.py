@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.contract import Changes, Record
 from connectors.crms.pipedrive.api import Api, at, further, instant, now, rows
+from connectors.crms.pipedrive.doings import FILTERS, LISTED
 from connectors.crms.pipedrive.names import MARKER, Names, Row
 from connectors.crms.pipedrive.scan import TRIES, Scan
 from connectors.crms.pipedrive.shape import V1, flat, path_of
@@ -30,6 +31,9 @@ class Reader:
 
     def changes(self, kind: str, cursor: str) -> Changes:
         """As `CRM.changes`."""
+        if kind in LISTED and not cursor:
+            _told, answer = self.api.read(path_of(kind), [("limit", "1")])
+            return Changes((), str(now(answer)))
         scan = Scan.read(cursor)
         return self._old_changes(kind, scan) if kind in V1 else self._new_changes(kind, scan)
 
@@ -49,6 +53,9 @@ class Reader:
     def find(self, kind: str, keys: Mapping[str, str]) -> list[Record]:
         """As `CRM.find`."""
         found: dict[str, Record] = {}
+        if kind in LISTED:
+            return [one for card, ref in keys.items() if card in FILTERS
+                    for one in self._hanging(kind, card, ref)]  # fmt: skip
         for key, wanted in keys.items():
             for record in self._marked(kind, wanted) if key == "marker" else self._search(kind, key, wanted):
                 if _carries(record, key, wanted):
@@ -99,6 +106,12 @@ class Reader:
                 break
             start = more[1]
         return found
+
+    def _hanging(self, kind: str, card: str, ref: str) -> list[Record]:
+        """Notes or activities of one record, the newest first."""
+        order = [("sort", "add_time DESC")] if kind in V1 else [("sort_by", "add_time"), ("sort_direction", "desc")]
+        told, _answer = self.api.read(path_of(kind), [(FILTERS[card], ref), *order, ("limit", str(self.api.page))])
+        return [self._flat(kind, row) for row in rows(told)]
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 

@@ -18,6 +18,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Answer,
     Changes,
     Evidence,
@@ -221,6 +222,15 @@ class Salesforce(CRM):
         for start in range(0, len(refs), 200):
             ids = ",".join(refs[start : start + 200])
             self.rest("DELETE", "composite/sobjects", [("ids", ids), ("allOrNone", "false")])
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A note, or a task with its day."""
+        first = activity.text.partition("\n")[0]
+        if activity.what != "task":
+            return {"Title": first[:80], "Body": activity.text}
+        day = {"ActivityDate": f"{activity.at:%Y-%m-%d}"} if activity.at else {}
+        by = {"OwnerId": activity.by} if activity.by else {}
+        return {"Subject": first[:255], "Description": activity.text, **day, **by}
 
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Fields. Stages, record types and events are people's to make in Setup: `Unsupported`."""

@@ -19,6 +19,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Answer,
     Changes,
     Evidence,
@@ -134,6 +135,10 @@ class Tryton(CRM):
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """Creates and updates of one kind by the hundred, states by buttons; see `writing`."""
         return Writer(self._rpc, self.get, self.facts.batch).write(ops)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A note; there are no tasks."""
+        return {"message": activity.text}
 
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Nothing can be set up: states and fields belong to Tryton's modules."""

@@ -19,6 +19,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Answer,
     Changes,
     Evidence,
@@ -192,6 +193,14 @@ class Twenty(CRM):
         """Signed with the secret of the hook; a body that is no hook has nothing to prove."""
         if hooks.hints(raw.body):
             hooks.verify(raw, self.secrets.get("hook_secret", ""))
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A note, or a task with its moment."""
+        told = {"title": activity.text.partition("\n")[0][:255], "body": activity.text}
+        if activity.what != "task":
+            return told
+        due = {"dueAt": activity.at.isoformat()} if activity.at else {}
+        return {**told, **due, **({"assigneeId": activity.by} if activity.by else {})}
 
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """The record a signed hook talks about."""

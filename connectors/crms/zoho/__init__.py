@@ -18,6 +18,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Answer,
     Changes,
     Evidence,
@@ -218,6 +219,14 @@ class Zoho(CRM):
     def verify(self, raw: Raw) -> None:
         """A notification carries our token."""
         hooks.verify(raw.body, self.hook_token)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A note, or a task with its day."""
+        if activity.what != "task":
+            return {"Note_Content": activity.text}
+        day = {"Due_Date": f"{activity.at:%Y-%m-%d}"} if activity.at else {}
+        by = {"Owner": activity.by} if activity.by else {}
+        return {"Subject": activity.text.partition("\n")[0][:255], "Description": activity.text, **day, **by}
 
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """Ids in a notification that carries our token."""

@@ -1,4 +1,4 @@
-"""The methods of records: add, change, list, delete, merge, search for duplicates, comments and to-dos."""
+"""The methods of records: add, change, list, delete, merge, search for duplicates."""
 
 from __future__ import annotations
 
@@ -216,29 +216,8 @@ def merge(state: Account, told: Row) -> Any:
     return {"STATUS": "SUCCESS", "ENTITY_IDS": ids}
 
 
-def comment(state: Account, told: Row) -> Any:
-    """A comment in a timeline; answers its number."""
-    wish = told.get("fields") or {}
-    words = {"lead": "leads", "deal": "deals", "contact": "contacts", "company": "companies"}
-    kind = words.get(str(wish.get("ENTITY_TYPE")))
-    if kind is None or not wish.get("COMMENT"):
-        raise Wrong("", "ENTITY_TYPE or COMMENT is missing")
-    found(state, kind, {"id": wish.get("ENTITY_ID")})
-    state.notes.append({"ID": state.number(), **wish})
-    return state.notes[-1]["ID"]
-
-
-def todo(state: Account, told: Row) -> Any:
-    """A to-do; its deadline is needed."""
-    found(state, kind_of({"entityTypeId": told.get("ownerTypeId")}), told, "ownerId")
-    if not told.get("deadline"):
-        raise Wrong("100", "Could not find value for parameter {deadline}")
-    state.notes.append({**told, "ID": state.number()})
-    return {"id": state.notes[-1]["ID"]}
-
-
 METHODS: dict[str, Method] = {
     "crm.item.add": add, "crm.item.update": update, "crm.item.get": get, "crm.item.delete": delete,
     "crm.item.list": rows, "crm.item.fields": fields, "crm.duplicate.findbycomm": duplicates,
-    "crm.entity.mergebatch": merge, "crm.timeline.comment.add": comment, "crm.activity.todo.add": todo,
+    "crm.entity.mergebatch": merge,
 }  # fmt: skip

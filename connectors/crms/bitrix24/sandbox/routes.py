@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from connectors.crms.bitrix24.sandbox import methods, setup_methods
+from connectors.crms.bitrix24.sandbox import hung, methods, setup_methods
 from connectors.crms.bitrix24.sandbox.query import filled, parse, php
 from connectors.crms.bitrix24.sandbox.schema import Row, Wrong
 from connectors.crms.bitrix24.sandbox.state import Account
@@ -16,7 +16,7 @@ from connectors.testing.sandbox import guard
 
 api = Blueprint("bitrix24", __name__)
 BATCH, CODE_SECONDS = 50, 30
-METHODS = methods.METHODS | setup_methods.METHODS
+METHODS = methods.METHODS | hung.HUNG | setup_methods.METHODS
 _REFUSALS = {
     401: ("expired_token", "The access token provided has expired."),
     403: ("ACCESS_DENIED", "REST API is available only on commercial plans"),

@@ -68,6 +68,7 @@ class Account:
         self.fields: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
         self.rows: dict[str, dict[int, Row]] = {kind: {} for kind in KINDS}
         self.notes: list[Row] = []
+        self.activities: list[Row] = []
 
     def number(self) -> int:
         """A new id."""

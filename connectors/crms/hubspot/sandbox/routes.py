@@ -15,7 +15,7 @@ from connectors.testing.sandbox import guard
 
 api = Blueprint("hubspot", __name__)
 BATCH, PAIRS = 100, 2000
-KIND = "<any(contacts, companies, deals, notes, tasks):kind>"
+KIND = "<any(contacts, companies, deals, notes, tasks, calls, emails, meetings, communications):kind>"
 OBJECTS = f"/crm/v3/objects/{KIND}"
 Answer = Response | tuple[Any, int]
 Work = Callable[[Account, str, Row], Row]

@@ -18,13 +18,18 @@ _TEXTS = {
     "contacts": "firstname lastname jobtitle company website lifecyclestage hs_lead_status",
     "companies": "name domain website address",
     "deals": "dealname pipeline dealstage deal_currency_code dealtype closed_lost_reason",
-    "notes": "hs_note_body", "tasks": "hs_task_subject hs_task_body hs_task_status",
+    "notes": "hs_note_body hs_object_source", "tasks": "hs_task_subject hs_task_body hs_task_status hs_object_source",
+    "calls": "hs_call_body hs_call_direction hs_call_status hs_call_duration hs_object_source",
+    "emails": "hs_email_subject hs_email_direction hs_email_status hs_object_source",
+    "meetings": "hs_meeting_title hs_meeting_outcome hs_object_source",
+    "communications": "hs_communication_body hs_communication_channel_type hs_object_source",
 }  # fmt: skip
 _OTHERS = {
     "contacts": {"email": "string", "phone": "phone_number", "mobilephone": "phone_number", "createdate": "datetime"},
     "companies": {"phone": "phone_number", "createdate": "datetime"},
     "deals": {"amount": "number", "closedate": "datetime", "createdate": "datetime"},
-    "notes": {"hs_timestamp": "datetime"}, "tasks": {"hs_timestamp": "datetime"},
+    **{kind: {"hs_timestamp": "datetime"} for kind in ("notes", "tasks", "calls", "emails", "meetings",
+                                                       "communications")},
 }  # fmt: skip
 _FIXED = ("hs_object_id", "hs_merged_object_ids", "hs_additional_emails", "hs_analytics_source", "associatedcompanyid",
           "hs_primary_associated_company",

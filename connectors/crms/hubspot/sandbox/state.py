@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from connectors.crms.hubspot.sandbox.schema import Pipelines, Wrong, properties_at_birth
 from connectors.testing.sandbox import Faults
 
-KINDS = ("contacts", "companies", "deals", "notes", "tasks")
+KINDS = ("contacts", "companies", "deals", "notes", "tasks", "calls", "emails", "meetings", "communications")
 Row = dict[str, Any]
 
 
@@ -206,6 +207,13 @@ class Account:
         with self.lock:
             self.change(kind, self.rows[kind][str(ref)], values, by)
         self.flush()
+
+    def act(self, kind: str, card: str, ref: str, by: str = "501", **values: str) -> Row:
+        """Somebody logs a call, a mail, a meeting or a note on a card."""
+        at = datetime.fromtimestamp(self.clock(), UTC).isoformat()
+        sent = {"hs_timestamp": at, "hubspot_owner_id": by, "hs_object_source": "CRM_UI", **values}
+        with self.lock:
+            return self.create(kind, sent, {card: [ref]}, by)
 
     def drag_card(self, deal: str, stage: str, pipeline: str = "", by: str = "501") -> None:
         """Move a card to another column, perhaps of another pipeline."""

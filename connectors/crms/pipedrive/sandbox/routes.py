@@ -129,6 +129,9 @@ def shown(kind: str, row: Row) -> Row:
 
 
 def _visible(kind: str, row: Row, state: Account) -> bool:
+    mine = {name: request.args[name] for name in ("lead_id", "deal_id", "person_id", "org_id") if name in request.args}
+    if kind in {"notes", "activities"} and any(str(row.get(name)) != ref for name, ref in mine.items()):
+        return False
     status = request.args.get("status", "open,won,lost").split(",")
     if row["is_deleted"]:
         return kind == "deals" and "deleted" in status and row["written"] > state.clock() - 30 * 86_400

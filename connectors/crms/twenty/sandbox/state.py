@@ -23,7 +23,8 @@ _FIELDS = {
                      "ownerId:UUID",
     "people": "name:FULL_NAME emails:EMAILS phones:PHONES jobTitle:TEXT city:TEXT companyId:UUID",
     "companies": "name:TEXT domainName:LINKS",
-    "notes": "title:TEXT bodyV2:RICH_TEXT_V2", "tasks": "title:TEXT bodyV2:RICH_TEXT_V2 status:TEXT dueAt:DATE_TIME",
+    "notes": "title:TEXT bodyV2:RICH_TEXT_V2",
+    "tasks": "title:TEXT bodyV2:RICH_TEXT_V2 status:TEXT dueAt:DATE_TIME assigneeId:UUID",
     "noteTargets": "noteId:UUID opportunityId:UUID personId:UUID companyId:UUID",
     "taskTargets": "taskId:UUID opportunityId:UUID personId:UUID companyId:UUID",
 }  # fmt: skip

@@ -28,7 +28,7 @@ _FIELDS = {
     "Deals": "Deal_Name! Amount:currency Closing_Date!:date Account_Name:lookup Contact_Name:lookup Pipeline "
     "Owner:ownerlookup",
     "Notes": "Note_Title Note_Content:textarea Parent_Id:lookup Owner:ownerlookup",
-    "Tasks": "Subject! Due_Date:date Who_Id:lookup What_Id:lookup Owner:ownerlookup",
+    "Tasks": "Subject! Due_Date:date Description:textarea Who_Id:lookup What_Id:lookup Owner:ownerlookup",
 }
 
 
