@@ -1,4 +1,4 @@
-"""What is the same in every test is done once in a run: templates and routes are compiled, tables made.
+"""What is the same in every test is done once in a run: templates, routes and statements compiled, tables made.
 
 The product does each of it once per start; a test run starts a hub some thousand times.
 """
@@ -18,8 +18,10 @@ from unittest.mock import patch
 from argon2 import PasswordHasher
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import URL, Dialect, Engine, create_engine, event
 from werkzeug.routing import Rule
 
+from hub.store import engine as engines
 from hub.store.engine import open_store
 from hub.store.migrate import migrate
 
@@ -29,13 +31,46 @@ CHEAP = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
 
 @contextmanager
 def sparing() -> Iterator[None]:
-    """In this process: cheap passwords, one compilation per template and route. Programs that tests start are whole."""
+    """In this process: cheap passwords and commits, one compilation per template, route and statement.
+
+    Programs that tests start are whole.
+    """
     with ExitStack() as patches:
         for place in ("hub.setup.PasswordHasher", "hub.web.desk.access.PasswordHasher"):
             patches.enter_context(patch(place, CHEAP))
         patches.enter_context(patch.dict(Flask.jinja_options, bytecode_cache=Compiled()))
         patches.enter_context(patch.object(Rule, "_compile_builder", _kept(Rule._compile_builder)))
+        patches.enter_context(patch("hub.store.engine.create_engine", Engines()))
+        patches.enter_context(patch("hub.store.engine._tune_sqlite", _tuned(engines._tune_sqlite)))
         yield
+
+
+class Engines:
+    """Makes engines that share what they compiled. SQLAlchemy keeps a statement by its dialect, which is an object of
+    each engine: the second one has that of the first."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[Dialect, Any]] = {}
+
+    def __call__(self, url: URL, **options: Any) -> Engine:
+        made = create_engine(url, query_cache_size=5000, **options)
+        dialect, compiled = self._first.setdefault(made.dialect.name, (made.dialect, made._compiled_cache))
+        if dialect.server_version_info:  # it has met its database
+            made.dialect = made.pool._dialect = dialect
+            made._compiled_cache = compiled
+        else:
+            self._first[made.dialect.name] = made.dialect, made._compiled_cache
+        return made
+
+
+def _tuned(tune: Callable[[Engine], None]) -> Callable[[Engine], None]:
+    """Only a power cut tells whether a commit waited for the disk."""
+
+    def tuned(engine: Engine) -> None:
+        tune(engine)
+        event.listen(engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=OFF"))
+
+    return tuned
 
 
 class Compiled(BytecodeCache):
