@@ -19,7 +19,7 @@ from hub.intake.connections import Connections, Live
 from hub.model import connection
 from hub.store.engine import Store
 from hub.store.notes import note
-from hub.sync import owners
+from hub.sync import holder, owners
 from hub.sync.employer import shown
 from hub.sync.employer import slot as employer
 from hub.sync.plan import ABSENT, Slot
@@ -99,6 +99,8 @@ class Account:
         if stage and told.get(stage) not in (None, ""):
             block = self._block(told)
             values[SEEN_PLACE] = [_said(told.get(pipeline)), str(told[stage]), *([block] if block else [])]
+        if role in holder.TABLES:
+            return values | holder.shown(self.crm.contact_kind, record)
         return values | shown(self.kind("company"), record) if role == "contact" else values
 
     def _block(self, told: Mapping[str, Any]) -> str:
@@ -186,6 +188,8 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
     if role in ("lead", "deal") and kind and (role == "deal" or any(row[0] == role for row in placement.rows)):
         place = crm.place_fields(kind)
         slots.append(_place_slot(placement, role))
+    if role in holder.TABLES and kind and crm.contact_kind:
+        slots.append(holder.slot())
     return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots))
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from connectors.contract import Done, Lost, Outcome, Record
 from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry
 from hub.clock import MINUTE, SECOND
+from hub.sync import holder
 from hub.sync.account import Account
 from hub.sync.observe import OLDER, left_out, refused
-from hub.sync.parcel import APART, BACKOFF, Parcel, blame, doubt, settled_after
+from hub.sync.parcel import APART, BACKOFF, TIES, Parcel, blame, doubt, settled_after
 from hub.sync.plan import ABSENT, REFUSED
 
 OUTAGE = 10 * MINUTE
@@ -26,6 +27,7 @@ def judge(account: Account, parcel: Parcel, outcome: Outcome, now: int) -> list[
     """What an answer means for a link and for the contact that travelled with it; answers both."""
     going = parcel.travellers
     if isinstance(outcome, Done):
+        _hangs_on(account, parcel, outcome.includes)
         for one, record in zip(going, (outcome.record, *outcome.includes), strict=False):
             arrive(account, one, record, outcome.echoed, now)
     elif isinstance(outcome, Lost):
@@ -40,6 +42,14 @@ def judge(account: Account, parcel: Parcel, outcome: Outcome, now: int) -> list[
     return going
 
 
+def _hangs_on(account: Account, parcel: Parcel, along: Sequence[Record]) -> None:
+    """A new card hangs on the contact that was named, or that came along."""
+    links = parcel.op.links if parcel.op is not None and parcel.op.ref is None else {}
+    ref = next((one.ref for one in along), "") or next(iter(links.get(account.crm.contact_kind, ())), "")
+    if ref and parcel.row.role in holder.TABLES:
+        parcel.flat, parcel.sent = {**parcel.flat, holder.PERSON: ref}, {**parcel.sent, holder.SEEN: ref}
+
+
 def arrive(account: Account, parcel: Parcel, record: Record, echoed: bool, now: int) -> None:
     """Both sides agree on what was sent; the CRM's own spelling of it is learnt at the next look."""
     told = parcel.op is not None  # else it was found again: what was sent is all we know
@@ -52,7 +62,9 @@ def arrive(account: Account, parcel: Parcel, record: Record, echoed: bool, now: 
     never = {name: told for name, told in refused(parcel.base).items() if name not in parcel.sent}
     parcel.base = {name: value for name, value in parcel.base.items() if name != REFUSED}
     parcel.base |= {**agreed, **({REFUSED: never} if never else {})}
-    parcel.raw = {**parcel.raw, **(account.seen(record, parcel.row.role) if echoed else _plain(parcel.sent))}
+    hung = {name: parcel.sent[name] for name in TIES.values() if name in parcel.sent}
+    seen = hung | account.seen(record, parcel.row.role) if echoed else _plain(parcel.sent)
+    parcel.raw = {**parcel.raw, **seen}
     parcel.sent, parcel.remote_id = {name: parcel.sent[name] for name in (OLDER,) if name in parcel.sent}, record.ref
     parcel.state, parcel.attempts = "linked", 0
     parcel.code, parcel.why = parcel.remark if parcel.remark[0] not in ("", "left_out") else left_out(parcel.base)

@@ -77,12 +77,12 @@ def carries(state: str, base: Mapping[str, Any], raw: Mapping[str, Any]) -> bool
     return state == "linked" and bool(base or raw)
 
 
-def moved(changed: Iterable[tuple[Any, Any]]) -> list[str]:
-    """Of company links as they were and are: companies whose card is there now, or no more."""
+def moved(changed: Iterable[tuple[Any, Any]], role: str = "company") -> list[str]:
+    """Of links as they were and are: companies (or contacts) whose card is there now, or no more."""
     return [
         before.record_id
         for before, now in changed
-        if before.role == "company"
+        if before.role == role
         and carries(before.state, before.base, before.raw) != carries(now.state, now.base, now.raw)
     ]
 

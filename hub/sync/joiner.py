@@ -22,7 +22,8 @@ from hub.store.engine import Store
 from hub.store.notes import note
 from hub.sync.account import Account
 from hub.sync.foreign import guarded
-from hub.sync.joined import living, where_to
+from hub.sync.holder import living
+from hub.sync.joined import where_to
 from hub.sync.observe import is_gone
 
 log = logging.getLogger("leadhub.joiner")

@@ -12,16 +12,18 @@ from sqlalchemy import BindParameter, Connection, bindparam, or_, select, update
 
 from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
+from hub.identity.cards import HERE
+from hub.identity.employers import unite
 from hub.model import deal, journal, link, look_again, sync_write
 from hub.model.links import DUE
 from hub.store.engine import Store, add_unless_there
 from hub.store.lists import among, pair_among
 from hub.store.many import add_many, run_many
 from hub.store.notes import PERSON, REST
-from hub.sync import brake, companies, fight, records
+from hub.sync import brake, companies, fight, holder, records
 from hub.sync.account import ROLES, Account
 from hub.sync.apply import Sighting
-from hub.sync.employer import moved, wake
+from hub.sync.employer import going_on, moved, wake
 from hub.sync.known import bound
 from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
@@ -44,7 +46,7 @@ NEXT_DUE = (
 OF_RECORDS = select(link).where(
     link.c.connection_id == bindparam("b_connection"), link.c.role == bindparam("b_role"), among(link.c.record_id)
 )
-THERE = select(link.c.id, link.c.role, link.c.remote_id).where(
+THERE = select(link.c.id, link.c.role, link.c.remote_id, link.c.record_id).where(
     link.c.connection_id == bindparam("b_connection"), pair_among(link.c.remote_kind, link.c.remote_id)
 )
 STILL_OURS = select(link.c.id).where(among(link.c.id), link.c.lease == bindparam("b_lease")).with_for_update()
@@ -279,13 +281,24 @@ class Ledger:
         for row in conn.execute(THERE, {"b_connection": self._account.id, "wanted": places}) if places else ():
             mine = claims.get((row.role, row.remote_id))
             if mine is not None and mine.row.id != row.id:
-                mine.hold()
+                self._two_of_one(conn, mine, row.record_id)
+
+    def _two_of_one(self, conn: Connection, parcel: Parcel, other: str) -> None:
+        """A company of ours whose answer was lost, and on which somebody hung a contact before it was found again."""
+        if parcel.row.role != "company":
+            parcel.hold()
+            return
+        unite(conn, going_on(conn, other), parcel.row.record_id, self._clock.now())
+        parcel.state, parcel.code, parcel.remote_id, parcel.dirty = "tombstoned", HERE, None, -parcel.row.dirty
+        parcel.why = "Two companies here had one card over there: they are one"
 
     def _save(self, conn: Connection, parcels: Sequence[Parcel], keep: Sequence[Parcel] = ()) -> None:
         """Only those in `keep` stay leased. Dirt that came meanwhile stays. What a new card is about to say is all
         that is written of it before it is sent; its memory is written with the answer."""
         kept, now = {id(p) for p in keep}, self._clock.now()
-        wake(conn, self._account.id, moved((p.row, p) for p in parcels), now, self.lease)
+        pairs = [(p.row, p) for p in parcels]
+        wake(conn, self._account.id, moved(pairs), now, self.lease)
+        holder.wake(conn, self._account.id, moved(pairs, "contact"), now, self.lease)
         rows = [self._row(p, id(p) in kept, now) for p in parcels]
         short = [row for p, row in zip(parcels, rows, strict=True) if id(p) in kept and p.row.state == "new"]
         for row in short:
@@ -298,9 +311,10 @@ class Ledger:
 
     def _row(self, p: Parcel, stays: bool, now: int) -> dict[str, Any]:
         same = (p.state, p.code) == (p.row.state, p.row.code)
+        handed = p.state == "history" and p.row.role in ("lead", "deal")  # with its dirt, to the link that goes on
         return {
             "b_id": p.row.id, "state": p.state, "code": p.code, "why": p.why, "base": p.base, "raw": p.raw,
-            "sent": p.sent, "remote_id": p.remote_id or None, "b_done": min(p.dirty, 0),
+            "sent": p.sent, "remote_id": p.remote_id or None, "b_done": 0 if handed else min(p.dirty, 0),
             "attempts": p.attempts, "lookups": p.lookups,
             "lease": self.lease if stays else "", "lease_until": self.until if stays else None,
             "due_at": p.due_at if p.due_at is not None else p.row.due_at,

@@ -20,12 +20,13 @@ from hub.identity.employers import unite
 from hub.identity.mirror import forget
 from hub.model import deal, link, sync_write
 from hub.store.notes import note
-from hub.sync import employer, records
+from hub.sync import employer, holder, records
 from hub.sync.account import ROLES, SEEN_PLACE, Account
 from hub.sync.apply import Applier, Sighting, convert
 from hub.sync.fight import FIGHT, cause
 from hub.sync.foreign import guarded
-from hub.sync.joined import Followed, follow, living, read_second
+from hub.sync.holder import living
+from hub.sync.joined import Followed, follow, read_second
 from hub.sync.plan import ASKED, REFUSED, Agreed, Memory, reconcile
 from hub.sync.suspects import sharers, suspect
 
@@ -52,6 +53,8 @@ PASSING = frozenset(
     }
 )
 """Causes that are gone when a look does not find them again."""
+MOVES = {records.PLACE, holder.PERSON}
+"""Fields whose news may not be possible to follow."""
 OLDER = "@older"
 """Under this name `sent` holds writes of calls that were given up: [[until, values] ...]."""
 WHY_GIVEN = "The CRM merged the contact's own card into this one: one card, there and here"
@@ -80,7 +83,10 @@ class Observer:
         flats: dict[tuple[str, str], records.Flat] = {}
         for role in ROLES:
             ids = [row.record_id for row, _record in pairs if row.role == role]
-            flats.update({(role, key): flat for key, flat in employer.flats(conn, account, role, ids).items()})
+            found = employer.flats(conn, account, role, ids)
+            if role in holder.TABLES and found:
+                holder.fill(conn, account, found, _named(account, role, pairs))
+            flats.update({(role, key): flat for key, flat in found.items()})
         gone = sum(is_gone(record) for _row, record in pairs)
         doubt = doubt or mass_deletion(conn, self._clock.now(), account, gone)
         writes: list[dict[str, Any]] = []
@@ -129,13 +135,31 @@ class Observer:
         )
         self._tell(conn, account, row, agreed, flat, sighting)
         if agreed.hub:
-            self._applier.apply(conn, account, row, agreed.hub, sighting)
-            if records.PLACE in agreed.hub and sighting.code and sighting.state == "linked":
-                _keep_place(sighting, flat)
+            self._follow(conn, account, row, agreed.hub, flat, sighting)
             writes.append(before_image(self._clock, row, "hub", flat, agreed.hub))
         if account.native and row.role == "lead" and (refs := record.links.get(account.crm.deal_kind)):
             self._converted(conn, account, row, refs[0], sighting)
         return sighting
+
+    def _follow(
+        self,
+        conn: Connection,
+        account: Account,
+        row: Any,
+        news: Mapping[str, Any],
+        flat: records.Flat,
+        sighting: Sighting,
+    ) -> None:
+        """What people did over there, done here; what cannot be followed stays as it was."""
+        self._applier.apply(conn, account, row, news, sighting)
+        if records.PLACE in news and sighting.code and sighting.state == "linked":
+            _keep(records.PLACE, sighting, flat)
+        if holder.PERSON not in news:
+            return
+        why = holder.take(conn, self._clock, account, row, str(sighting.flat[holder.PERSON]))
+        if why:
+            sighting.code, sighting.why = holder.BUSY, why
+            _keep(holder.PERSON, sighting, flat)
 
     def _compare(self, account: Account, row: Any, record: Record, flat: records.Flat) -> Agreed:
         seen = account.seen(record, row.role)
@@ -147,6 +171,7 @@ class Observer:
         base = row.base
         if row.role == "contact" and account.kind("company"):
             base = employer.believed(seen, base, row, record.links.get(account.kind("company"), ()))
+        seen = holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ()))
         memory = Memory(base, _raw(row, seen), row.sent, older, _newer(account, row, record, now), quiet)
         held = row.base.get(FIGHT, ())
         slots = account.faces[row.role].slots
@@ -227,7 +252,7 @@ class Observer:
         """Lines in the timeline; what waits for a person stands in the link as well."""
         actor = f"crm:{account.id}"
         for name, value in agreed.hub.items():
-            if name not in (records.PLACE, employer.EMPLOYER):
+            if name not in (records.PLACE, employer.EMPLOYER, holder.PERSON):
                 facts = {"field": name, "from": flat.get(name), "to": value}
                 note(conn, self._clock, row.role, row.record_id, "field", actor, facts)
         known = row.base.get(ASKED, {})
@@ -248,7 +273,7 @@ class Observer:
         if unread and not asked:
             names = ", ".join(unread)
             sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
-        elif not asked and row.code not in PASSING and not {records.PLACE} & (agreed.hub.keys() | agreed.push.keys()):
+        elif not asked and row.code not in PASSING and not MOVES & (agreed.hub.keys() | agreed.push.keys()):
             sighting.code, sighting.why = row.code, row.why  # a move that was not followed, and still stands there
         if FIGHT in row.base:
             sighting.code, sighting.why = "fight", cause(row.base[FIGHT])
@@ -345,6 +370,12 @@ def _tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting
         sighting.code, sighting.why = left_out(sighting.base)
 
 
-def _keep_place(sighting: Sighting, flat: records.Flat) -> None:
+def _keep(name: str, sighting: Sighting, flat: records.Flat) -> None:
     """A move that was not followed is no agreement: each side stands where it stood until one of them moves."""
-    sighting.base[records.PLACE] = sighting.flat[records.PLACE] = flat[records.PLACE]
+    sighting.base[name] = sighting.flat[name] = flat.get(name)
+
+
+def _named(account: Account, role: str, pairs: Sequence[tuple[Any, Record | None]]) -> dict[str, Sequence[str]]:
+    """The contacts that the cards of a role name, by the record here."""
+    kind = account.crm.contact_kind
+    return {r.record_id: one.links.get(kind, ()) for r, one in pairs if r.role == role and one is not None}

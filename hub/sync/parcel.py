@@ -14,7 +14,7 @@ from connectors.contract import Op
 from connectors.errors import Pause, Unreadable
 from hub.clock import HOUR, MINUTE, SECOND
 from hub.identity.cards import HERE
-from hub.sync import records
+from hub.sync import holder, records
 from hub.sync.account import Account
 from hub.sync.apply import Sighting
 from hub.sync.employer import EMPLOYER, SEEN
@@ -23,6 +23,7 @@ from hub.sync.observe import ANY, OLDER, PASSING, refused
 from hub.sync.split import NotPlaced
 
 BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR)
+TIES = {EMPLOYER: SEEN, holder.PERSON: holder.SEEN}
 APART = "refuse_together"
 """The cause of a contact that was refused together with its card: the next time each goes by itself."""
 
@@ -164,17 +165,22 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int, allowed: 
     values = _values(account, parcel, seen.push, seen.raw)
     if values is not None:
         parcel.base = {**parcel.base, **_there_already(account, parcel, seen.push, values)}
-    ref = str(seen.push.get(EMPLOYER) or "")
-    if values is None or not (values or ref) or not allowed:
-        parcel.dirty = 0 if values is not None and (values or ref) else parcel.dirty
+    links = _ties(account, seen.push)
+    if values is None or not (values or links) or not allowed:
+        parcel.dirty = 0 if values is not None and (values or links) else parcel.dirty
         return False
     parcel.before = {name: seen.base.get(name) for name in seen.push}
     parcel.sent, parcel.dirty = {**parcel.sent, **account.remembered(parcel.row.role, values, seen.raw)}, 0
     version = seen.version if account.crm.facts.conditional_write else ""
-    links = {account.kind("company"): (ref,)} if ref else {}
-    parcel.sent |= {SEEN: ref} if ref else {}
+    parcel.sent |= {name: seen.push[field] for field, name in TIES.items() if seen.push.get(field)}
     parcel.op = Op(account.kind(parcel.row.role), values, parcel.remote_id, parcel.marker, version, links)
     return True
+
+
+def _ties(account: Account, wish: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """On what a record shall hang from now on."""
+    kinds = {EMPLOYER: account.kind("company"), holder.PERSON: account.crm.contact_kind}
+    return {kind: (str(wish[name]),) for name, kind in kinds.items() if wish.get(name)}
 
 
 def _there_already(
@@ -183,7 +189,7 @@ def _there_already(
     """Wishes that need no telling, because the CRM holds them: both sides agree on those."""
     never = refused(parcel.base)
     slots = account.faces[parcel.row.role].slots
-    told = {EMPLOYER, *(slot.hub for slot in slots if slot.crm in values or slot.crm in never)}
+    told = {*TIES, *(slot.hub for slot in slots if slot.crm in values or slot.crm in never)}
     if account.faces[parcel.row.role].place[1] in values:
         told.add(records.PLACE)
     return {name: value for name, value in wish.items() if name not in told}

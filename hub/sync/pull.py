@@ -20,7 +20,7 @@ from hub.identity.cards import SECONDS
 from hub.model import link, look_again
 from hub.store.engine import Store
 from hub.store.many import run_many
-from hub.sync import companies
+from hub.sync import companies, holder
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Sighting
 from hub.sync.employer import moved, wake
@@ -285,7 +285,8 @@ def _as_remembered(account: Account, row: Any, record: Record | None) -> bool:
     if record is None or not _is_quiet(account, row, record):
         return False
     try:
-        return bool(guarded(account.seen, record, row.role) == row.raw)
+        seen = guarded(account.seen, record, row.role)
+        return bool(holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ())) == row.raw)
     except ConnectorError:
         return False
 

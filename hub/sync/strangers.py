@@ -26,7 +26,7 @@ from hub.sync.apply import Applier
 from hub.sync.born import born, named
 from hub.sync.employer import wake
 from hub.sync.foreign import guarded
-from hub.sync.joined import living
+from hub.sync.holder import living
 from hub.sync.observe import Observer, is_gone
 from hub.sync.plan import ABSENT
 from hub.sync.reading import read_each

@@ -18,7 +18,7 @@ from hub.funnel import moves
 from hub.model import journal, link, sync_write
 from hub.store.engine import Store
 from hub.store.notes import PERSON, mark_dirty, note
-from hub.sync import employer
+from hub.sync import employer, holder
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Applier, Sighting
 from hub.sync.observe import before_image
@@ -93,6 +93,8 @@ class Undo:
         if flat is None:
             told.left.append(f"{name}: is not there any more")
             return
+        if one.role in holder.TABLES:
+            holder.fill(conn, account, {one.record_id: flat}, {})
         slots = {slot.hub: slot for slot in account.faces[one.role].slots}
         same = {f for f, value in one.after.items() if f in slots and slots[f].same(flat.get(f), value)}
         back = {
@@ -107,6 +109,9 @@ class Undo:
         row = _Where(one.connection_id, one.role, one.record_id)
         sighting = Sighting("linked", flat, {}, {})
         self._applier.apply(conn, account, row, back, sighting, actor)
+        person = str(back.get(holder.PERSON) or "")
+        if person and (why := holder.take(conn, self._clock, account, row, person)):
+            sighting.code, sighting.why = holder.BUSY, why
         if sighting.code:
             told.left.append(f"{name}: {sighting.why}")
             return

@@ -133,8 +133,7 @@ class FakeCRM(CRM):
 
     def merge_rows(self, winner: Row, loser: Row) -> None:
         loser.deleted, loser.merged = True, winner.ref
-        if loser.kind == "firms":
-            self._rehang(loser, winner)
+        self._rehang(loser, winner)
         self.touch(loser)
         self.touch(winner)
 
@@ -145,16 +144,16 @@ class FakeCRM(CRM):
             self._rehang(row, None)
         self.touch(row)
 
-    def hang(self, person: Row, firm: Row | None) -> None:
-        """A person says whose a contact is."""
-        person.links["firms"] = (firm.ref,) if firm else ()
-        self.person_at[person.ref, "firms"] = self.tick
-        self.touch(person)
+    def hang(self, row: Row, kind: str, on: Row | None) -> None:
+        """A person says whose a contact is, or on whom a card hangs."""
+        row.links[kind] = (on.ref,) if on else ()
+        self.person_at[row.ref, kind] = self.tick
+        self.touch(row)
 
     def _rehang(self, before: Row, after: Row | None) -> None:
         for one in self.rows.values():
-            if before.ref in one.links.get("firms", ()):
-                one.links["firms"] = (after.ref,) if after else ()
+            if before.ref in one.links.get(before.kind, ()) and before.kind in ("people", "firms"):
+                one.links[before.kind] = (after.ref,) if after else ()
 
     # ── contract ─────────────────────────────────────────────────────────────────────────────────
 
@@ -300,10 +299,9 @@ class FakeCRM(CRM):
         unseen = {name for name in op.values if self.person_at.get((row.ref, name), -1) >= looked}
         if set(same) - unseen:
             self.wrong.append(f"I17 {row.ref}: {same} stood there already")
-        firms = op.links.get("firms", ())
-        hung = firms and firms == row.links.get("firms") and self.person_at.get((row.ref, "firms"), -1) < looked
-        if hung and not op.values:
-            self.wrong.append(f"I17 {row.ref} hung on {firms} already")
+        for kind, refs in op.links.items():
+            if refs == row.links.get(kind) and self.person_at.get((row.ref, kind), -1) < looked and not op.values:
+                self.wrong.append(f"I17 {row.ref} hung on {refs} already")
         self.raced |= {(row.ref, name) for name in unseen}
         if "TEXT" in op.values and row.values.get("TEXT"):
             self.wrong.append(f"I16 {row.ref}: written once, and again")

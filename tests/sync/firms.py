@@ -99,7 +99,7 @@ class Firms:
     def hang(self, firm: Row | None) -> None:
         if people := self.world.crm.live("people"):
             person = self.world.chance.choice(people)
-            self.world.crm.hang(person, firm)
+            self.world.crm.hang(person, "firms", firm)
 
     def firm_trouble(self, _conn: Connection) -> None:
         """A person merges two companies, deletes one, or renames one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from hub.model import deal, journal, lead, link
-from hub.sync import employer, records
+from hub.sync import employer, holder, records
 from hub.sync.account import ROLES
 from hub.sync.plan import ABSENT, ASKED
 from tests.sync.fake import Row, tidy
@@ -142,15 +142,28 @@ def edits_there(world: World, links: list[Any], known: dict[str, set[Any]]) -> I
 
 
 def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[str]:
-    """I8, A11: a card that we made hangs on its contact."""
+    """I8, A11: a card that we made hangs on its contact; on whom a card hangs is the same on both sides."""
     people = {row.record_id: row for row in links if row.role == "contact"}
+    owners = {row.remote_id: row.record_id for row in links if row.role == "contact" and row.remote_id}
     for row in links:
         there = shown(world, row)
-        if row.role in ("contact", "company") or row.state != "linked" or there is None or there.by != "api":
+        if row.role in ("contact", "company") or row.state != "linked" or there is None or ill(world, row):
+            continue
+        mine, shown_ = flats[row.role, row.record_id]["contact"], there.links.get("people", ())
+        card = people.get(mine)
+        known = card is not None and card.state == "linked"
+        if shown_ and known and row.code != "has_open_lead" and living(world, owners.get(shown_[0], "")) != mine:
+            yield f"I1 {row.role} {row.record_id} is {mine}'s here, and hangs on {shown_} there"
+        if there.by != "api":
             continue
         person = people.get(flats[row.role, row.record_id]["contact"])
         if person is not None and person.remote_id and not there.links.get("people"):
             yield f"I8 {row.role} {row.record_id} hangs on nobody, its contact is {person.remote_id}"
+
+
+def living(world: World, contact_id: str) -> str:
+    with world.store.read() as conn:
+        return holder.living(conn, contact_id)
 
 
 def one_to_one(world: World, links: list[Any], lines: list[Any]) -> Iterator[str]:
@@ -164,7 +177,7 @@ def one_to_one(world: World, links: list[Any], lines: list[Any]) -> Iterator[str
     two = Counter(row.remote_id for row in links if row.state == "linked" and row.remote_id and row.role != "contact")
     yield from (f"I3 {count} links to {ref}" for ref, count in [*live.items(), *two.items()] if count > 1)
     ours = {row.ref for row in world.crm.rows.values() if row.marker}
-    imported = [line.facts["ref"] for line in lines if line.what == "imported" and line.subject != "contact"]
+    imported = [line.facts["ref"] for line in lines if line.what == "imported" and line.subject in ("lead", "deal")]
     yield from (f"I3 own create imported: {ref}" for ref in imported if ref in ours and not was_strange(world, ref))
 
 

@@ -15,7 +15,7 @@ import pytest
 from hub.funnel import moves
 from hub.intake.accept import Intake
 from hub.store.groupcommit import UNSTORABLE, Inbox
-from hub.sync import account, answers, apply, employer, ledger, observe, parcel, plan, pull, push, strangers
+from hub.sync import account, answers, apply, employer, holder, ledger, observe, parcel, plan, pull, push, strangers
 from hub.sync.account import Account
 from hub.sync.ledger import Ledger
 from hub.sync.observe import Observer
@@ -126,6 +126,11 @@ def no_second_look(patch: Patch) -> None:
 def stays_with_the_old(patch: Patch) -> None:
     """A11: whom a person hangs on another company over there stays with the old one here."""
     patch.setattr(employer, "take", lambda conn, clock, account_, contact_id, ref: None)
+
+
+def hangs_as_before(patch: Patch) -> None:
+    """A11: a card that people hang on another contact over there stays the first one's here."""
+    patch.setattr(holder, "take", lambda conn, clock, account_, row, ref: "")
 
 
 def default_stage(patch: Patch) -> None:
@@ -273,7 +278,8 @@ SWITCHES: Mapping[str, Break] = {
     "A1": no_shadow, "A2": blind_write, "A3": unstable_codec, "A4": forget_sent, "A5": hub_always_wins,
     "A6": stamps_decide, "A7": whole_record, "A8": no_marker, "A8 wait": no_wait, "A9": absence_deletes_nothing_stays,
     "A10": merges_are_deletions, "A11": children_first, "A11 tie": nobody_hangs,
-    "A11 late": no_second_look, "A11 moved": stays_with_the_old, "A12": default_stage, "A13": conversion_in_two,
+    "A11 late": no_second_look, "A11 hung": hangs_as_before,
+    "A11 moved": stays_with_the_old, "A12": default_stage, "A13": conversion_in_two,
     "A14": newest_seen, "A15": overwrite_on_match, "A16": any_account, "A17": no_fence, "A18": undeclared_lag,
     "A19": answers_by_position, "A20": stale_page, "I9": quick_to_thank, "I10": each_time_anew,
     "I13": no_fence, "I15": together_for_ever, "I18": mapping_is_an_edit, "I20": causes_pass,

@@ -402,7 +402,7 @@ class World:
             self.convert_here, self.revert_here, self.reject_here, self.new_card, self.edit_there, self.edit_there,
             self.edit_there, self.drag, self.drag, self.delete_there, self.merge_there, self.same_edit,
             self.clear_there, self.collide, self.collide, self.inquire, self.inquire, self.remap, self.spoil,
-            self.switch_on, *self.firms.acts,
+            self.switch_on, self.rehang_here, self.rehang_there, self.rehang_there, *self.firms.acts,
         ]  # fmt: skip
         act = self.chance.choice(acts)
         self.say(act.__name__)
@@ -545,6 +545,22 @@ class World:
             name, value = self.chance.choice(names), self.token()
             self.crm.edit(row, **{name: value})
             self.crm_edits[row.ref, name] = tidy(value)
+
+    def rehang_here(self, conn: Connection) -> None:
+        """A card is another contact's from now on; a lead only of one who has no open lead."""
+        table = self.chance.choice([lead, deal])
+        row = self.pick(conn, table, table.c.state == "open")
+        other = self.pick(conn, contact, contact.c.merged_into.is_(None))
+        busy = other is not None and self.pick(conn, lead, lead.c.contact_id == other.id, lead.c.state == "open")
+        if row is not None and other is not None and not busy:
+            conn.execute(update(table).where(table.c.id == row.id).values(contact_id=other.id))
+            mark_dirty(conn, self.clock, [row.id])
+
+    def rehang_there(self, _conn: Connection) -> None:
+        """A person hangs a card on another contact."""
+        rows, people = self.crm.live("cards", "leads"), self.crm.live("people")
+        if rows and people:
+            self.crm.hang(self.chance.choice(rows), "people", self.chance.choice(people))
 
     def clear_there(self, _conn: Connection) -> None:
         if rows := self.crm.live("people"):

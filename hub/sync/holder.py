@@ -1,0 +1,141 @@
+"""On whom cards hang, in the CRM's words: the contact of a lead or a deal is the id of that contact's card over there.
+
+Guarantees: a card that people hang on another contact is that contact's here too, unless they have an open lead
+already: then it is shown. Any card of a contact is theirs, also a second one. Nothing is untied over there, and a card
+that says nothing of its contact says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from connectors.contract import Record
+from hub.clock import Clock
+from hub.identity import cards
+from hub.identity.mirror import forget
+from hub.model import contact, deal, lead, link
+from hub.store.notes import REST, note
+from hub.sync import records
+from hub.sync.employer import carries
+from hub.sync.plan import Slot
+
+PERSON = "person"
+"""The hub field that says on whom a card hangs: the id of the contact's card in this CRM."""
+SEEN = "@person"
+TABLES: Mapping[str, Any] = {"lead": lead, "deal": deal}
+BUSY = "has_open_lead"
+WHY = "Over there it hangs on a contact who has an open lead here: close one of the two, or merge them"
+STEPS = 20
+
+
+def slot() -> Slot:
+    """What a card says of its contact."""
+    return Slot(PERSON, SEEN, lambda raw: raw or "", lambda one, other: (one or "") == (other or ""), fits=bool)
+
+
+def living(conn: Connection, contact_id: str) -> str:
+    """Itself, or the contact that it was merged into."""
+    for _merge in range(STEPS):
+        into = conn.execute(select(contact.c.merged_into).where(contact.c.id == contact_id)).scalar()
+        if not into:
+            break
+        contact_id = str(into)
+    return contact_id
+
+
+def shown(kind: str, record: Record) -> dict[str, str]:
+    """The contact a card hangs on, as it is remembered; nothing where it names none."""
+    refs = record.links.get(kind) if kind else None
+    return {SEEN: refs[0]} if refs else {}
+
+
+def agreed(seen: dict[str, Any], raw: Mapping[str, Any], refs: Sequence[str]) -> dict[str, Any]:
+    """Of several contacts the one that was agreed on stays, whichever comes first; a page that names none, where a look
+    did, says nothing."""
+    if SEEN in raw and (not refs or raw[SEEN] in refs):
+        return {**seen, SEEN: raw[SEEN]}
+    return seen
+
+
+# ── the hub's side ───────────────────────────────────────────────────────────────────────────────
+
+
+def fill(conn: Connection, account: Any, flats: Mapping[str, records.Flat], there: Mapping[str, Sequence[str]]) -> None:
+    """Leads and deals by id get the id of their contact's card, if that is there. `there` are the contacts that their
+    cards name now: one that is a card of the same person, too, is as good as their own."""
+    if not account.crm.contact_kind:
+        return
+    mine = (link.c.connection_id == account.id) & (link.c.role == "contact")
+    wanted = sorted({str(flat["contact"]) for flat in flats.values()})
+    own: dict[str, str] = {}
+    for start in range(0, len(wanted), 400):
+        rows = conn.execute(select(link).where(mine, link.c.record_id.in_(wanted[start : start + 400])))
+        own |= {r.record_id: r.remote_id for r in rows if r.remote_id and carries(r.state, r.base, r.raw)}
+    for record_id, flat in flats.items():
+        ref, named = own.get(flat["contact"], ""), there.get(record_id, ())
+        if ref not in named:
+            ref = next((one for one in named if _is_card_of(conn, account, one, flat["contact"])), ref)
+        if ref:
+            flat[PERSON] = ref
+
+
+def wake(conn: Connection, connection_id: str, contacts: Sequence[str], at: int, lease: str = "none") -> None:
+    """Cards that went without these contacts, whose own are there now, have news to tell."""
+    for role, table in TABLES.items() if contacts else ():
+        theirs = select(table.c.id).where(table.c.contact_id.in_(contacts))
+        mine = (link.c.connection_id == connection_id) & (link.c.role == role) & link.c.record_id.in_(theirs)
+        there = (link.c.state == "linked") & (link.c.lease != lease)
+        conn.execute(update(link).where(mine, there).values(dirty=link.c.dirty + 1, due_at=at))
+
+
+def _is_card_of(conn: Connection, account: Any, ref: str, contact_id: str) -> bool:
+    mine = (link.c.connection_id == account.id) & (link.c.role == "contact") & (link.c.remote_id == ref)
+    owner = conn.execute(select(link.c.record_id).where(mine)).scalar()
+    return owner is not None and living(conn, owner) == contact_id
+
+
+# ── what a CRM says ──────────────────────────────────────────────────────────────────────────────
+
+
+def take(conn: Connection, clock: Clock, account: Any, row: Any, ref: str) -> str:
+    """The lead or deal is the contact's that this card stands for; answers why not, "" when it is."""
+    table = TABLES[row.role]
+    held = conn.execute(select(table).where(table.c.id == row.record_id)).one_or_none()
+    if held is None or not ref or getattr(row, "code", "") == cards.REHANG:
+        return ""
+    owner = _of_card(conn, clock, account, ref)
+    if owner == held.contact_id:
+        return ""
+    if row.role == "lead" and held.state == "open":
+        same = (lead.c.contact_id == owner) & (lead.c.direction_id == held.direction_id) & (lead.c.state == "open")
+        if conn.execute(select(lead.c.id).where(same)).first() is not None:
+            return WHY
+    values = {"contact_id": owner, "version": table.c.version + 1}
+    conn.execute(update(table).where(table.c.id == row.record_id).values(values))
+    facts = {"field": "contact", "from": _name(conn, held.contact_id), "to": _name(conn, owner)}
+    note(conn, clock, row.role, row.record_id, "field", f"crm:{account.id}", facts)
+    return ""
+
+
+def _name(conn: Connection, contact_id: str) -> str:
+    return str(conn.execute(select(contact.c.name).where(contact.c.id == contact_id)).scalar() or "")
+
+
+def _of_card(conn: Connection, clock: Clock, account: Any, ref: str) -> str:
+    """The contact a card stands for; one that nobody here knows is made, and read next."""
+    kind = account.crm.contact_kind
+    mine = (link.c.connection_id == account.id) & (link.c.role == "contact") & (link.c.remote_id == ref)
+    known = conn.execute(select(link.c.record_id).where(mine, link.c.remote_kind == kind)).scalar()
+    if known is not None:
+        return living(conn, known)
+    now, contact_id = clock.now(), clock.new_id()
+    conn.execute(contact.insert().values(id=contact_id, name="", version=1, created_at=now, updated_at=now))
+    who = {"id": clock.new_id(), "connection_id": account.id, "role": "contact", "record_id": contact_id}
+    card = {"remote_kind": kind, "remote_id": ref, "state": "linked", "dirty": 1, "lane": REST}
+    conn.execute(link.insert().values({**who, **card, "base": {}, "raw": {}, "sent": {}, "due_at": now, "since": now}))
+    note(conn, clock, "contact", contact_id, "imported", f"crm:{account.id}", {"ref": ref})
+    forget(conn, [(account.id, ref)])
+    return contact_id
