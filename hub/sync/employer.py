@@ -44,7 +44,7 @@ def believed(seen: dict[str, Any], base: Mapping[str, Any], row: Any, refs: Sequ
         seen[SEEN] = row.raw[SEEN]
     if seen.get(SEEN) == "" and not row.raw.get(SEEN):
         del seen[SEEN]
-        return {name: value for name, value in base.items() if name != EMPLOYER}
+        return {name: value for name, value in base.items() if name != EMPLOYER or not value}
     return base
 
 
