@@ -9,7 +9,7 @@ import pytest
 from connectors.contract import Record
 from hub.funnel import moves
 from hub.model import conversion, deal, lead
-from tests.flow.conftest import cheap_passwords, embedded  # noqa: F401
+from tests.flow.conftest import embedded  # noqa: F401
 from tests.flow.scene import Scene
 from tests.real.bottle import Bottle, bottle_server
 from tests.real.stage import ANNA, remote, stage
