@@ -31,6 +31,14 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OUTSIDE = "captured samples (../shared/facts) are not in the repository"
 NO_PYTHON = "no Python 3.12 or newer on this machine: BottleCRM runs on nothing older"
 
+LONG = (
+    "sync/test_machine_teeth.py", "sync/test_machine.py", "real/test_tryton_flow.py", "flow/test_every_placement.py",
+    "flow/test_fleet.py", "flow/test_demo.py", "real/test_bottlecrm_flow.py", "faults/test_kills.py",
+    "flow/test_sync_faults.py", "real/test_bottlecrm.py", "real/test_tryton.py", "flow/test_race.py",
+    "sync/test_clocks.py", "browser/test_admin_rooms.py", "identity/test_race.py", "flow/test_whole_way.py",
+)  # fmt: skip
+"""More than ten seconds of a core each, by the time they take."""
+
 NO_SKIP = os.environ.get("LEADHUB_NO_SKIP") == "1"
 
 # A deadline per example measures the neighbours on a shared machine, not the code.
@@ -128,7 +136,10 @@ def samples() -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests over an empty list of cases: they have nothing to run, which is not the same as skipped."""
+    """Put the longest files first, for xdist to give them out first (`--no-loadscope-reorder`). Leave out tests over an
+    empty list of cases: they have nothing to run, which is not the same as skipped."""
+    rank = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda test: rank.get(test.path, len(LONG)))
     empty = [test for test in items if any("got empty parameter set" in why for why in skip_reasons(test))]
     if empty:
         config.hook.pytest_deselected(items=empty)
