@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, literal_column, or_, select, update
 
 from hub.model import deal, lead, link
 
@@ -20,6 +20,8 @@ RESTS = "tombstoned"
 SECOND, KEPT, DUE, BY_HAND = "second_card", "second_card_left", "merge_due", "merge_by_hand"
 """Codes of a second card: to be asked about, left as it is, to be merged over there, refused by the CRM."""
 SECONDS = (SECOND, KEPT, DUE, BY_HAND)
+CODED = link.c.code != literal_column("''")
+"""In the words of `ix_link_cause`: a code that is a parameter alone has SQLite read all links of the connection."""
 HERE, THERE, AGAIN, REHANG = "merged_here", "merged_there", "make_again", "rehang"
 GONE = ("merged_in_crm", THERE)
 """Codes of a card that the CRM has no more, because it was merged into another."""
@@ -139,7 +141,7 @@ def seconds(
     conn: Connection, connection_id: str, codes: Iterable[str] = (SECOND, BY_HAND), limit: int = 50
 ) -> list[Any]:
     """Second cards of one connection ("" = of all) with these codes, the oldest first."""
-    mine = link.c.code.in_(list(codes)) & (link.c.state == "history") & (link.c.role == "contact")
+    mine = CODED & link.c.code.in_(list(codes)) & (link.c.state == "history") & (link.c.role == "contact")
     if connection_id:
         mine &= link.c.connection_id == connection_id
     return list(conn.execute(select(link).where(mine).order_by(link.c.since, link.c.id).limit(limit)))

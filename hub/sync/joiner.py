@@ -31,7 +31,11 @@ log = logging.getLogger("leadhub.joiner")
 ON, ASK, OFF = "on", "ask", "off"
 PORTION = 20
 _ASKED = (cards.DUE, cards.SECOND, cards.REHANG)
-ANY_ASKED = select(link.c.id).where(link.c.connection_id == bindparam("b_connection"), link.c.code.in_(_ASKED)).limit(1)
+ANY_ASKED = (
+    select(link.c.id)
+    .where(link.c.connection_id == bindparam("b_connection"), cards.CODED, link.c.code.in_(_ASKED))
+    .limit(1)
+)
 
 
 def policy(account: Account) -> str:
@@ -40,6 +44,29 @@ def policy(account: Account) -> str:
     if not account.crm.facts.merge:
         return OFF
     return said if said in (ON, ASK, OFF) else ASK
+
+
+_PERSON = link.alias("person")
+_OWNER = func.coalesce(lead.c.contact_id, deal.c.contact_id)
+_ALIVE = (_PERSON.c.role == "contact") & (_PERSON.c.state == "linked") & _PERSON.c.remote_id.is_not(None)
+_HANGING = (
+    link.outerjoin(lead, lead.c.id == link.c.record_id)
+    .outerjoin(deal, deal.c.id == link.c.record_id)
+    .join(_PERSON, (_PERSON.c.record_id == _OWNER) & (_PERSON.c.connection_id == link.c.connection_id) & _ALIVE)
+)
+REHUNG = (
+    select(
+        link.c.id, link.c.role, link.c.record_id, link.c.remote_kind, link.c.remote_id,
+        _PERSON.c.remote_id.label("person"),
+    )
+    .select_from(_HANGING)
+    .where(
+        link.c.connection_id == bindparam("b_connection"), cards.CODED, link.c.code == cards.REHANG,
+        link.c.state == "linked",
+    )
+    .limit(PORTION)
+)  # fmt: skip
+"""Leads and deals that shall hang on a card which is there by now; with that card's id."""
 
 
 class Joiner:
@@ -55,7 +82,7 @@ class Joiner:
             if conn.execute(ANY_ASKED, {"b_connection": account.id}).first() is None:
                 return 0
             due = cards.seconds(conn, account.id, codes, PORTION)
-            waiting = list(conn.execute(_rehung(account)))
+            waiting = list(conn.execute(REHUNG, {"b_connection": account.id}))
         for row in due:
             self._one(account, row)
         for row in waiting:
@@ -113,22 +140,6 @@ class Joiner:
                 conn.execute(update(link).where(link.c.id == first.id).values(again))
             if code == cards.THERE:
                 note(conn, self._clock, "contact", row.record_id, "merged_there", "hub", {"ref": row.remote_id})
-
-
-def _rehung(account: Account) -> Any:
-    """Leads and deals that shall hang on a card which is there by now; with that card's id."""
-    person = link.alias("person")
-    owner = func.coalesce(lead.c.contact_id, deal.c.contact_id)
-    mine = (person.c.record_id == owner) & (person.c.connection_id == link.c.connection_id)
-    alive = (person.c.role == "contact") & (person.c.state == "linked") & person.c.remote_id.is_not(None)
-    joined = (
-        link.outerjoin(lead, lead.c.id == link.c.record_id)
-        .outerjoin(deal, deal.c.id == link.c.record_id)
-        .join(person, mine & alive)
-    )
-    waiting = (link.c.connection_id == account.id) & (link.c.code == cards.REHANG) & (link.c.state == "linked")
-    columns = (link.c.id, link.c.role, link.c.record_id, link.c.remote_kind, link.c.remote_id)
-    return select(*columns, person.c.remote_id.label("person")).select_from(joined).where(waiting).limit(PORTION)
 
 
 def primary(conn: Connection, row: Any) -> Any:

@@ -38,7 +38,6 @@ BATCH = 400
 ALONE = 2
 """From this attempt on a record travels alone, so that one that breaks the CRM does not hold up its batch."""
 PARALLEL = 4
-ABREAST = 2
 DEEP = 16
 """Links in a batch for each call that may be in flight: the last calls of a batch leave the other lines empty."""
 TOGETHER = 32
@@ -73,13 +72,15 @@ class Pusher:
 
     def _drain(self, connection_id: str, most: int) -> int:
         """With a backlog two batches are on the way: while one travels, the other is written down."""
-        run, size = self._clock.new_id(), self._size(connection_id)
-        done = self.step(connection_id, size, run)
-        if done < size:
-            return done + (self._rest(connection_id, most, run) if done else 0)
-        with ThreadPoolExecutor(ABREAST, "push") as pool:
-            rests = [pool.submit(self._rest, connection_id, most, run) for _ in range(ABREAST)]
-        return done + sum(rest.result() for rest in rests)
+        run, beside = self._clock.new_id(), list[Future[int]]()
+        with ThreadPoolExecutor(1, "push") as pool:
+
+            def full() -> None:
+                beside.append(pool.submit(self._rest, connection_id, most, run))
+
+            done = self.step(connection_id, self._size(connection_id), run, full)
+            done += self._rest(connection_id, most, run) if done else 0
+        return done + sum(rest.result() for rest in beside)
 
     def _rest(self, connection_id: str, most: int, run: str) -> int:
         total = 0
@@ -103,8 +104,11 @@ class Pusher:
         place = (account.id, flight)
         return self._pools.get(place) or self._pools.setdefault(place, ThreadPoolExecutor(flight, "call"))
 
-    def step(self, connection_id: str, size: int = BATCH, run: str = "") -> int:
-        """One batch of one connection; answers how many links were looked at, 0 when there is no use in going on."""
+    def step(
+        self, connection_id: str, size: int = BATCH, run: str = "", full: Callable[[], None] = lambda: None
+    ) -> int:
+        """One batch of one connection; answers how many links were looked at, 0 when there is no use in going on.
+        `full` is called before a batch travels that has all it may take: there is probably more."""
         account = self._accounts.get(connection_id)
         if account is None:
             return 0
@@ -115,6 +119,8 @@ class Pusher:
             self._accounts.pause(connection_id, error)
             return 0
         parcels = ledger.take(size)
+        if ledger.looked_at >= size:
+            full()
         try:
             _Carrier(self._store, account, ledger, self._clock, self._pool(account)).carry(parcels)
         except Pause as error:

@@ -18,6 +18,7 @@ from hub.model.base import hub
 from hub.store.engine import open_store
 from hub.store.lists import among, pair_among
 from hub.store.many import add_many
+from hub.sync.joiner import ANY_ASKED, REHUNG
 from hub.sync.ledger import ANY_DUE, NEXT_DUE, OF_RECORDS, STILL_OURS, THERE
 from tests.servers import Stack
 
@@ -35,6 +36,8 @@ BY_INDEX = {
     "mirror_key USING": STRANGE,
     "lead_1 (id=?": LOCKED,
     "ix_deadline_lead (lead_id=?": ON_LEADS,
+    "ix_link_cause (connection_id=? AND code=?": ANY_ASKED,
+    "link USING INDEX ix_link_cause (connection_id=? AND code=?": REHUNG,
 }
 
 
