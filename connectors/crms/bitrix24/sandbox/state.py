@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, Protocol
 
 from connectors.crms.bitrix24.sandbox.query import listed
@@ -58,6 +58,7 @@ class Account:
         self.outgoing: list[Row] = []
         self.queue: dict[tuple[str, int], Row] = {}
         self.postman: Sends | None = None
+        self.zone: tzinfo = ZONE  # of the account, in which times are told
         self.users = {1: "Vera Lind", 2: "Oleg Marsh", 3: "Tara Quill"}
         self.hidden: set[tuple[str, int]] = set()  # records the webhook's owner may not see
         self.required: dict[tuple[str, str], str] = {}  # (kind, stage) → field that must be filled there
@@ -204,7 +205,7 @@ class Account:
 
     def stamp(self) -> str:
         """Now, as the account writes it."""
-        return datetime.fromtimestamp(int(self.clock()), ZONE).isoformat()
+        return datetime.fromtimestamp(int(self.clock()), self.zone).isoformat()
 
     def touch(self, kind: str, row: Row, what: str, by: int) -> None:
         """Set the change time and tell who listens."""

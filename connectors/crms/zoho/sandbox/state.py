@@ -7,7 +7,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from connectors.testing.sandbox import Faults, Postman
@@ -62,6 +62,7 @@ class Organisation:
         self.spent = 0
         self.pipelines = True
         self.index_lag = 0.0
+        self.zone: tzinfo = timezone(timedelta(hours=2))  # of the organisation, in which times are told
         self.watches: dict[str, Row] = {}
         self._next = 554_023_000_000_527_000
         self.fields: dict[str, dict[str, Row]] = {module: self._born(module) for module in MODULES}
@@ -101,8 +102,7 @@ class Organisation:
 
     def stamp(self, at: float | None = None) -> str:
         """As the API tells a time."""
-        zone = timezone(timedelta(hours=2))
-        return datetime.fromtimestamp(int(self.clock() if at is None else at), UTC).astimezone(zone).isoformat()
+        return datetime.fromtimestamp(int(self.clock() if at is None else at), UTC).astimezone(self.zone).isoformat()
 
     # ── records ──────────────────────────────────────────────────────────────────────────────────
 
