@@ -40,15 +40,15 @@ def place(request: pytest.FixtureRequest, clock: Clock, wires: Wires) -> Iterato
             crm.provision([MARKER])
             yield crm, app.state, "Leads", _zoho_values, lambda ref, name: app.state.edit("Leads", ref, Last_Name=name)
     else:
-        app = bitrix24(clock=clock, rate=None)
-        with serving(app) as address:
+        portal = bitrix24(clock=clock, rate=None)
+        with serving(portal) as address:
             crm = Bitrix24({}, {"webhook": f"{address}/rest/1/{TOKEN}/"}, wires(address))
             yield (
                 crm,
-                app.state,
+                portal.state,
                 "leads",
                 _bitrix_values,
-                lambda ref, name: app.state.edit("leads", int(ref), title=name),
+                lambda ref, name: portal.state.edit("leads", int(ref), title=name),
             )
 
 
