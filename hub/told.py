@@ -1,8 +1,11 @@
-"""Complaints about what was typed: as text they are English; a page can still translate one with values in it."""
+"""Sentences that rooms say: as text they are English; a page can still translate one with values in it, also after it
+was stored."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class Told(str):
@@ -25,6 +28,32 @@ def together(sentences: Sequence[Told]) -> Told:
     for one in sentences[1:]:
         whole = Told("%(first)s; %(then)s", first=whole, then=one)
     return whole
+
+
+def kept(sentence: str) -> str:
+    """A sentence as it is stored, to be told again in whichever language it is read; "" for none."""
+    return json.dumps(_plain(sentence), ensure_ascii=False) if isinstance(sentence, Told) and sentence else sentence
+
+
+def _plain(sentence: str) -> Any:
+    if not isinstance(sentence, Told):
+        return str(sentence)
+    return {"text": sentence.text, "values": {name: _plain(one) for name, one in sentence.values.items()}}
+
+
+def again(stored: str) -> str:
+    """What `kept` stored; what was stored as plain English before stays that."""
+    try:
+        found = json.loads(stored)
+    except ValueError:
+        return stored
+    return _told(found) if isinstance(found, dict) and found.keys() == {"text", "values"} else stored
+
+
+def _told(found: Any) -> str:
+    if not isinstance(found, dict):
+        return str(found)
+    return Told(found["text"], **{name: _told(one) for name, one in found["values"].items()})
 
 
 class Unusable(ValueError):

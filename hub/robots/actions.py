@@ -29,6 +29,7 @@ from hub.routing.hours import Plan, WorkTime
 from hub.routing.reading import read_floor
 from hub.store.engine import add_unless_there
 from hub.store.notes import REST, mark_dirty
+from hub.told import Told
 
 QUIET = Plan("by day", week=((("09:00", "21:00"),),) * 7)
 """Messages to clients leave by day, in the time zone of the owner's hours."""
@@ -88,9 +89,9 @@ def _message(doing: Doing, occasion: str, action: Mapping[str, Any]) -> str:
     """To the client, by day, unless they said no; without an address or with an empty place nothing leaves."""
     channel = str(action["channel"])
     if doing.known.refused:
-        raise LeftUndone("the client does not want to be written to")
+        raise LeftUndone(Told("the client does not want to be written to"))
     if not doing.known.addresses.get(channel):
-        raise LeftUndone(f"there is no usable address for {channel}")
+        raise LeftUndone(Told("there is no usable address for %(channel)s", channel=channel))
     texts = {part: fill(str(action.get(part) or ""), doing.known.facts) for part in ("subject", "text")}
     zone = _hours(doing).plan.zone
     by_day = WorkTime(Plan(QUIET.name, zone, QUIET.week))
@@ -124,11 +125,11 @@ def _stage(doing: Doing, _occasion: str, action: Mapping[str, Any]) -> str:
 def _owner(doing: Doing, _occasion: str, action: Mapping[str, Any]) -> str:
     row = doing.known.row
     if doing.robot.block != "lead" or row.state != "open":
-        raise LeftUndone("only open leads change hands")
+        raise LeftUndone(Told("only open leads change hands"))
     floor = read_floor(doing.conn, doing.clock.now())
     member = str(action.get("member") or "")
     if member and (member not in floor.people or not floor.people[member].active):
-        raise LeftUndone(f"its new owner {member} is not here any more")
+        raise LeftUndone(Told("its new owner is not here any more"))
     after = (
         Assignment(member, "robot", "", {"by": "person"})
         if member
@@ -147,12 +148,12 @@ def _webhook(doing: Doing, occasion: str, action: Mapping[str, Any]) -> str:
 def _audience(doing: Doing, occasion: str, action: Mapping[str, Any]) -> str:
     """Hashed as ad platforms ask for it; only for clients who agreed."""
     if not doing.known.agreed:
-        raise LeftUndone("the client did not agree to advertising")
+        raise LeftUndone(Told("the client did not agree to advertising"))
     mail = doing.known.addresses["email"].strip().lower()
     phone = "".join(one for one in doing.known.addresses["sms"] if one.isdigit())
     hashed = {name: sha256(value.encode()).hexdigest() for name, value in (("email", mail), ("phone", phone)) if value}
     if not hashed:
-        raise LeftUndone("there is neither a phone nor an e-mail to match")
+        raise LeftUndone(Told("there is neither a phone nor an e-mail to match"))
     _post(doing, occasion, "audience", {"to": str(action["name"]), **hashed}, doing.clock.now())
     return f"audience {action['name']}"
 

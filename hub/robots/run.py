@@ -27,6 +27,7 @@ from hub.routing.hours import Plan, WorkTime
 from hub.routing.reading import read_floor
 from hub.store.engine import Store, add_unless_there
 from hub.store.notes import note
+from hub.told import Told, kept, together
 
 log = logging.getLogger("leadhub.robots")
 
@@ -182,9 +183,8 @@ class Robots:
             if row is None:
                 return 0
             state, why = _run(conn, self._clock, row)
-            conn.execute(
-                update(robot_run).where(robot_run.c.id == row.id).values(state=state, why=why, at=self._clock.now())
-            )
+            values = {"state": state, "why": kept(why), "at": self._clock.now()}
+            conn.execute(update(robot_run).where(robot_run.c.id == row.id).values(**values))
         return 1
 
 
@@ -192,32 +192,33 @@ def _run(conn: Connection, clock: Clock, row: Any) -> tuple[str, str]:
     """(state, why) of a run that is due."""
     stored = conn.execute(select(robot).where(robot.c.id == row.robot_id)).one()
     if not stored.active or stored.held:
-        return HELD, stored.held or "the robot is switched off"
+        return HELD, stored.held or Told("the robot is switched off")
     try:
         one = read_robot(dict(stored._mapping))
     except UnusableRobot as error:
-        return FAILED, str(error)
+        return FAILED, error.why
     if why := _brake(conn, clock, one, row):
         return HELD, why
     known = read_known(conn, row.subject, row.subject_id)
     if known is None or not one.holds(known.facts):
-        return SKIPPED, "its conditions do not hold any more"
+        return SKIPPED, Told("its conditions do not hold any more")
     if one.block == "lead" and known.row.state != "open":
-        return SKIPPED, "the lead is closed"
+        return SKIPPED, Told("the lead is closed")
     return _do_all(Doing(conn, clock, one, row.id, known, _head(conn, clock)))
 
 
 def _do_all(doing: Doing) -> tuple[str, str]:
     done: list[str] = []
-    left: list[str] = []
+    left: list[Told] = []
     for place, action in enumerate(doing.robot.actions):
         try:
             done.append(act(doing, place, action))
         except (Unfilled, *HARMLESS) as error:
-            left.append(f"{action['do']}: {error}")
-    facts = {"robot": doing.robot.name, "done": done, "left": left}
+            why = error.args[0] if error.args else ""
+            left.append(Told("%(action)s: %(why)s", action=str(action["do"]), why=why))
+    facts = {"robot": doing.robot.name, "done": done, "left": [kept(one) for one in left]}
     note(doing.conn, doing.clock, doing.robot.block, doing.known.row.id, "robot", doing.actor, facts)
-    return (DONE if done else FAILED), "; ".join(left)
+    return (DONE if done else FAILED), together(left)
 
 
 def _head(conn: Connection, clock: Clock) -> str:
@@ -231,14 +232,16 @@ def _brake(conn: Connection, clock: Clock, one: Robot, row: Any) -> str:
     """Why this run must not be done now; "" when it may. A robot that storms is held until somebody lets it go."""
     if row.depth >= DEEPEST:
         names = " → ".join(_chain(conn, row))
-        return _hold(conn, clock, one, f"Robots set each other off: {names}")
+        return _hold(conn, clock, one, Told("Robots set each other off: %(names)s", names=names))
     mine, now = (robot_run.c.robot_id == one.id) & (robot_run.c.state == DONE), clock.now()
     hour = conn.execute(select(func.count()).where(mine, robot_run.c.at > now - HOUR)).scalar() or 0
     if hour >= PER_HOUR:
-        return _hold(conn, clock, one, f"Robot “{one.name}” ran {hour} times within an hour")
+        storm = "Robot “%(robot)s” ran %(count)s times within an hour"
+        return _hold(conn, clock, one, Told(storm, robot=one.name, count=str(hour)))
     record = (robot_run.c.subject_id == row.subject_id) & (robot_run.c.state == DONE) & (robot_run.c.at > now - DAY)
     if (conn.execute(select(func.count()).where(record)).scalar() or 0) >= PER_RECORD_A_DAY:
-        return f"robots have done {PER_RECORD_A_DAY} things to this record within a day"
+        often = "robots have done %(count)s things to this record within a day"
+        return Told(often, count=str(PER_RECORD_A_DAY))
     return ""
 
 
@@ -249,10 +252,10 @@ def _chain(conn: Connection, row: Any) -> Iterable[str]:
     return dict.fromkeys(f"“{one.name}”" for one in rows)
 
 
-def _hold(conn: Connection, clock: Clock, one: Robot, why: str) -> str:
-    conn.execute(update(robot).where(robot.c.id == one.id).values(held=why))
-    if tell(conn, clock, f"storm:{one.id}", _head(conn, clock), {"text": why, "robot": one.id}):
-        note(conn, clock, "robot", one.id, "held", ACTOR, {"why": why})
+def _hold(conn: Connection, clock: Clock, one: Robot, why: Told) -> Told:
+    conn.execute(update(robot).where(robot.c.id == one.id).values(held=kept(why)))
+    if tell(conn, clock, f"storm:{one.id}", _head(conn, clock), {"text": why, "why": kept(why), "robot": one.id}):
+        note(conn, clock, "robot", one.id, "held", ACTOR, {"why": kept(why)})
     return why
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from hub.told import Told
+
 PLACE = re.compile(r"\{([a-z_]+)(?:\|([^{}]*))?\}")
 BROKEN = re.compile(r"[{}]")
 
@@ -25,8 +27,10 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     """The text with every place filled. What is put in is never looked at for places again."""
     left = BROKEN.search(PLACE.sub("", text))
     if left:
-        raise Unfilled(f"“{text[:60]}” has a brace that is no place: write {{name}} or {{name|instead}}")
+        brace = "“%(text)s” has a brace that is no place: write {name} or {name|instead}"
+        raise Unfilled(Told(brace, text=text[:60]))
     empty = [match[1] for match in PLACE.finditer(text) if not (values.get(match[1], "").strip() or match[2])]
     if empty:
-        raise Unfilled(f"nothing is known for {', '.join(f'{{{name}}}' for name in dict.fromkeys(empty))}")
+        names = ", ".join(f"{{{name}}}" for name in dict.fromkeys(empty))
+        raise Unfilled(Told("nothing is known for %(names)s", names=names))
     return PLACE.sub(lambda match: values.get(match[1], "").strip() or str(match[2]), text)

@@ -7,12 +7,13 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub.clock import DAY, HOUR
-from hub.model import journal, letter, robot, robot_run
+from hub.model import journal, letter, member, robot, robot_run
 from hub.robots.defaults import SETS
 from hub.robots.run import add
+from hub.told import Told, kept
 from hub.web.admin.robot_form import fill_form, read_form, with_action, without_action
 from tests.web.world import World, press
 
@@ -173,6 +174,26 @@ def test_a_held_robot_says_why_and_is_let_go(world: World) -> None:
     assert "ran 500 times" in page(world, f"robots/{robot_id}/edit")
     press(world.admin, f"/admin/robots/{robot_id}", do="let_go")
     assert rows(world)[0].held == ""
+
+
+def test_why_a_robot_stopped_is_said_in_the_language_of_the_reader(world: World) -> None:
+    make(world, **{"act-0-do": "message", "act-0-channel": "sms", "act-0-text": "Dear {company}"})
+    make(world, name="Off")
+    for row in rows(world):
+        press(world.admin, f"/admin/robots/{row.id}", do="on")
+    world.send(name="New Visitor", phone="+7 912 000-11-33", submission_id="n")
+    world.process()
+    one, off = rows(world)
+    press(world.admin, f"/admin/robots/{off.id}", do="off")
+    world.hub.timers.step()
+    with world.hub.store.write() as conn:
+        storm = Told("Robot “%(robot)s” ran %(count)s times within an hour", robot="Off", count="500")
+        conn.execute(update(robot).where(robot.c.id == off.id).values(held=kept(storm)))
+        conn.execute(update(member).where(member.c.login == "ada").values(locale="ru"))
+    assert "message: ничего не известно для {company}" in page(world, f"robots/{one.id}/edit")
+    assert "Робот «Off» сработал за час раз: 500" in page(world, "robots")
+    card = world.admin.get(f"/leads/{world.leads['New Visitor']}").get_data(as_text=True)
+    assert "ничего не известно для {company}" in card
 
 
 def test_a_robot_goes_and_one_that_ran_is_put_away(world: World) -> None:

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from hub.model import connection, lead
-from hub.told import Told, Unusable
+from hub.told import Unusable
 from hub.web.admin.complaints import FIELDS
 from hub.web.desk.access import whoami
+from hub.web.desk.tongue import retold as retold
+from hub.web.desk.tongue import told as told
 
 PAGE = 50
 PORTION = 400
@@ -73,13 +75,6 @@ def titles_of(conn: Connection, lead_ids: Sequence[str]) -> dict[str, str]:
 def words(error: Unusable) -> dict[str, str]:
     """What cannot be used, by field, in the reader's language."""
     return {name: told(why) for name, why in error.fields.items()}
-
-
-def told(why: str) -> str:
-    """One complaint in the reader's language, with what was typed in it."""
-    if not isinstance(why, Told):
-        return str(_(why))
-    return str(_(why.text, **{name: told(one) if isinstance(one, Told) else one for name, one in why.values.items()}))
 
 
 def sentence(error: Unusable) -> str:

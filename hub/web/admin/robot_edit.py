@@ -20,7 +20,7 @@ from hub.robots.robots import BLOCKS, CHANNELS, FACTS, WRITABLE
 from hub.robots.run import add as add_robot
 from hub.routing.pools import read_known
 from hub.store.notes import note
-from hub.web.admin.frame import actor, done, hub, told
+from hub.web.admin.frame import actor, done, hub, retold, told
 from hub.web.admin.robot_form import (
     CONDITIONS,
     PARTS,
@@ -141,7 +141,7 @@ def _page(row: Any, values: Mapping[str, str], wrong: Mapping[str, str]) -> str:
     return render_template(
         "admin/robot.html", row=row, values=values, wrong=wrong, words=words(), parts_of=PARTS, facts=FACTS,
         operations=operation_words(), conditions=CONDITIONS, actions=how_many(values), stages=names, whose=whose,
-        blocks=BLOCKS, channels=CHANNELS, directions=places, runs=runs, raw=_raw(row),
+        blocks=BLOCKS, channels=CHANNELS, directions=places, runs=runs, raw=_raw(row), retold=retold,
         writable=WRITABLE.get(values.get("block", "lead"), ()),
     )  # fmt: skip
 

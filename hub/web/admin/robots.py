@@ -16,7 +16,7 @@ from hub.robots.robots import Robot, UnusableRobot, read_robot, rings
 from hub.robots.run import read_robots
 from hub.robots.shelf import away, bring_back, let_go, remove, switch
 from hub.store.notes import note
-from hub.web.admin.frame import actor, done, hub, told
+from hub.web.admin.frame import actor, done, hub, retold, told
 from hub.web.admin.robot_edit import words
 from hub.web.desk.access import language
 
@@ -47,7 +47,7 @@ def show() -> str:
         warnings, lately = [told(one) for one in rings(read_robots(conn))], _lately(conn)
     return render_template(
         "admin/robots.html", rows=[row for row in rows if row.id not in hidden], warnings=warnings, sets=set_words(),
-        lately=lately, hidden=[row for row in rows if row.id in hidden],
+        lately=lately, retold=retold, hidden=[row for row in rows if row.id in hidden],
     )  # fmt: skip
 
 

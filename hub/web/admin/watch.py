@@ -23,7 +23,7 @@ from hub.routing.check import absence_complaints, plan_complaints
 from hub.routing.hours import read_plan
 from hub.routing.reading import read_floor
 from hub.web.admin.conversion import called
-from hub.web.admin.frame import actor, done, failed, hub, told
+from hub.web.admin.frame import actor, done, failed, hub, retold, told
 from hub.web.admin.pools import names_of
 
 SPAN = 30 * DAY
@@ -47,6 +47,7 @@ def show() -> str:
             names=names,
             crossings=border.crossings(conn, now - SPAN), strays=border.strays(conn),
             clicked=untouched_status(conn, now - SPAN), complaints=_complaints(conn, now), asks=_asks(conn),
+            retold=retold,
         )  # fmt: skip
 
 

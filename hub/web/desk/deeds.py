@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.web.desk import words
 from hub.web.desk.shown import when
-from hub.web.desk.tongue import _
+from hub.web.desk.tongue import _, retold
 
 Tell = Callable[[Any, Mapping[str, Any]], str]
 """From the page's names (`hub.web.desk.story.Names`) and a line's facts to a sentence; "" shows nothing."""
@@ -30,7 +30,7 @@ def _answered(_names: Any, facts: Mapping[str, Any]) -> str:
 
 
 def _robot(_names: Any, facts: Mapping[str, Any]) -> str:
-    done, left = ", ".join(facts.get("done") or ()), "; ".join(facts.get("left") or ())
+    done, left = ", ".join(facts.get("done") or ()), "; ".join(retold(str(one)) for one in facts.get("left") or ())
     told = _("Robot “%(name)s”: %(done)s.", name=facts.get("robot", ""), done=done or _("nothing"))
     return f"{told} {_('Left undone: %(left)s', left=left)}" if left else told
 
