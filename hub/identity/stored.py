@@ -18,7 +18,8 @@ from hub.identity.phones import phones
 from hub.identity.rules import Rules, configured
 from hub.model import setting
 
-SETTING = "identity"
+SETTING, BEFORE = "identity", "identity_before"
+"""The rules that this installation replaces, and what it replaced before somebody last did."""
 REPLACED = select(setting.c.value).where(setting.c.name == SETTING)
 KINDS = {"phone": "p", "email": "m", "visitor": "v"}
 Row = Mapping[str, Any]
@@ -32,11 +33,28 @@ def read_rules_of_identity(conn: Connection) -> Rules:
 
 def replace_rules(conn: Connection, values: Mapping[str, object]) -> None:
     """Replace single rules of this installation; those that were replaced before stay. Raises `BadRules`."""
-    held = conn.execute(REPLACED).scalar() or {}
+    held = replaced(conn)
     both = {**held, **values}
     configured(both)
-    conn.execute(delete(setting).where(setting.c.name == SETTING))
-    conn.execute(setting.insert().values(name=SETTING, value=both))
+    _keep(conn, {SETTING: both, BEFORE: held})
+
+
+def replaced(conn: Connection, name: str = SETTING) -> dict[str, object]:
+    """The rules that this installation replaces; under the name `BEFORE` those of the last time."""
+    return dict(conn.execute(select(setting.c.value).where(setting.c.name == name)).scalar() or {})
+
+
+def bring_back(conn: Connection) -> bool:
+    """The rules as they were before they were last replaced; False when nothing was, or that is done already."""
+    if conn.execute(select(setting.c.name).where(setting.c.name == BEFORE)).first() is None:
+        return False
+    _keep(conn, {SETTING: replaced(conn, BEFORE)})
+    return True
+
+
+def _keep(conn: Connection, values: Mapping[str, Mapping[str, object]]) -> None:
+    conn.execute(delete(setting).where(setting.c.name.in_([SETTING, BEFORE])))
+    conn.execute(setting.insert(), [{"name": name, "value": dict(value)} for name, value in values.items()])
 
 
 def person_of(stored: Row) -> Person:

@@ -34,14 +34,15 @@ from hub.web.admin import (
     targets,
     trials,
     watch,
+    weights,
     whom,
 )
 from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
 ROOMS = (
-    connections, consent, mapping, crm, attention, whom, people, seats, hours, pools, deadlines, routing, drafts,
-    trials, questions, targets, watch, conversion, robots, robot_edit,
+    connections, consent, mapping, crm, attention, whom, weights, people, seats, hours, pools, deadlines, routing,
+    drafts, trials, questions, targets, watch, conversion, robots, robot_edit,
 )  # fmt: skip
 
 
