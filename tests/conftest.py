@@ -8,6 +8,7 @@ CI also tries the same examples of every property each time; `LEADHUB_CAMPAIGN=f
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -130,6 +131,21 @@ def samples() -> Path:
     if not SAMPLES.is_dir():
         pytest.skip(OUTSIDE)
     return SAMPLES
+
+
+# ── what was collected stays ─────────────────────────────────────────────────────────────────────
+
+
+def pytest_configure() -> None:
+    """Nothing is thrown away while thousands of tests are read; looking for it takes a sixth of that time."""
+    gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Tests and modules live to the end: the collector need not look through them again and again (0.2 s each time)."""
+    gc.freeze()
+    gc.enable()
 
 
 # ── nothing may be skipped in CI ─────────────────────────────────────────────────────────────────
