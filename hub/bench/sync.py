@@ -19,12 +19,12 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from connectors import registry
-from connectors.contract import Op
+from connectors.contract import Changes, Op
 from connectors.errors import ConnectorError
 from connectors.http import Gate, Wire
 from hub.app import Hub, open_hub
 from hub.bench.scale import Scale
-from hub.clock import FixedClock
+from hub.clock import SECOND, FixedClock
 from hub.config import load_config
 from hub.model import connection, contact, contact_point, lead, link
 from hub.setup import add_connection, add_member, first_setup
@@ -55,6 +55,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 """What a stand-in wants beside its address and its token."""
 COME, EVERY_MS = 150, 370
 """So many fresh leads come during the backfill, one in so many ms."""
+HOUR_S = 3600
 HANDFUL = 20
 """So many records people change within a second."""
 RATE = 7
@@ -62,21 +63,25 @@ RATE = 7
 
 
 def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
-    """Ratios of calls per CRM that has a stand-in, the wait of a fresh lead, and the speed of comparing."""
+    """Ratios of calls per CRM that has a stand-in, calls while nothing happens, the wait of a fresh lead, and the speed
+    of comparing."""
     size = max(50, scale.leads // 4)
     ratios: dict[str, float] = {}
+    idle: dict[str, float] = {}
     left_out: dict[str, str] = {}
     for name in registry.names("crms"):
         try:
-            create, pull = _calls(folder / name, name, size)
+            create, pull, quiet = _calls(folder / name, name, size)
         except (ConnectorError, ImportError, RuntimeError, Unusable) as error:
             left_out[name] = str(error)[:200]
             continue
         ratios |= {f"calls_create.{name}": create, f"calls_pull.{name}": pull}
+        idle[f"idle_calls_per_kind.{name}"] = quiet
     return {
         "bench": "sync",
         "ratios": ratios,
         "figures": {
+            **idle,
             "fresh_p99_s_during_backfill": _fresh(folder / "fresh", size),
             "reconcile_per_s": _reconciled(scale),
         },
@@ -221,8 +226,9 @@ def _furnished(hub: Hub, clock: FixedClock, name: str, address: str, rate: int |
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _calls(folder: Path, name: str, size: int) -> tuple[float, float]:
-    """Calls used against the least possible: for making `size` leads with contacts, and for as many changes."""
+def _calls(folder: Path, name: str, size: int) -> tuple[float, float, float]:
+    """Calls used against the least possible: for making `size` leads with contacts, and for as many changes; and calls
+    for each look at a kind while nothing happens."""
     with beside(folder, name) as made:
         _calm(made)
         before = made.calls.made
@@ -236,11 +242,32 @@ def _calls(folder: Path, name: str, size: int) -> tuple[float, float]:
         before = made.calls.made
         made.hub.puller.step(made.crm_id)
         pulled = made.calls.made - before
-        kinds = len(made.account.kinds)
+        kinds = len(made.account.kinds) + len(made.account.crm.activity_kinds)
+        idle = _idle(made, HOUR_S if size >= HANDFUL * HANDFUL else HOUR_S // 60)
     per_call, contacts = CREATE.get(name, (1, 1))
     least_create = ceil(size / per_call) + (ceil(size / contacts) if contacts else 0)
     least_pull = ceil(size / PAGE.get(name, 100)) + kinds - 1
-    return round(created / least_create, 3), round(pulled / least_pull, 3)
+    return round(created / least_create, 3), round(pulled / least_pull, 3), idle
+
+
+def _idle(made: Beside, seconds: float) -> float:
+    """Calls for each look at a kind, hourly looks into bins and archives included, as often as the CRM is polled."""
+    _calm(made)
+    crm, looks = made.account.crm, 0
+    changes = crm.changes
+
+    def counted(kind: str, cursor: str) -> Changes:
+        nonlocal looks
+        page = changes(kind, cursor)
+        looks += not page.more
+        return page
+
+    crm.changes = counted  # type: ignore[method-assign]
+    before, end = made.calls.made, made.clock.now() + seconds * SECOND
+    while made.clock.now() < end:
+        made.clock.advance(crm.facts.poll_every)
+        made.hub.puller.step(made.crm_id)
+    return round((made.calls.made - before) / looks, 3)
 
 
 def _calm(made: Beside) -> None:

@@ -43,7 +43,7 @@ NAMES = {
             "calls_create.amocrm", "calls_create.bitrix24", "calls_create.hubspot", "calls_create.odoo",
             "calls_create.pipedrive", "calls_pull.amocrm",
         },
-        "figures": {"fresh_p99_s_during_backfill", "reconcile_per_s"},
+        "figures": {"idle_calls_per_kind.amocrm", "fresh_p99_s_during_backfill", "reconcile_per_s"},
         "yardsticks": {"leads", "not_measured"},
     },
     "identity": {
