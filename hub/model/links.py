@@ -42,7 +42,12 @@ link = Table(
 )
 DUE = sql("dirty > 0 AND state IN ('new','sending','uncertain','linked')")
 """In the words of the index: who asks in others (a parameter for the 0) has all links of the connection read."""
-Index("ix_link_due", link.c.connection_id, link.c.lane, link.c.due_at, sqlite_where=DUE, postgresql_where=DUE)
+Index(
+    "ix_link_due", link.c.connection_id, link.c.lane, link.c.due_at, link.c.role.desc(),
+    sqlite_where=DUE, postgresql_where=DUE,
+)  # fmt: skip
+FIRM = sql("role = 'company'")
+Index("ix_link_company", link.c.connection_id, sqlite_where=FIRM, postgresql_where=FIRM)
 STUCK = sql("state IN ('parked','held')")
 Index("ix_link_stuck", link.c.since, sqlite_where=STUCK, postgresql_where=STUCK)
 CAUSE = sql("code <> ''")

@@ -18,6 +18,7 @@ from connectors.contract import Op, Record
 from hub.clock import MINUTE, SECOND, Clock
 from hub.identity.firms import Firm, Key, read_firm
 from hub.model import company_key, contact, link, mirror_company, pull_state
+from hub.model.links import FIRM
 from hub.store.engine import inserting
 from hub.sync import records
 from hub.sync.account import Account
@@ -34,9 +35,7 @@ RARELY = 10 * MINUTE
 """Between two looks at the list of companies while none of ours is there."""
 WHY = "The CRM has several companies with the same number, domain or name: merge them there"
 ORDER = ("tax", "domain", "name")
-ONE_OF_OURS = (
-    select(link.c.id).where(link.c.connection_id == bindparam("b_connection"), link.c.role == "company").limit(1)
-)
+ONE_OF_OURS = select(link.c.id).where(link.c.connection_id == bindparam("b_connection"), FIRM).limit(1)
 WHOLE = select(pull_state.c.kind).where(
     pull_state.c.connection_id == bindparam("b_connection"),
     pull_state.c.kind == bindparam("b_kind"),

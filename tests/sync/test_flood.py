@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from hub.model import link
 from hub.store.notes import REST
+from hub.sync.companies import ONE_OF_OURS
+from hub.sync.ledger import ANY_DUE, NEXT_DUE
 from tests.sync.schedules import FULL
 from tests.sync.test_rules import Scene, leads, links, scene
 from tests.sync.test_two import OTHER, second
@@ -89,3 +91,16 @@ def test_one_that_is_at_work_for_hours_delays_no_other() -> None:
 
     assert abreast(["flooded", "other"], work) == 1 + 10 * len(asked)
     assert enough.is_set()
+
+
+def test_work_is_picked_by_index_alone(scene: Scene) -> None:
+    """A backfill makes a hundred thousand records due in one instant: nothing is sorted to take the next four hundred,
+    and nothing is read through to see that no company is there."""
+    values = {"b_connection": CRM_ID, "b_now": 10**13, "b_lane": REST, "b_size": 400}
+    with scene().store.read() as conn:
+        for asked in (ANY_DUE, NEXT_DUE, ONE_OF_OURS):
+            ready = asked.compile(dialect=conn.dialect)
+            told = tuple({**ready.construct_params(_check=False), **values}[name] for name in ready.positiontup or ())
+            plan = [row.detail for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {ready}", told)]
+            assert len(plan) == 1, plan
+            assert "USING INDEX ix_link_" in plan[0] or "USING COVERING INDEX ix_link_" in plan[0]
