@@ -12,7 +12,7 @@ from hub.model import contact, lead
 from hub.store.notes import mark_dirty
 from tests.flow.scene import Scene
 
-ANNA = {"name": "Anna Peters", "phone": "+79161234567"}
+ANNA: dict[str, Any] = {"name": "Anna Peters", "phone": "+79161234567"}
 HOUR = 3601
 
 
