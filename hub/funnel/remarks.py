@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from hub.clock import MINUTE, Clock
 from hub.funnel.moves import NotPossible
-from hub.model import hanging, journal, lead, link, task
+from hub.model import deal, hanging, journal, lead, link, task
 from hub.store.many import add_many
 from hub.store.notes import note
 
@@ -63,13 +63,14 @@ def hang(
     conn: Connection, clock: Clock, what: str, subject: str, subject_id: str, text: str, member_id: str,
     until: int | None = None, task_id: str | None = None,
 ) -> None:  # fmt: skip
-    """A copy for each CRM that has this card, or shall have it."""
-    mine = (link.c.record_id == subject_id) & (link.c.role == subject) & link.c.state.in_(LIVE)
+    """A copy for each CRM that has this card or shall have it; a lead's card may be its deal's by now."""
+    later = select(deal.c.id).where(deal.c.lead_id == subject_id, deal.c.state != "reverted")
+    mine = or_(link.c.record_id == subject_id, link.c.record_id.in_(later)) & link.c.state.in_(LIVE)
     now = clock.now()
     rows = [
         {"id": clock.new_id(), "connection_id": one, "what": what, "subject": subject, "subject_id": subject_id,
          "text": text, "until_at": until, "member_id": member_id, "task_id": task_id, "state": "new", "due_at": now,
          "since": now}
-        for one in conn.execute(select(link.c.connection_id).where(mine)).scalars()
+        for one in conn.execute(select(link.c.connection_id).where(mine).distinct()).scalars()
     ]  # fmt: skip
     add_many(conn, hanging, rows)

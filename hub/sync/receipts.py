@@ -1,12 +1,14 @@
 """The other half of a conversion's receipt: the deal's card in each CRM, read back and compared field by field.
 
 A card is looked at when everything was told and confirmed. What the CRM does not show is named, and looked for again a
-few times: reads of some CRMs are behind their writes. Where lead and deal are one card over there, its own files and
+few times: reads of some CRMs are behind their writes. Our notes and tasks count as activities once the CRM has named
+them; what people logged there is not asked for again. Where lead and deal are one card over there, its own files and
 activities stay with it; where they are two, the hub says which fields and links the second one has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -15,7 +17,7 @@ from connectors.contract import Record
 from connectors.errors import ConnectorError, Pause
 from hub.clock import HOUR, MINUTE, SECOND, Clock
 from hub.funnel.carried import LACKING, WAITING, WHOLE, Found, filled
-from hub.model import link, receipt
+from hub.model import hanging, link, receipt
 from hub.store.engine import Store
 from hub.sync import records
 from hub.sync.account import Account, Accounts
@@ -51,6 +53,7 @@ class Receipts:
             person = _person(conn, account, row.deal_id)
             flats = records.load(conn, "deal", [row.deal_id])
             lead = records.load(conn, "lead", [str(flats[row.deal_id].get("lead") or "")])
+            notes = _notes(conn, account, [row.deal_id, *lead])
         found = Found()
         if card is None or card.state in STUCK:
             found.count("links", "card", False, str(card.why if card else "It has no card there"))
@@ -60,6 +63,9 @@ class Receipts:
             if there is not None:
                 compare(account, found, flats[row.deal_id], next(iter(lead.values()), {}), there)
                 _count_person(account, found, there, person)
+                for note in notes:
+                    arrived = note.state in ("there", "done")
+                    found.count("activities", note.text[:60], arrived, note.why or "It is still on its way")
         self._write(row, found)
 
     def _read(self, account: Account, card: Any) -> Record | None:
@@ -114,6 +120,12 @@ def _arrived(slot: Slot, ours: Any, seen: dict[str, Any]) -> tuple[bool, str]:
 def _card(conn: Connection, account: Account, deal_id: str) -> Any:
     mine = (link.c.record_id == deal_id) & (link.c.role == "deal") & (link.c.connection_id == account.id)
     return conn.execute(select(link).where(mine)).one_or_none()
+
+
+def _notes(conn: Connection, account: Account, ids: Sequence[str]) -> Sequence[Any]:
+    """Our notes and tasks of the lead and its deal that this CRM has to have."""
+    mine = (hanging.c.connection_id == account.id) & hanging.c.subject_id.in_(ids) & (hanging.c.state != "theirs")
+    return list(conn.execute(select(hanging).where(mine).order_by(hanging.c.id))) if account.crm.note_kind else []
 
 
 def _person(conn: Connection, account: Account, deal_id: str) -> str:

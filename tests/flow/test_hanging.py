@@ -10,8 +10,9 @@ from connectors import registry
 from connectors.crms.amocrm import AmoCRM
 from hub.cli_sandbox import rehearsable
 from hub.clock import HOUR
+from hub.funnel import moves
 from hub.funnel.remarks import plan, remark
-from hub.model import deadline, hanging, journal, lead, task
+from hub.model import deadline, hanging, journal, lead, receipt, task
 from hub.sync.health import health
 from tests.flow.far import CALLS, far
 from tests.flow.scene import CRM_USERS, Scene
@@ -169,6 +170,28 @@ def test_what_the_crm_refuses_is_parked_and_shown(small: Scene, monkeypatch: pyt
     with small.hub.store.read() as conn:
         [trouble] = [one for crm in health(conn) for one in crm.troubles]
     assert (trouble.code, trouble.count) == ("refuse", 1)
+
+
+def test_the_receipt_of_a_conversion_counts_our_notes(small: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = opened(small)
+    write(small, "Arrives")
+    small.push()
+    real = AmoCRM.worded
+    monkeypatch.setattr(AmoCRM, "worded", lambda _crm, _activity: {"note_type": "no such", "params": {"text": "x"}})
+    write(small, "Is refused")
+    small.push()
+    monkeypatch.setattr(AmoCRM, "worded", real)
+    with small.hub.store.write() as conn:
+        moves.convert_lead(conn, small.clock, row.id, "hub")
+    small.settle()
+    theirs = small.row(receipt, connection_id=small.crm_id)
+    assert theirs.counts["activities"] == [1, 2]
+    [missing] = [one for one in theirs.missing if one[0] == "activities"]
+    assert missing[1] == "Is refused"
+    with small.hub.store.write() as conn:
+        remark(conn, small.clock, "lead", row.id, "After the border", small.members["vera"])
+    small.push()
+    assert small.crm.notes[-1]["params"]["text"] == "After the border", "the lead's card is the deal's now"
 
 
 def test_without_deadlines_it_is_looked_at_rarely(small: Scene) -> None:
