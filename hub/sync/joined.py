@@ -82,7 +82,7 @@ def _unblock(conn: Connection, clock: Clock, account: Account, row: Any) -> None
 def _follow(conn: Connection, clock: Clock, account: Account, row: Any, other: Any, done: Followed) -> None:
     loser, winner = living(conn, row.record_id), living(conn, other.record_id)
     if loser != winner:
-        _join(conn, clock, account, winner, loser)
+        unify(conn, clock, account, winner, loser)
     elif other.record_id != winner and row.record_id == winner:
         gone = {"remote_id": None, "state": cards.RESTS, "code": cards.THERE, "why": "", "since": clock.now()}
         conn.execute(update(link).where(link.c.id == other.id).values(gone))
@@ -96,7 +96,8 @@ def into_link(conn: Connection, account: Account, row: Any, into: str) -> Any:
     return conn.execute(select(link).where(there).order_by(link.c.state != "linked")).first()
 
 
-def _join(conn: Connection, clock: Clock, account: Account, winner: str, loser: str) -> None:
+def unify(conn: Connection, clock: Clock, account: Account, winner: str, loser: str) -> None:
+    """What is one person over there is one here, unless somebody said that they are two."""
     one = Merge(clock.new_id(), winner, loser, clock.now(), f"crm:{account.id}", (IN_CRM,))
     try:
         join(conn, one)

@@ -24,6 +24,8 @@ from hub.sync import brake, companies, fight, holder, records
 from hub.sync.account import ROLES, Account
 from hub.sync.apply import Sighting
 from hub.sync.employer import going_on, moved, wake
+from hub.sync.holder import living
+from hub.sync.joined import unify
 from hub.sync.known import bound
 from hub.sync.observe import Observer, before_image
 from hub.sync.parcel import Parcel, change, prepare
@@ -284,13 +286,22 @@ class Ledger:
                 self._two_of_one(conn, mine, row.record_id)
 
     def _two_of_one(self, conn: Connection, parcel: Parcel, other: str) -> None:
-        """A company of ours whose answer was lost, and on which somebody hung a contact before it was found again."""
-        if parcel.row.role != "company":
+        """A card of ours whose answer was lost, and on which somebody hung another one before it was found again: that
+        made a second company or contact of it here."""
+        mine, clock = parcel.row.record_id, self._clock
+        came = (journal.c.subject_id == other) & (journal.c.what == "imported") & (journal.c.subject == "contact")
+        if parcel.row.role == "company":
+            unite(conn, going_on(conn, other), mine, clock.now())
+        elif parcel.row.role == "contact" and conn.execute(select(journal.c.id).where(came)).first() is not None:
+            unify(conn, clock, self._account, living(conn, other), mine)
+            if living(conn, mine) == mine:
+                parcel.hold()
+                return
+        else:
             parcel.hold()
             return
-        unite(conn, going_on(conn, other), parcel.row.record_id, self._clock.now())
         parcel.state, parcel.code, parcel.remote_id, parcel.dirty = "tombstoned", HERE, None, -parcel.row.dirty
-        parcel.why = "Two companies here had one card over there: they are one"
+        parcel.why = "Two records here had one card over there: they are one"
 
     def _save(self, conn: Connection, parcels: Sequence[Parcel], keep: Sequence[Parcel] = ()) -> None:
         """Only those in `keep` stay leased. Dirt that came meanwhile stays. What a new card is about to say is all
