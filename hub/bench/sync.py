@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from connectors import registry
 from connectors.contract import Changes, Op
@@ -49,12 +49,14 @@ PAGE: Mapping[str, int] = {
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "bitrix24": {"webhook": "{address}/rest/1/" + TOKEN + "/"},
     "odoo": {"key": TOKEN, "database": "odoo", "login": "admin"},
-    "tryton": {"database": "tryton", "user": "admin", "password": TOKEN},
+    "tryton": {"database": "tryton", "user": "hub", "password": TOKEN},
     "espocrm": {"key": TOKEN, "admin": "admin", "password": TOKEN},
 }
 """What a stand-in wants beside its address and its token."""
 COME, EVERY_MS = 150, 370
 """So many fresh leads come during the backfill, one in so many ms."""
+QUEUED, AHEAD = 100_000, 1
+"""So many records wait during the backfill, and since when (ms) those have been due that are written first."""
 HOUR_S = 3600
 HANDFUL = 20
 """So many records people change within a second."""
@@ -298,12 +300,13 @@ def _edit_there(made: Beside) -> None:
 
 def _fresh(folder: Path, size: int) -> float:
     """Seconds until a fresh lead is over there, 99 of 100, while old cards are written at the account's limit. They
-    come at any moment, mostly while a batch of old ones is on its way."""
+    come at any moment, mostly while a batch of old ones is on its way; behind those wait a hundred thousand more."""
     waits: list[float] = []
     fresh: dict[str, int] = {}
     with beside(folder, "amocrm", RATE) as made:
-        made.add(size, REST, first=1_000_000)
+        old = made.add(size, REST, first=1_000_000)
         made.push()
+        _queue(made)
         due = [made.clock.now() + n * EVERY_MS for n in range(COME)]
 
         def come() -> None:
@@ -314,7 +317,7 @@ def _fresh(folder: Path, size: int) -> float:
 
         made.calls.before = come
         while due or fresh:
-            _backfill(made)
+            _backfill(made, old)
             come()
             made.hub.pusher.step(made.crm_id)
             made.clock.advance(0.01)
@@ -323,16 +326,30 @@ def _fresh(folder: Path, size: int) -> float:
     return round(waits[min(len(waits) - 1, len(waits) * 99 // 100)], 3)
 
 
-def _backfill(made: Beside) -> None:
-    """When every old card has its news, there is more."""
-    old = (link.c.role == "lead") & (link.c.lane == REST)
+def _backfill(made: Beside, old: Sequence[str]) -> None:
+    """When most old cards have their news, there is more: those that are queued behind them are never reached."""
+    mine = link.c.record_id.in_(old) & (link.c.role == "lead")
     with made.hub.store.read() as conn:
-        if conn.execute(select(link.c.id).where(old, link.c.dirty > 0).limit(1)).first() is not None:
+        if (conn.execute(select(func.count()).where(mine, link.c.dirty > 0)).scalar() or 0) > len(old) // 2:
             return
-    mine = select(link.c.record_id).where(old)
     with made.hub.store.write() as conn:
-        conn.execute(update(lead).where(lead.c.id.in_(mine)).values(title=lead.c.title + "."))
-        conn.execute(update(link).where(old).values(dirty=link.c.dirty + 1, due_at=made.clock.now()))
+        conn.execute(update(lead).where(lead.c.id.in_(old)).values(title=lead.c.title + "."))
+        conn.execute(update(link).where(mine).values(dirty=link.c.dirty + 1, due_at=AHEAD))
+
+
+def _queue(made: Beside) -> None:
+    """Copies of a card that is there: each of them has something to say, and is due after the old ones."""
+    told = {
+        "id": "'queued' || n", "record_id": "'queued' || n", "remote_id": "'queued' || n", "dirty": "1",
+        "lane": str(REST), "due_at": str(AHEAD + 1),
+    }  # fmt: skip
+    columns = [one.name for one in link.c]
+    row = ", ".join(told.get(name, f"one.{name}") for name in columns)
+    counted = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :most)"
+    one = "(SELECT * FROM link WHERE role = 'lead' LIMIT 1) AS one"
+    copy = f"{counted} INSERT INTO link ({', '.join(columns)}) SELECT {row} FROM c, {one}"  # noqa: S608 - our words
+    with made.hub.store.write() as conn:
+        conn.execute(text(copy), {"most": QUEUED})
 
 
 def _arrived(made: Beside, fresh: dict[str, int]) -> Sequence[float]:
