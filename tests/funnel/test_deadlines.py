@@ -19,6 +19,7 @@ from hub.model import (
     journal,
     lead,
     member,
+    presence,
     seat,
     setting,
     signal,
@@ -265,3 +266,18 @@ def test_a_head_is_told_once_and_again_after_it_was_over(desk: Desk) -> None:
         assert [over(conn, desk.clock, ["x"]) for _ in range(2)] == [1, 0]
         assert tell(conn, desk.clock, "x", "", {})
     assert [row.state for row in desk.rows(signal)].count("open") == 1
+
+
+@pytest.mark.parametrize(("actor", "facts", "by"), [("member", {}, "call"), ("crm:x", {"channel": "amocrm"}, "amocrm")])
+def test_who_touches_anything_anywhere_is_there_and_gets_what_asks_for_it(
+    desk: Desk, actor: str, facts: dict[str, str], by: str
+) -> None:
+    desk.pool(seen_within_ms=HOUR)
+    first = desk.open()
+    there = other(desk, desk.lead(first).owner_id)
+    told = {**facts, "member": there} if facts else {}
+    desk.do(show, first, "call", actor if facts else f"member:{there}", **told)
+    assert [(row.member_id, row.by) for row in desk.rows(presence)] == [(there, by)]
+    assert {desk.lead(desk.open()).owner_id for _lead in range(4)} == {there}
+    desk.clock.advance(2 * 3600)
+    assert len({desk.lead(desk.open()).owner_id for _lead in range(4)}) == 2, "seen too long ago to count"
