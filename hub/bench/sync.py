@@ -57,6 +57,8 @@ COME, EVERY_MS = 150, 370
 """So many fresh leads come during the backfill, one in so many ms."""
 QUEUED, AHEAD = 100_000, 1
 """So many records wait during the backfill, and since when (ms) those have been due that are written first."""
+ENOUGH = 200
+"""Old cards of which half are more than a batch of what can wait."""
 HOUR_S = 3600
 HANDFUL = 20
 """So many records people change within a second."""
@@ -304,7 +306,7 @@ def _fresh(folder: Path, size: int) -> float:
     waits: list[float] = []
     fresh: dict[str, int] = {}
     with beside(folder, "amocrm", RATE) as made:
-        old = made.add(size, REST, first=1_000_000)
+        old = made.add(max(size, ENOUGH), REST, first=1_000_000)
         made.push()
         _queue(made)
         due = [made.clock.now() + n * EVERY_MS for n in range(COME)]
