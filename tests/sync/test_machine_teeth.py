@@ -37,10 +37,16 @@ def test_the_same_seed_gives_the_same_trace(profile: str) -> None:
     assert one.digest != schedule(78, profile, 25).digest
 
 
+FOUND_AT = {"A2": 32, "A8 wait": 82, "A9": 49, "A11 late": 75, "A11 moved": 23}
+"""Where chance needs long to get there: the seed that last did is tried first."""
+
+
 @pytest.mark.parametrize("rule", [rule for rule in SWITCHES if rule not in IN_A_SCENE])
 def test_a_broken_rule_is_caught(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     SWITCHES[rule](monkeypatch)
-    assert any(_fails(seed) for seed in range(300)), f"{rule} can be lost without anybody noticing"
+    assert any(_fails(seed) for seed in (FOUND_AT.get(rule, 0), *range(300))), (
+        f"{rule} can be lost without anybody noticing"
+    )
 
 
 def _fails(seed: int) -> bool:
