@@ -35,7 +35,7 @@ MATRIX = {
     "profile.show": STAFF, "profile.mail": STAFF, "profile.bot": (LOGIN,) + (NOTHING,) * 4, "profile.drop": STAFF,
     "inbox.desk": STAFF, "inbox.rows": STAFF, "board.show": STAFF,
     "card.show": OWN, "acts.press": OWN,
-    "deals.listing": DEALS, "deals.show": OWN_DEALS, "deals.move": OWN_DEALS,
+    "deals.listing": DEALS, "deals.show": OWN_DEALS, "deals.press": OWN_DEALS,
     "dealing.back": OWN_DEALS, "dealing.go_back": OWN_DEALS, "dealing.check": OWN_DEALS, "dealing.new": DEALS,
     "dealing.make": DEALS,
 }  # fmt: skip
