@@ -5,18 +5,19 @@ Only reads: texts are filled as they would be, conditions are asked of the recor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from hub.clock import DAY, Clock
 from hub.funnel.follow import first_id
-from hub.model import journal, lead
+from hub.model import journal
 from hub.robots.records import TABLES, read_known
 from hub.robots.robots import Robot
-from hub.robots.run import due_at, due_steps
+from hub.robots.run import due_at
+from hub.robots.steps import due_steps, steps
 from hub.robots.templates import Unfilled, fill
 from hub.routing.hours import Plan, WorkTime
 
@@ -37,10 +38,9 @@ class Touched:
 
 def would_touch(conn: Connection, one: Robot, clock: Clock, most: int = PORTION) -> list[Touched]:
     """Records that stand where the robot would act, and for which its conditions hold now: of a robot that waits for
-    steps, the leads whose time has come already. Writes nothing."""
+    steps, those whose time has come already. Writes nothing."""
     if one.trigger["on"] == "time":
-        steps = list(conn.execute(due_steps(one, clock.now()).order_by(lead.c.id).limit(most)))
-        return [each for row in steps if (each := _touched(conn, one, row.id, row.next_step_at))]
+        return _of_steps(conn, one, due_steps(one, clock.now()).limit(most))
     table = TABLES[one.block]
     mine = table.c.state == "open"
     if one.direction_id:
@@ -57,9 +57,7 @@ def first_week(conn: Connection, one: Robot, clock: Clock, most: int = PORTION) 
     what is known of the records today. Writes nothing."""
     since = clock.now() - WEEK
     if one.trigger["on"] == "time":
-        span = (lead.c.state == "open") & (lead.c.next_step_at > since) & (lead.c.next_step_at <= clock.now())
-        rows: Sequence[Any] = list(conn.execute(select(lead.c.id, lead.c.next_step_at).where(span).limit(most)))
-        return [each for row in rows if (each := _touched(conn, one, row.id, row.next_step_at))]
+        return _of_steps(conn, one, steps(one, since, clock.now()).limit(most))
     mine = (journal.c.id > first_id(since)) & (journal.c.subject == one.block)
     lines = conn.execute(select(journal).where(mine).order_by(journal.c.id))
     found: list[Touched] = []
@@ -69,6 +67,11 @@ def first_week(conn: Connection, one: Robot, clock: Clock, most: int = PORTION) 
             if due <= clock.now() and (each := _touched(conn, one, line.subject_id, due)):
                 found.append(each)
     return found
+
+
+def _of_steps(conn: Connection, one: Robot, steps: Select[Any]) -> list[Touched]:
+    rows = conn.execute(steps.order_by("id", "at")).all()
+    return [each for row in rows if (each := _touched(conn, one, row.id, row.at))]
 
 
 def _touched(conn: Connection, one: Robot, subject_id: str, at: int) -> Touched | None:

@@ -4,7 +4,7 @@ trigger     {"on": "stage", "stage": "silent"}            the record came to thi
             {"on": "opened"}                              the record is new
             {"on": "field", "field": "amount"}            a field changed ("" for any)
             {"on": "client", "event": "message"}          the client wrote, called, paid: a line of the journal
-            {"on": "time", "before_ms": n | "after_ms": n}  so long before or after the next step was due
+            {"on": "time", "before_ms": n | "after_ms": n}  so long before or after a step of the record was due
 delay       {"ms": n, "working": true} | {"at": "10:00"}  from the trigger on; `at` is wall time of the owner
 actions     {"do": "task", "text": "...", "within_ms": n}
             {"do": "message", "channel": "email", "to": "client", "subject": "...", "text": "..."}
@@ -113,8 +113,6 @@ def _trigger_wrong(made: Robot) -> list[Told]:
         found.append(Told("“%(text)s” is no trigger: %(known)s", text=str(kind), known=", ".join(TRIGGERS)))
     if kind == "time" and not {"before_ms", "after_ms"} & made.trigger.keys():
         found.append(Told("its time says neither before_ms nor after_ms"))
-    if kind == "time" and made.block != "lead":
-        found.append(Told("only leads have a next step to wait for"))
     return found if made.actions else [*found, Told("it does nothing")]
 
 

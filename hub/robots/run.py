@@ -11,17 +11,18 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, literal_column, select, update
+from sqlalchemy import Connection, func, select, update
 
 from hub.clock import DAY, HOUR, MINUTE, Clock
 from hub.funnel.hands import ACTOR
 from hub.funnel.signals import tell
-from hub.model import lead, robot, robot_run
+from hub.model import robot, robot_run
 from hub.model.robots import IS_WAITING
 from hub.robots.actions import HARMLESS, Doing, act
 from hub.robots.records import TABLES, read_known
 from hub.robots.robots import Robot, UnusableRobot, read_robot
 from hub.robots.shelf import on_since, steps_since
+from hub.robots.steps import due_steps
 from hub.robots.templates import Unfilled
 from hub.routing.hours import Plan, WorkTime
 from hub.routing.reading import read_floor
@@ -110,11 +111,11 @@ def _hours(conn: Connection, clock: Clock, owner: str) -> WorkTime:
 
 
 def watch_time(conn: Connection, clock: Clock) -> int:
-    """Leads whose next step comes near or is over: once for every such moment."""
+    """Leads and deals whose next step comes near or is over: once for every such moment."""
     count = 0
     for one, since in _of_steps(conn):
         for row in conn.execute(due_steps(one, clock.now(), since).limit(PORTION)):
-            count += set_off(conn, clock, one, row.id, f"time:{row.next_step_at}", clock.now())
+            count += set_off(conn, clock, one, row.id, f"time:{row.at}", clock.now())
     return count
 
 
@@ -123,27 +124,6 @@ def _of_steps(conn: Connection) -> list[tuple[Robot, int]]:
     robots = [one for one in read_robots(conn) if one.trigger["on"] == "time"]
     since = steps_since(conn, [one.id for one in robots]) if robots else {}
     return [(one, since.get(one.id, 0)) for one in robots]
-
-
-def due_steps(one: Robot, now: int, begin: int = 0) -> Any:
-    """Open leads for which it is time, and for which this robot has no run of this moment yet. Their moment came after
-    `begin`; a step that was still ahead then counts also if something happened to the lead since: it may be new."""
-    told = one.trigger
-    apart = int(told["after_ms"]) if "after_ms" in told else -int(told["before_ms"])
-    until = now - apart
-    run = (robot_run.c.robot_id == one.id) & (robot_run.c.subject_id == lead.c.id)
-    same = robot_run.c.occasion == func.concat("time:", lead.c.next_step_at)
-    since = max(until - 30 * DAY, 0)
-    came = (lead.c.next_step_at > begin - apart) | ((lead.c.next_step_at > begin) & (lead.c.active_at > begin))
-    place = lead.c.direction_id == one.direction_id if one.direction_id else lead.c.direction_id != ""
-    mine = (
-        (lead.c.state == literal_column("'open'"))
-        & (lead.c.next_step_at <= until)
-        & (lead.c.next_step_at > since)
-        & came
-        & place
-    )
-    return select(lead.c.id, lead.c.next_step_at).where(mine, ~select(robot_run.c.id).where(run, same).exists())
 
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────

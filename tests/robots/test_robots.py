@@ -13,7 +13,8 @@ from connectors.errors import Refuse, Retry
 from hub.clock import DAY, HOUR, MINUTE
 from hub.funnel.evidence import show
 from hub.funnel.moves import convert_lead, move_deal, move_lead, reject_lead
-from hub.model import contact, contact_point, inquiry, journal, lead, letter, robot, robot_run, signal, task
+from hub.funnel.remarks import plan
+from hub.model import contact, contact_point, deal, inquiry, journal, lead, letter, robot, robot_run, signal, task
 from hub.robots.defaults import SETS, add_set
 from hub.robots.dry import first_week, would_touch
 from hub.robots.outbox import LEASE, Letter, Outbox
@@ -173,6 +174,27 @@ def test_a_step_made_after_it_was_switched_on_counts_even_if_near(desk: Desk) ->
     near = desk.open(next_step="call", next_step_at=desk.clock.now() + HOUR)
     desk.timers.step()
     assert [run.subject_id for run in desk.rows(robot_run)] == [near]
+
+
+def test_steps_that_people_set_for_a_deal_set_it_off_and_its_own_reminders_do_not(desk: Desk) -> None:
+    make(desk, TASK, trigger={"on": "time", "after_ms": HOUR}, block="deal")
+    lead_id = desk.open()
+    deal_id = str(desk.do(convert_lead, lead_id, "member:x"))
+    [row] = desk.rows(deal)
+    until = desk.clock.now() + DAY
+    with desk.store.write() as conn:
+        plan(conn, desk.clock, "deal", row, "Send the contract", until, row.owner_id)
+    desk.wait(24 * 3600 + 3599)
+    assert runs(desk) == []
+    desk.wait(2)
+    for _week in range(3):
+        desk.wait(7 * 24 * 3600)
+    assert [(run.subject_id, run.occasion, run.state) for run in desk.rows(robot_run)] == [
+        (deal_id, f"time:{until}", "done")
+    ]
+    [one] = [read_robot(dict(each._mapping)) for each in desk.rows(robot)]
+    with desk.store.read() as conn:
+        assert would_touch(conn, one, desk.clock) == [], "its only step had its run"
 
 
 def test_a_delay_is_working_time_and_conditions_are_asked_when_it_is_over(desk: Desk) -> None:

@@ -79,7 +79,6 @@ def test_a_new_robot_comes_switched_off_and_is_tried_dry(world: World) -> None:
     [
         ({"name": ""}, "is missing"), ({"on": "wish"}, "“wish” is no trigger"),
         ({"on": "time", "on-within": "", "on-unit": "h"}, "must be a whole number above 0"),
-        ({"block": "deal", "on": "time", "on-within": "1", "on-unit": "h"}, "only leads have a next step"),
         ({"on": "stage", "on-stage": "nowhere"}, "names a stage that is not here"),
         ({"act-0-text": ""}, "task lacks text"), ({"act-0-text": "Dear {nobody}"}, "nobody knows “{nobody}”"),
         ({"act-0-within": "soon"}, "must be a whole number above 0"), ({"at": "ten"}, "is no time of day"),

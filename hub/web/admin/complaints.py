@@ -79,7 +79,6 @@ COMPLAINTS = (
     _marked("“%(text)s” is neither lead nor deal"),
     _marked("“%(text)s” is no trigger: %(known)s"),
     _marked("its time says neither before_ms nor after_ms"),
-    _marked("only leads have a next step to wait for"),
     _marked("it does nothing"),
     _marked("“%(text)s” is no action: %(known)s"),
     _marked("only leads know the action %(action)s"),
