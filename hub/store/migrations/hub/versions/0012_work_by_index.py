@@ -14,7 +14,7 @@ FIRM = "role = 'company'"
 
 def upgrade() -> None:
     op.drop_index("ix_link_due", "link")
-    place = ["connection_id", "lane", "due_at", sa.text("role DESC")]
+    place: list[str | sa.TextClause] = ["connection_id", "lane", "due_at", sa.text("role DESC")]
     op.create_index("ix_link_due", "link", place, sqlite_where=sa.text(DUE), postgresql_where=sa.text(DUE))
     op.create_index(
         "ix_link_company", "link", ["connection_id"], sqlite_where=sa.text(FIRM), postgresql_where=sa.text(FIRM)
