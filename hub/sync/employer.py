@@ -58,8 +58,15 @@ def flats(conn: Connection, account: Any, role: str, ids: Sequence[str]) -> dict
         row = cards.get(flat["company_id"] or "")
         if row is not None and row.state == "linked" and row.remote_id:
             flat[EMPLOYER] = row.remote_id
-            del flat["company"]  # its card says it: no company is named in two ways
+            for name in instead(flat):
+                del flat[name]
     return found
+
+
+def instead(flat: Mapping[str, Any]) -> Sequence[str]:
+    """Fields of a contact that its company's card says instead: no company is named in two ways. While the tie stands
+    neither side tells the other of them, and what people typed waits for the day it ends."""
+    return ("company",) if EMPLOYER in flat else ()
 
 
 def ties(conn: Connection, connection_id: str, companies: Sequence[str]) -> dict[str, Any]:

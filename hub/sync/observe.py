@@ -173,9 +173,9 @@ class Observer:
             base = employer.believed(seen, base, row, record.links.get(account.kind("company"), ()))
         seen = holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ()))
         memory = Memory(base, _raw(row, seen), row.sent, older, _newer(account, row, record, now), quiet)
-        held = row.base.get(FIGHT, ())
+        left = {*row.base.get(FIGHT, ()), *employer.instead(flat)}
         slots = account.faces[row.role].slots
-        return reconcile([one for one in slots if one.hub not in held] if held else slots, memory, flat, seen)
+        return reconcile([one for one in slots if one.hub not in left] if left else slots, memory, flat, seen)
 
     # ── records that are not there any more ──────────────────────────────────────────────────────
 
