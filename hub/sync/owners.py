@@ -116,6 +116,20 @@ def say(conn: Connection, clock: Clock, actor: str, connection_id: str, news: Ma
     return count
 
 
+def reread(conn: Connection, clock: Clock, actor: str, connection_id: str, users: Sequence[User]) -> int:
+    """The CRM's users as they are now: whoever has a colleague's address is that colleague, and who is there no more
+    is nobody. Answers how many records follow. Raises KeyError for a connection that is none."""
+    mine = connection.c.id == connection_id
+    row = conn.execute(select(connection).where(mine).with_for_update()).one_or_none()
+    if row is None:
+        raise KeyError(connection_id)
+    config, before = learn(conn, clock.now(), row.config, users), known(row.config)
+    after = known(config)
+    conn.execute(update(connection).where(mine).values(config={**row.config, "users": config["users"]}))
+    news = {one: after.get(one, "") for one in {*before, *after} if before.get(one) != after.get(one)}
+    return say(conn, clock, actor, connection_id, news, there=config[THERE])
+
+
 def _follow(conn: Connection, clock: Clock, row: Any, role: str, members: set[str], users: set[str]) -> int:
     """Cards of these people are looked at again: theirs as if it were news, ours as if it had never been told."""
     field, table = fields(row).get(role), CARDS[role]

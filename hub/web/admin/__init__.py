@@ -24,6 +24,7 @@ from hub.web.admin import (
     first,
     hours,
     mapping,
+    owners,
     people,
     pools,
     questions,
@@ -41,8 +42,8 @@ from hub.web.admin.frame import hub
 from hub.web.desk.access import guard
 
 ROOMS = (
-    connections, consent, mapping, crm, attention, whom, weights, people, seats, hours, pools, deadlines, routing,
-    drafts, trials, questions, targets, watch, conversion, robots, robot_edit,
+    connections, consent, mapping, crm, owners, attention, whom, weights, people, seats, hours, pools, deadlines,
+    routing, drafts, trials, questions, targets, watch, conversion, robots, robot_edit,
 )  # fmt: skip
 
 

@@ -172,11 +172,11 @@ def cause_words() -> dict[str, tuple[str, str]]:
         "conflict": (_("Changed on both sides"), _("Say which value is right.")),
         "owner_not_there": (
             _("A colleague has no user in the CRM"),
-            _("Say who they are: `leadhub sync owners`. Their cards follow by themselves."),
+            _("Say who they are under “Who is who”. Their cards follow by themselves."),
         ),
         "owner_not_here": (
             _("A user of the CRM is nobody here"),
-            _("Say who they are: `leadhub sync owners`. Their cards follow by themselves."),
+            _("Say who they are under “Who is who”. Their cards follow by themselves."),
         ),
         "left_out": (
             _("The CRM does not take some values"),

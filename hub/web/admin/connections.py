@@ -277,6 +277,7 @@ def history_words() -> dict[str, str]:
         "mapping": _("mapping changed"), "provisioned": _("step in the CRM"), "applied": _("CRM set up"),
         "undone": _("CRM set-up taken back"), "replayed": _("messages replayed"),
         "trusted": _("message accepted unverified"), "dismissed": _("message dismissed"),
+        "owners": _("said who is who"),
     }  # fmt: skip
 
 
