@@ -22,7 +22,7 @@ ACTIONS = {
     "merged_in_crm": "merge", "not_placed": "set_up", "unmapped": "map", "unreadable": "map", "refuse": "correct",
     "owner_not_there": "map", "owner_not_here": "map",
     "left_out": "correct", "fight": "decide", "refuse_together": "wait",
-    "second_card": "merge", "merge_by_hand": "merge", "make_again": "confirm",
+    "second_card": "merge", "in_doubt": "confirm", "merge_by_hand": "merge", "make_again": "confirm",
     "deleted_in_crm": "none", "undone": "none", "unknown_outcome": "wait", "retry": "wait",
 }  # fmt: skip
 """By cause: what a person can do. A cause that is not here is tried again."""

@@ -24,6 +24,7 @@ from hub.sync.account import Account
 from hub.sync.answers import OUTAGE
 from hub.sync.foreign import guarded
 from hub.sync.parcel import BACKOFF, settled_after
+from hub.sync.unsaid import IN_DOUBT
 
 LEASE = 3 * MINUTE
 AGAIN = 20 * SECOND
@@ -155,7 +156,7 @@ class Hung:
             if where not in seen:
                 seen[where] = _there(account, *where)
         except Unsupported:
-            one.state, one.code = "parked", "unknown_outcome"
+            one.state, one.code = "parked", IN_DOUBT
             one.why = "The answer was lost, and this CRM cannot be asked whether the note is there: look at the card"
             return
         except ConnectorError as error:
@@ -204,6 +205,8 @@ class Hung:
         if isinstance(error, Refuse | Missing) or (one.attempts >= len(BACKOFF) and not waits):
             one.state = "parked"
         one.code, one.why = error.code if isinstance(error, ConnectorError) else "refused", str(error)
+        if (one.state, state) == ("parked", "uncertain"):
+            one.code = IN_DOUBT
 
 
 def plain(text: str) -> str:

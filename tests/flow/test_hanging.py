@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from connectors import registry
 from connectors.crms.amocrm import AmoCRM
+from connectors.errors import Refuse
 from hub.cli_sandbox import rehearsable
 from hub.clock import HOUR
 from hub.funnel import moves
 from hub.funnel.remarks import plan, remark
 from hub.model import deadline, hanging, journal, lead, receipt, task
+from hub.sync import unsaid
 from hub.sync.health import health
 from tests.flow.far import CALLS, far
 from tests.flow.scene import CRM_USERS, Scene
@@ -163,6 +166,7 @@ def test_a_worker_that_dies_leaves_a_doubt(small: Scene, monkeypatch: pytest.Mon
 
 def test_what_the_crm_refuses_is_parked_and_shown(small: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(small)
+    real = AmoCRM.worded
     monkeypatch.setattr(AmoCRM, "worded", lambda _crm, _activity: {"note_type": "no such", "params": {"text": "x"}})
     write(small, "Refused")
     small.push()
@@ -170,6 +174,29 @@ def test_what_the_crm_refuses_is_parked_and_shown(small: Scene, monkeypatch: pyt
     with small.hub.store.read() as conn:
         [trouble] = [one for crm in health(conn) for one in crm.troubles]
     assert (trouble.code, trouble.count) == ("refuse", 1)
+    monkeypatch.setattr(AmoCRM, "worded", real)
+    with small.hub.store.write() as conn:
+        assert unsaid.try_again(conn, small.clock, "member:x", small.row(hanging).id) == 1
+    small.push()
+    assert (small.row(hanging).state, len(small.crm.notes)) == ("there", 1)
+
+
+def test_a_lost_note_that_cannot_be_looked_for_is_a_persons_question(
+    small: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither said twice nor taken for refused."""
+    opened(small)
+    write(small, "Was it heard?")
+    with small.hub.store.write() as conn:
+        conn.execute(update(hanging).values(state="uncertain"))
+
+    def refused(*_asked: object) -> None:
+        raise Refuse("no right to read notes")
+
+    monkeypatch.setattr(AmoCRM, "find", refused)
+    small.push()
+    row = small.row(hanging)
+    assert (row.state, row.code, small.crm.notes) == ("parked", unsaid.IN_DOUBT, [])
 
 
 def test_the_receipt_of_a_conversion_counts_our_notes(small: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ FACTS: dict[tuple[str, str], dict[str, Any]] = {
     ("lead", "opened"): {"recognised": [{"result": "new_person"}], "route": {"rule": "", "by": "fallback"}},
     ("lead", "joined"): {"why": "open lead of this person", "recognised": [{"by": "phone", "result": "same_key"}]},
     ("lead", "noted"): {"text": "I meant Friday."},
+    ("lead", "note_left"): {"text": "She wants oak"},
     ("lead", "tried_again"): {}, ("lead", "amended"): {}, ("lead", "sent_again"): {}, ("lead", "taken"): {"owner": "m"},
     ("lead", "given"): {"owner": "m"}, ("lead", "moved"): {"from": "new", "to": "warm"},
     ("lead", "rejected"): {"reason": "No budget"}, ("lead", "reopened"): {"stage": "new"},

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from hub.intake import quarantine
 from hub.robots import parked
+from hub.sync import unsaid
 from hub.web.admin import (
     attention,
     connections,
@@ -63,7 +64,7 @@ def init_app(app: Flask, owner: Any) -> None:
 def waiting_for_you() -> int:
     """How many messages and records wait for an admin."""
     with hub().store.read() as conn:
-        return quarantine.how_many(conn) + parked.how_many(conn, hub().clock.now())
+        return quarantine.how_many(conn) + unsaid.how_many(conn) + parked.how_many(conn, hub().clock.now())
 
 
 def home() -> Response:

@@ -17,9 +17,10 @@ from hub.funnel.carried import lacking
 from hub.identity.cards import AGAIN
 from hub.intake import quarantine
 from hub.robots.parked import parked
+from hub.sync import unsaid
 from hub.sync.decide import asked, believe_gone, settle
 from hub.sync.health import health
-from hub.web.admin import cards, letters
+from hub.web.admin import cards, letters, notes
 from hub.web.admin.frame import PAGE, actor, done, failed, hub, names, page
 from hub.web.admin.wired import stored_secrets
 
@@ -34,6 +35,7 @@ def add_to(bp: Blueprint) -> None:
     """The pages of this room."""
     letters.add_to(bp)
     cards.add_to(bp)
+    notes.add_to(bp)
     bp.add_url_rule("/attention", "attention", everything)
     bp.add_url_rule("/attention/replay", "replay_cause", replay_cause, methods=["POST"])
     bp.add_url_rule("/attention/links/<key:link_id>", "try_again", try_again, methods=["POST"])
@@ -57,11 +59,13 @@ def everything() -> str:
             "asked": asked(conn, PAGE),
             "names": names(conn),
             "receipts": lacking(conn, PAGE),
+            "notes": unsaid.waiting(conn, PAGE),
             "letters": parked(conn, hub().clock.now(), PAGE),
         }
     return render_template(
         "admin/attention.html", rows=rows[:PAGE], more=len(rows) > PAGE, page=page(), whose=whose, code=code,
-        words=cause_words(), channels=letters.channel_words(), letter_states=letters.state_words(), **known,
+        words=cause_words(), channels=letters.channel_words(), letter_states=letters.state_words(),
+        doubts=unsaid.DOUBTS, note_words=notes.what_words(), **known,
     )  # fmt: skip
 
 
@@ -203,6 +207,7 @@ def cause_words() -> dict[str, tuple[str, str]]:
         "second_card": (_("One person, two cards"), _("Merge the two cards in the CRM, or leave the second one.")),
         "merge_by_hand": (_("The CRM does not merge two cards"), _("Merge the two cards there by hand.")),
         "make_again": (_("Two people again, one card in the CRM"), _("Try again to make the other card anew.")),
+        "in_doubt": (_("A note may be there or not"), _("Look at the card, then send it again or leave it.")),
         "unknown_outcome": (_("An answer got lost"), _("Nothing: the hub looks and goes on by itself.")),
         "retry": (_("The CRM asks to wait"), _("Nothing: the hub goes on by itself.")),
         "paused": (_("The connection is paused"), _("Correct what is named, then switch it on.")),

@@ -42,5 +42,6 @@ KEPT: Mapping[tuple[str, str], Callable[[Any, Mapping[str, Any]], str]] = {
     ("contact", "merge_due"): lambda _n, _f: _("The two cards in the CRM shall become one."),
     ("contact", "merge_refused"): lambda _n, f: _("Merged in the CRM, but not here: %(why)s", why=f.get("why", "")),
     ("contact", "found_in_crm"): lambda _n, _f: _("The CRM had a card of this person already."),
+    ("", "note_left"): lambda _n, f: _("Left out of the CRM: %(text)s", text=f.get("text", "")),
     ("", "rehung"): lambda _n, _f: _("Hangs on the card of the right person in the CRM again."),
 }
