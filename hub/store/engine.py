@@ -22,6 +22,9 @@ from sqlalchemy.engine import make_url
 
 FIXED_SQLITE = (3, 51, 3)
 BUSY_MS = 10_000
+MAPPED = 1 << 30
+"""So many bytes of a database are read where the operating system keeps them, without copying: with a million contacts
+reading what an inquiry needs takes two thirds of the CPU. Only what is read takes memory, and it can be taken back."""
 
 
 class StoreUnfit(RuntimeError):
@@ -60,6 +63,7 @@ def _tune_sqlite(engine: Engine) -> None:
         _write_ahead(raw)
         raw.execute("PRAGMA synchronous=FULL")
         raw.execute("PRAGMA foreign_keys=ON")
+        raw.execute(f"PRAGMA mmap_size={MAPPED}")
 
     @event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:
