@@ -518,6 +518,7 @@ class CRM:
     deal_kind: ClassVar[str] = ""
     contact_kind: ClassVar[str] = ""
     company_kind: ClassVar[str] = ""
+    company_on: ClassVar[tuple[str, ...]] = ()  # kinds of cards that name a company beside their contact
     note_kind: ClassVar[str] = ""  # kinds of what hangs on a record: written with `links` to it
     task_kind: ClassVar[str] = ""
     activity_kinds: ClassVar[tuple[str, ...]] = ()  # kinds in which `changes` lists what people did

@@ -86,6 +86,10 @@ class Account:
         """The CRM's word for a record of this role, "" when such records stay in the hub."""
         return self.faces[role].kind
 
+    def names_company(self, role: str) -> bool:
+        """Whether cards of this role hang on a company beside their contact."""
+        return role in holder.TABLES and bool(self.kind("company")) and self.kind(role) in self.crm.company_on
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """Every kind that is kept in step."""
@@ -100,7 +104,8 @@ class Account:
             block = self._block(told)
             values[SEEN_PLACE] = [_said(told.get(pipeline)), str(told[stage]), *([block] if block else [])]
         if role in holder.TABLES:
-            return values | holder.shown(self.crm.contact_kind, record)
+            firm = shown(self.kind("company"), record) if self.names_company(role) else {}
+            return values | holder.shown(self.crm.contact_kind, record) | {k: ref for k, ref in firm.items() if ref}
         return values | shown(self.kind("company"), record) if role == "contact" else values
 
     def _block(self, told: Mapping[str, Any]) -> str:
@@ -190,6 +195,8 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
         slots.append(_place_slot(placement, role))
     if role in holder.TABLES and kind and crm.contact_kind:
         slots.append(holder.slot())
+    if role in holder.TABLES and kind in crm.company_on:
+        slots.append(replace(employer(), direction="out"))
     return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots))
 
 

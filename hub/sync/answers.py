@@ -15,9 +15,10 @@ from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, 
 from hub.clock import MINUTE, SECOND
 from hub.sync import holder
 from hub.sync.account import Account
-from hub.sync.observe import OLDER, left_out, refused
+from hub.sync.employer import SEEN as COMPANY
+from hub.sync.observe import left_out, refused
 from hub.sync.parcel import APART, BACKOFF, TIES, Parcel, blame, doubt, settled_after
-from hub.sync.plan import ABSENT, REFUSED
+from hub.sync.plan import ABSENT, OLDER, REFUSED
 
 OUTAGE = 10 * MINUTE
 """The longest wait while the CRM as a whole is away: nobody's lead waits for hours after it is back."""
@@ -165,6 +166,10 @@ def _leave_out(parcel: Parcel, error: Refuse) -> bool:
     values = parcel.op.values if parcel.op is not None else {}
     already = refused(parcel.base)
     news = {name: [values[name], why] for name, why in error.fields.items() if name in values}
+    if not error.fields and COMPANY in parcel.sent and parcel.remote_id:  # a company that is gone holds nobody up
+        news = {COMPANY: [parcel.sent[COMPANY], str(error)]}
+        if already.get(COMPANY, [None])[0] == parcel.sent[COMPANY]:
+            return False
     if not news or (len(news) >= len(values) and not parcel.remote_id):
         return False
     parcel.base = {**parcel.base, REFUSED: {**already, **news}}

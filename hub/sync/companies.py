@@ -1,8 +1,8 @@
 """Companies on their way to a CRM: made just before the contacts that hang on them, and found where they are already.
 
 Guarantees: a company goes only with a contact that goes; without companies nothing is asked or sent. A company that is
-late, refused or in doubt holds nobody up: its contacts go without it, and are tied to it when it is there. Before a
-company is made the list of those the CRM has is asked, once that was read to its end.
+late, refused or in doubt holds nobody up: its contacts go without it, and are tied to it when it is there, they and
+their cards. Before a company is made the list of those the CRM has is asked, once that was read to its end.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def tie(account: Account, parcels: Sequence[Parcel]) -> None:
         ref = _there(parcel.company)
         if not ref or parcel.op is None or parcel.op.ref is not None:
             continue
-        if parcel.row.role == "contact":
+        if parcel.row.role == "contact" or account.names_company(parcel.row.role):
             parcel.flat = {**parcel.flat, EMPLOYER: ref}
             parcel.sent = {**parcel.sent, SEEN: ref}
         along: tuple[Op, ...] = parcel.op.includes

@@ -1,7 +1,8 @@
 """Whose people contacts are, in the CRM's words: a contact's company is the id of that company's card over there.
 
 Guarantees: a company that a CRM names is known here from then on, and read before anything is written to it; a contact
-loses its company only when the CRM showed one and shows none now, never because a card says nothing of companies.
+loses its company only when the CRM showed one and shows none now, never because a card says nothing of companies. A
+lead's or a deal's card that never named a company gets that of its contact, once; after that it is its people's own.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, case, select, update
 
-from connectors.contract import Record
+from connectors.contract import Op, Record
 from hub.clock import Clock
 from hub.model import company, contact, link, mirror_company
+from hub.store.lists import among
 from hub.store.notes import REST, note
 from hub.sync import records
-from hub.sync.plan import Slot
+from hub.sync.plan import OLDER, Slot
 
 EMPLOYER = "employer"
 """The hub field that says whose people a contact is: the id of the company's card in this CRM."""
@@ -24,6 +26,8 @@ SEEN = "@company"
 STANDS_IN = "of-"
 """So begins the marker of a company that a connector made for a deal whose contact has none, named like the contact."""
 STEPS = 20
+Pair = tuple[Any, Record | None]
+"""A link's row, and what the CRM shows of it."""
 
 
 def slot() -> Slot:
@@ -69,6 +73,35 @@ def instead(flat: Mapping[str, Any]) -> Sequence[str]:
     return ("company",) if EMPLOYER in flat else ()
 
 
+def fill(conn: Connection, account: Any, flats: Mapping[str, records.Flat], pairs: Sequence[Pair]) -> None:
+    """Leads and deals by id whose card never named a company get the id of the card of their contact's, if that is
+    there."""
+    bare = [row.record_id for row, record in pairs if row.record_id in flats and _is_bare(account, row, record)]
+    people = sorted({str(flats[one]["contact"]) for one in bare})
+    if not people:
+        return
+    firms = (link.c.connection_id == account.id) & (link.c.role == "company")
+    asked = select(contact.c.id, link.c.remote_id, link.c.state, link.c.base, link.c.raw)
+    there = asked.join(link, firms & (link.c.record_id == contact.c.company_id)).where(among(contact.c.id))
+    rows = conn.execute(there, {"wanted": people})
+    refs = {row.id: row.remote_id for row in rows if row.remote_id and carries(row.state, row.base, row.raw)}
+    for one in bare:
+        if ref := refs.get(flats[one]["contact"]):
+            flats[one][EMPLOYER] = ref
+
+
+def _is_bare(account: Any, row: Any, record: Record | None) -> bool:
+    """Whether a card that has something to be told never named a company."""
+    never = bool(row.dirty) and SEEN not in row.raw and account.names_company(row.role)
+    return never and record is not None and not record.links.get(account.kind("company"))
+
+
+def remembered(seen: dict[str, Any], row: Any) -> dict[str, Any]:
+    """The company that a card named first is all that is remembered of it."""
+    named = row.role != "contact" and SEEN in row.raw
+    return {**seen, SEEN: row.raw[SEEN]} if named else seen
+
+
 def ties(conn: Connection, connection_id: str, companies: Sequence[str]) -> dict[str, Any]:
     """Links of these companies in one connection, by company."""
     wanted, found = sorted(set(companies)), dict[str, Any]()
@@ -92,6 +125,24 @@ def moved(changed: Iterable[tuple[Any, Any]], role: str = "company") -> list[str
         if before.role == role
         and carries(before.state, before.base, before.raw) != carries(now.state, now.base, now.raw)
     ]
+
+
+def tied(changed: Iterable[tuple[Any, Any]], kind: str) -> list[str]:
+    """Of links as they were and are: contacts that were there already and hang on a company since now, by our word."""
+    return [
+        before.record_id
+        for before, now in changed
+        if before.role == "contact"
+        and before.remote_id
+        and now.raw.get(SEEN, "") != before.raw.get(SEEN, "")
+        and now.raw.get(SEEN) in _said(before, getattr(now, "op", None), kind)
+    ]
+
+
+def _said(row: Any, op: Op | None, kind: str) -> set[Any]:
+    """The companies that we told this contact's card, lately or in calls that were given up."""
+    older = [one.get(SEEN) for _until, one in row.sent.get(OLDER, ())]
+    return {row.sent.get(SEEN), *older, *(op.links.get(kind, ()) if op is not None else ())} - {None}
 
 
 def wake(conn: Connection, connection_id: str, companies: Sequence[str], at: int, lease: str = "none") -> None:

@@ -1,8 +1,8 @@
 """On whom cards hang, in the CRM's words: the contact of a lead or a deal is the id of that contact's card over there.
 
 Guarantees: a card that people hang on another contact is that contact's here too, unless they have an open lead
-already: then it is shown. Any card of a contact is theirs, also a second one. Nothing is untied over there, and a card
-that says nothing of its contact says nothing.
+already: then it is shown. Any card of a contact is theirs, also a second one. A contact who is not there is made
+before a card is hung on them. Nothing is untied over there, and a card that says nothing of its contact says nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from hub.clock import Clock
 from hub.identity import cards
 from hub.identity.mirror import forget
 from hub.model import contact, deal, lead, link
+from hub.store.engine import add_unless_there
+from hub.store.lists import among
 from hub.store.notes import REST, note
 from hub.sync import records
-from hub.sync.employer import carries
+from hub.sync.employer import Pair, carries
+from hub.sync.enrol import new_link
 from hub.sync.plan import Slot
 
 PERSON = "person"
@@ -63,23 +66,47 @@ def agreed(seen: dict[str, Any], raw: Mapping[str, Any], refs: Sequence[str]) ->
 # ── the hub's side ───────────────────────────────────────────────────────────────────────────────
 
 
-def fill(conn: Connection, account: Any, flats: Mapping[str, records.Flat], there: Mapping[str, Sequence[str]]) -> None:
-    """Leads and deals by id get the id of their contact's card, if that is there. `there` are the contacts that their
-    cards name now: one that is a card of the same person, too, is as good as their own."""
-    if not account.crm.contact_kind:
+def fill(
+    conn: Connection, clock: Clock, account: Any, flats: Mapping[str, records.Flat], pairs: Sequence[Pair]
+) -> None:
+    """Leads and deals by id get the id of their contact's card, if that is there; one that has none is made before
+    anything hangs on it. Of the contacts that a card names now one that is a card of the same person, too, is as good
+    as their own."""
+    kind = account.crm.contact_kind
+    if not kind:
         return
-    mine = (link.c.connection_id == account.id) & (link.c.role == "contact")
-    wanted = sorted({str(flat["contact"]) for flat in flats.values()})
-    own: dict[str, str] = {}
-    for start in range(0, len(wanted), 400):
-        rows = conn.execute(select(link).where(mine, link.c.record_id.in_(wanted[start : start + 400])))
-        own |= {r.record_id: r.remote_id for r in rows if r.remote_id and carries(r.state, r.base, r.raw)}
-    for record_id, flat in flats.items():
-        ref, named = own.get(flat["contact"], ""), there.get(record_id, ())
+    known = _cards(conn, account, sorted({str(flat["contact"]) for flat in flats.values()}))
+    lacking = set[str]()
+    for row, record in pairs:
+        flat, named = flats.get(row.record_id), record.links.get(kind, ()) if record is not None else ()
+        if flat is None:
+            continue
+        card = known.get(flat["contact"])
+        ref = card.remote_id if card is not None and carries(card.state, card.base, card.raw) else ""
         if ref not in named:
             ref = next((one for one in named if _is_card_of(conn, account, one, flat["contact"])), ref)
         if ref:
             flat[PERSON] = ref
+        elif named and row.dirty and row.raw.get(SEEN) in named:  # it hangs where it hung: somebody here gave it away
+            lacking.add(flat["contact"])
+    _bring(conn, clock, account, [(one, known.get(one)) for one in sorted(lacking)])
+
+
+def _cards(conn: Connection, account: Any, contacts: Sequence[str]) -> dict[str, Any]:
+    """Links of these contacts."""
+    mine = (link.c.connection_id == account.id) & (link.c.role == "contact")
+    rows = conn.execute(select(link).where(mine, among(link.c.record_id)), {"wanted": contacts})
+    return {row.record_id: row for row in rows}
+
+
+def _bring(conn: Connection, clock: Clock, account: Any, contacts: Sequence[tuple[str, Any]]) -> None:
+    """Contacts that no card needed so far are to be made; when they are there, the cards hear of it."""
+    for contact_id, row in contacts:
+        if row is None:
+            add_unless_there(conn, link, new_link(clock, account.id, "contact", contact_id))
+        elif row.state == "new":
+            asleep = (link.c.id == row.id) & (link.c.dirty == 0)
+            conn.execute(update(link).where(asleep).values(dirty=1, due_at=clock.now()))
 
 
 def wake(conn: Connection, connection_id: str, contacts: Sequence[str], at: int, lease: str = "none") -> None:

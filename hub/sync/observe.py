@@ -27,7 +27,7 @@ from hub.sync.fight import FIGHT, cause
 from hub.sync.foreign import guarded
 from hub.sync.holder import living
 from hub.sync.joined import Followed, follow, read_second
-from hub.sync.plan import ASKED, REFUSED, Agreed, Memory, reconcile
+from hub.sync.plan import ASKED, OLDER, REFUSED, Agreed, Memory, reconcile
 from hub.sync.suspects import sharers, suspect
 
 FEW = 10
@@ -55,8 +55,6 @@ PASSING = frozenset(
 """Causes that are gone when a look does not find them again."""
 MOVES = {records.PLACE, holder.PERSON}
 """Fields whose news may not be possible to follow."""
-OLDER = "@older"
-"""Under this name `sent` holds writes of calls that were given up: [[until, values] ...]."""
 WHY_GIVEN = "The CRM merged the contact's own card into this one: one card, there and here"
 
 
@@ -82,10 +80,11 @@ class Observer:
         followed = follow(conn, self._clock, account, pairs)
         flats: dict[tuple[str, str], records.Flat] = {}
         for role in ROLES:
-            ids = [row.record_id for row, _record in pairs if row.role == role]
-            found = employer.flats(conn, account, role, ids)
+            mine = [(row, record) for row, record in pairs if row.role == role]
+            found = employer.flats(conn, account, role, [row.record_id for row, _record in mine])
             if role in holder.TABLES and found:
-                holder.fill(conn, account, found, _named(account, role, pairs))
+                holder.fill(conn, self._clock, account, found, mine)
+                employer.fill(conn, account, found, mine)
             flats.update({(role, key): flat for key, flat in found.items()})
         gone = sum(is_gone(record) for _row, record in pairs)
         doubt = doubt or mass_deletion(conn, self._clock.now(), account, gone)
@@ -171,7 +170,7 @@ class Observer:
         base = row.base
         if row.role == "contact" and account.kind("company"):
             base = employer.believed(seen, base, row, record.links.get(account.kind("company"), ()))
-        seen = holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ()))
+        seen = employer.remembered(holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ())), row)
         memory = Memory(base, _raw(row, seen), row.sent, older, _newer(account, row, record, now), quiet)
         left = {*row.base.get(FIGHT, ()), *employer.instead(flat)}
         slots = account.faces[row.role].slots
@@ -373,9 +372,3 @@ def _tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting
 def _keep(name: str, sighting: Sighting, flat: records.Flat) -> None:
     """A move that was not followed is no agreement: each side stands where it stood until one of them moves."""
     sighting.base[name] = sighting.flat[name] = flat.get(name)
-
-
-def _named(account: Account, role: str, pairs: Sequence[tuple[Any, Record | None]]) -> dict[str, Sequence[str]]:
-    """The contacts that the cards of a role name, by the record here."""
-    kind = account.crm.contact_kind
-    return {r.record_id: one.links.get(kind, ()) for r, one in pairs if r.role == role and one is not None}

@@ -19,7 +19,8 @@ from hub.sync.account import Account
 from hub.sync.apply import Sighting
 from hub.sync.employer import EMPLOYER, SEEN
 from hub.sync.foreign import guarded
-from hub.sync.observe import ANY, OLDER, PASSING, refused
+from hub.sync.observe import ANY, PASSING, refused
+from hub.sync.plan import OLDER
 from hub.sync.split import NotPlaced
 
 BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR)
@@ -165,22 +166,30 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int, allowed: 
     values = _values(account, parcel, seen.push, seen.raw)
     if values is not None:
         parcel.base = {**parcel.base, **_there_already(account, parcel, seen.push, values)}
-    links = _ties(account, seen.push)
+    ties = _ties(seen.push, seen.base)
+    links = {kind: (ties[name],) for name, kind in _hung_on(account).items() if name in ties}
     if values is None or not (values or links) or not allowed:
         parcel.dirty = 0 if values is not None and (values or links) else parcel.dirty
         return False
     parcel.before = {name: seen.base.get(name) for name in seen.push}
     parcel.sent, parcel.dirty = {**parcel.sent, **account.remembered(parcel.row.role, values, seen.raw)}, 0
     version = seen.version if account.crm.facts.conditional_write else ""
-    parcel.sent |= {name: seen.push[field] for field, name in TIES.items() if seen.push.get(field)}
+    parcel.sent |= {TIES[name]: ref for name, ref in ties.items()}
     parcel.op = Op(account.kind(parcel.row.role), values, parcel.remote_id, parcel.marker, version, links)
     return True
 
 
-def _ties(account: Account, wish: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """On what a record shall hang from now on."""
+def _ties(wish: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
+    """On what a record shall hang from now on, by hub field; what the CRM refused to tie is not said again."""
+    never = refused(base)
+    found = {name: str(wish[name]) for name in TIES if wish.get(name)}
+    return {name: ref for name, ref in found.items() if never.get(TIES[name], (None,))[0] != ref}
+
+
+def _hung_on(account: Account) -> dict[str, str]:
+    """Hub field → kind of what is named there."""
     kinds = {EMPLOYER: account.kind("company"), holder.PERSON: account.crm.contact_kind}
-    return {kind: (str(wish[name]),) for name, kind in kinds.items() if wish.get(name)}
+    return {name: kind for name, kind in kinds.items() if kind}
 
 
 def _there_already(

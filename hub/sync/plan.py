@@ -19,6 +19,8 @@ ASKED = "@asked"
 """Under this name a base holds what a person has to decide: field → [the hub's value, the CRM's]."""
 REFUSED = "@refused"
 """Under this name a base lists the CRM's fields that did not take our value: field → [the value, why]."""
+OLDER = "@older"
+"""Under this name `sent` holds writes of calls that were given up: [[until, values] ...]."""
 ALWAYS = frozenset({"placement"})
 """A record stands somewhere from its first day, also where that was never told."""
 

@@ -20,15 +20,15 @@ from hub.identity.cards import SECONDS
 from hub.model import link, look_again
 from hub.store.engine import Store
 from hub.store.many import run_many
-from hub.sync import companies, holder
+from hub.sync import companies, employer, holder
 from hub.sync.account import Account, Accounts
 from hub.sync.apply import Sighting
-from hub.sync.employer import moved, wake
 from hub.sync.foreign import guarded
 from hub.sync.joiner import Joiner
 from hub.sync.known import remember
-from hub.sync.observe import OLDER, Observer, is_gone
+from hub.sync.observe import Observer, is_gone
 from hub.sync.overlap import Overlap
+from hub.sync.plan import OLDER
 from hub.sync.reading import absence_in_doubt, read_each
 from hub.sync.scans import Scans, every
 from hub.sync.strangers import Strangers
@@ -191,7 +191,7 @@ class Puller:
             unknown = self._strangers.meet(account, kind, news)
             settled: set[str] = set()
             with self._store.write() as conn:
-                if not self._scans.move(conn, account, kind, lease, cursor, page.more, every(account)):
+                if not self._scans.move(conn, account, kind, lease, page, every(account)):
                     return looked  # somebody else took this scan over
                 self.apply(conn, account, kind, {record.ref: record for record in news}, asked_at, settled=settled)
                 self._strangers.welcome(conn, account, unknown, lease)
@@ -241,7 +241,7 @@ class Puller:
             rows = looked
             pairs = [(row, found[row.remote_id]) for row in rows]
             sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)
-            news += self._save(conn, rows, sightings, asked_at)
+            news += self._save(conn, rows, sightings, asked_at, account.kind("company"))
         remember(conn, account, kind, found, asked_at)
         companies.remember(conn, account, kind, found)
         return news
@@ -259,7 +259,9 @@ class Puller:
             conn.execute(again)
         return [row for row in rows if row.id not in doubted]
 
-    def _save(self, conn: Connection, rows: Sequence[Any], sightings: Mapping[str, Sighting], asked_at: int) -> int:
+    def _save(
+        self, conn: Connection, rows: Sequence[Any], sightings: Mapping[str, Sighting], asked_at: int, firms: str
+    ) -> int:
         """Memory of what was seen; what the CRM still has to be told makes the link dirty."""
         now = self._clock.now()
         fresh = [row for row in rows if _is_news(row, sightings[row.id])]
@@ -267,7 +269,9 @@ class Puller:
         values = [{**_row(row, sightings[row.id], now), "seen_at": asked_at} for row in (*fresh, *rest)]
         if values:
             run_many(conn, SEEN, values)
-            wake(conn, rows[0].connection_id, moved((row, sightings[row.id]) for row in fresh), now)
+            pairs, mine = [(row, sightings[row.id]) for row in fresh], rows[0].connection_id
+            employer.wake(conn, mine, employer.moved(pairs), now)
+            holder.wake(conn, mine, employer.tied(pairs, firms), now)
         return len(fresh)
 
 
@@ -286,7 +290,8 @@ def _as_remembered(account: Account, row: Any, record: Record | None) -> bool:
         return False
     try:
         seen = guarded(account.seen, record, row.role)
-        return bool(holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ())) == row.raw)
+        seen = holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ()))
+        return bool(employer.remembered(seen, row) == row.raw)
     except ConnectorError:
         return False
 

@@ -93,8 +93,12 @@ class Undo:
         if flat is None:
             told.left.append(f"{name}: is not there any more")
             return
+        row = _Where(one.connection_id, one.role, one.record_id)
         if one.role in holder.TABLES:
-            holder.fill(conn, account, {one.record_id: flat}, {})
+            holder.fill(conn, self._clock, account, {one.record_id: flat}, [(row, None)])
+            flat |= {
+                field_: ref for field_, ref in one.after.items() if field_ == employer.EMPLOYER
+            }  # nobody moves that
         slots = {slot.hub: slot for slot in account.faces[one.role].slots}
         same = {f for f, value in one.after.items() if f in slots and slots[f].same(flat.get(f), value)}
         back = {
@@ -106,7 +110,6 @@ class Undo:
             del back[employer.EMPLOYER]
         if not back:
             return
-        row = _Where(one.connection_id, one.role, one.record_id)
         sighting = Sighting("linked", flat, {}, {})
         self._applier.apply(conn, account, row, back, sighting, actor)
         person = str(back.get(holder.PERSON) or "")

@@ -191,3 +191,31 @@ def test_companies_are_audited(there: Far) -> None:
     assert sentence.startswith("0 differences on 3 records"), sentence
     assert there.made.rows(lead)
     assert there.made.rows(journal, what="in_crm", subject="company")
+
+
+@pytest.mark.parametrize("there", [n for n in FIRMS if registry.crm(n).company_on], indirect=True)
+def test_a_company_that_is_known_late_gets_the_card_too(there: Far) -> None:
+    writes(there, **{**ANNA, "email": ""})
+    kind, made = there.person.company_kind, there.made
+    assert not there.record("lead").links.get(kind)
+    hired_late(there, "Кедр-Строй")
+    made.settle(3)
+    firm = there.record("company")
+    assert tied(there) == there.record("lead").links[kind] == (firm.ref,)
+    before = len(there.sent)
+    hired_late(there, "Берёза")
+    made.settle(3)
+    assert there.record("lead").links[kind] == (firm.ref,), "a card that names a company is its people's own"
+    assert [op.kind for op in there.sent[before:]] == [kind, there.person.contact_kind]
+    made.settle(2)
+    assert len(there.sent) == before + 2
+
+
+def hired_late(far: Far, name: str) -> None:
+    """A member says whose the contact is."""
+    clock, who = far.made.clock, far.made.contact().id
+    with far.made.hub.store.write() as conn:
+        values = {"id": clock.new_id(), "name": name, "key": "", "created_at": clock.now()}
+        conn.execute(company.insert().values(values))
+        conn.execute(update(contact).where(contact.c.id == who).values(company_id=values["id"]))
+        mark_dirty(conn, clock, [who])

@@ -81,3 +81,23 @@ def test_a_lead_that_is_somebody_elses_here_hangs_on_them_there(there: Far) -> N
     sent = len(there.sent)
     there.made.settle(2)
     assert there.sent[sent:] == []
+
+
+@each
+def test_somebody_who_is_not_there_is_made_before_a_lead_hangs_on_them(there: Far) -> None:
+    row, clock = there.made.row(lead), there.made.clock
+    who = clock.new_id()
+    with there.made.hub.store.write() as conn:
+        values = {"id": who, "name": BORIS["name"], "created_at": clock.now(), "updated_at": clock.now()}
+        conn.execute(contact.insert().values(values))
+        conn.execute(update(lead).where(lead.c.id == row.id).values(contact_id=who))
+        mark_dirty(conn, clock, [row.id])
+    before = len(there.sent)
+    there.made.settle(3)
+    person = there.made.row(link, role="contact", record_id=who)
+    assert person.state == "linked"
+    assert person.remote_id in hung_on(there)
+    assert [op.kind for op in there.sent[before:]] == [there.person.contact_kind, there.account.kind("lead")]
+    there.made.settle(2)
+    assert len(there.sent) == before + 2
+    assert there.made.row(lead).contact_id == who

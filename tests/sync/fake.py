@@ -89,6 +89,10 @@ class FakeCRM(CRM):
         self.facts = facts  # type: ignore[misc]
         self.lead_kind = "leads" if native else "cards"  # type: ignore[misc]
         self.company_kind = "firms" if "firms" in facts.kinds else ""  # type: ignore[misc]
+        self.company_on = ("cards",) if self.company_kind else ()  # type: ignore[misc]
+        self.hired: dict[str, str] = {}
+        """Contacts that stood here already, and the company that we hung them on."""
+        self.rehung: set[str] = set()
         self.rows: dict[str, Row] = {}
         self.seam: Callable[[str], None] = lambda _name: None
         self.fault: Callable[[str], str] = lambda _call: ""
@@ -147,6 +151,8 @@ class FakeCRM(CRM):
     def hang(self, row: Row, kind: str, on: Row | None) -> None:
         """A person says whose a contact is, or on whom a card hangs."""
         row.links[kind] = (on.ref,) if on else ()
+        if row.kind != "people":
+            self.rehung.add(row.ref)
         self.person_at[row.ref, kind] = self.tick
         self.touch(row)
 
@@ -256,6 +262,8 @@ class FakeCRM(CRM):
         self._judge(row, op)
         row.values.update({name: tidy(value) for name, value in op.values.items()})
         row.links.update(op.links)
+        if row.kind == "people" and "firms" in op.links:
+            self.hired[row.ref] = op.links["firms"][0]
         self.touch(row)
         self.writes += 1
         return Done(self.shown(row), echoed=self.facts.conditional_write)

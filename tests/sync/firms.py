@@ -134,6 +134,21 @@ class Firms:
                 yield f"I1 contact {row.record_id} is of {ours} here, and of {_firms(there)} there"
             if _firms(there) and card is None:
                 yield f"I5 contact {row.record_id} is of {_firms(there)} there, and of nobody here"
+        yield from self._bare(links, flats, {row.record_id: row.remote_id for row in links if row.role == "contact"})
+
+    def _bare(self, links: Sequence[Any], flats: dict[Any, Any], people: dict[str, str]) -> Iterator[str]:
+        """A11: when we have hung a contact on a company, the cards we made of that contact hang on it, too: unless
+        people have untied or moved them, or the company went away before they heard of it."""
+        crm = self.world.crm
+        for row in links:
+            there = crm.rows.get(row.remote_id or "")
+            if there is None or row.state != "linked" or there.kind not in crm.company_on or there.by != "api":
+                continue
+            ref = people.get(flats[row.role, row.record_id]["contact"], "")
+            firm = crm.hired.get(ref, "")
+            still = firm and firm in _firms(crm.rows.get(ref)) and not crm.rows[firm].deleted
+            if still and "firms" not in there.links and not {there.ref, ref, firm} & (crm.poison | crm.rehung):
+                yield f"A11 {row.role} {row.record_id} is of no company, its contact {ref} of {firm}"
 
 
 def _firms(person: Any) -> tuple[str, ...]:

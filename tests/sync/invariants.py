@@ -154,6 +154,8 @@ def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[s
         known = card is not None and card.state == "linked"
         if shown_ and known and row.code != "has_open_lead" and living(world, owners.get(shown_[0], "")) != mine:
             yield f"I1 {row.role} {row.record_id} is {mine}'s here, and hangs on {shown_} there"
+        if shown_ and card is None and row.code != "has_open_lead":
+            yield f"A11 {row.role} {row.record_id} is {mine}'s here, who was never made there"
         if there.by != "api":
             continue
         person = people.get(flats[row.role, row.record_id]["contact"])

@@ -119,8 +119,19 @@ def nobody_hangs(patch: Patch) -> None:
 
 def no_second_look(patch: Patch) -> None:
     """A11: a company that comes late stays without its people."""
-    for place in (ledger, pull, strangers):
+    for place in (ledger, employer, strangers):
         patch.setattr(place, "wake", lambda conn, connection_id, companies, at, lease="": None)
+
+
+def cards_stay_bare(patch: Patch) -> None:
+    """A11: a company that comes late gets its people, and their cards stay without it."""
+    for place in (ledger, employer):
+        patch.setattr(place, "tied", lambda changed, kind: [])
+
+
+def nobody_is_made(patch: Patch) -> None:
+    """A11: a card is given to a contact who is not there, and it stays where it was."""
+    patch.setattr(holder, "_bring", lambda conn, clock, account_, contacts: None)
 
 
 def stays_with_the_old(patch: Patch) -> None:
@@ -278,7 +289,7 @@ SWITCHES: Mapping[str, Break] = {
     "A1": no_shadow, "A2": blind_write, "A3": unstable_codec, "A4": forget_sent, "A5": hub_always_wins,
     "A6": stamps_decide, "A7": whole_record, "A8": no_marker, "A8 wait": no_wait, "A9": absence_deletes_nothing_stays,
     "A10": merges_are_deletions, "A11": children_first, "A11 tie": nobody_hangs,
-    "A11 late": no_second_look, "A11 hung": hangs_as_before,
+    "A11 late": no_second_look, "A11 bare": cards_stay_bare, "A11 given": nobody_is_made, "A11 hung": hangs_as_before,
     "A11 moved": stays_with_the_old, "A12": default_stage, "A13": conversion_in_two,
     "A14": newest_seen, "A15": overwrite_on_match, "A16": any_account, "A17": no_fence, "A18": undeclared_lag,
     "A19": answers_by_position, "A20": stale_page, "I9": quick_to_thank, "I10": each_time_anew,

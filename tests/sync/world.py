@@ -547,9 +547,13 @@ class World:
             self.crm_edits[row.ref, name] = tidy(value)
 
     def rehang_here(self, conn: Connection) -> None:
-        """A card is another contact's from now on; a lead only of one who has no open lead."""
+        """A card is another contact's from now on, maybe of one whom no CRM knows; a lead only of one who has no open
+        lead."""
         table = self.chance.choice([lead, deal])
         row = self.pick(conn, table, table.c.state == "open")
+        if row is not None and self.chance.random() < 0.3:
+            who = {"id": self.clock.new_id(), "name": self.token(), "updated_at": self.clock.now()}
+            conn.execute(contact.insert().values(**who, created_at=self.clock.now()))
         other = self.pick(conn, contact, contact.c.merged_into.is_(None))
         busy = other is not None and self.pick(conn, lead, lead.c.contact_id == other.id, lead.c.state == "open")
         if row is not None and other is not None and not busy:

@@ -77,6 +77,7 @@ class AmoCRM(CRM):
     lead_kind = deal_kind = "leads"
     contact_kind = "contacts"
     company_kind = "companies"
+    company_on = ("leads",)
     note_kind, task_kind, activity_kinds = NOTES, TASKS, LISTED
     pipeline_field, stage_field, owner_field = "pipeline_id", "status_id", "responsible_user_id"
     facts = Facts(

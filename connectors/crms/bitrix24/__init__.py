@@ -76,6 +76,7 @@ class Bitrix24(CRM):
         Setting("offline", "Queue of events", help="«yes»: an application lets Bitrix24 keep events for us"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = "leads", "deals", "contacts", "companies"
+    company_on = ("leads", "deals")
     note_kind, task_kind, activity_kinds = COMMENTS, TODOS, (TODOS,)
     pipeline_field, stage_field, owner_field = "categoryId", "stageId", "assignedById"
     facts = Facts(

@@ -75,6 +75,7 @@ class HubSpot(CRM):
     lead_kind = deal_kind = "deals"
     contact_kind = "contacts"
     company_kind = "companies"
+    company_on = ("deals",)
     note_kind, task_kind, activity_kinds = doings.NOTES, doings.TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "pipeline", "dealstage", "hubspot_owner_id"
     kinds: tuple[str, ...] = ("deals", "contacts", "companies")

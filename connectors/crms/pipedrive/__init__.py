@@ -62,6 +62,7 @@ class Pipedrive(CRM):
     )
     lead_kind, deal_kind = "leads", "deals"
     contact_kind, company_kind = "persons", "organizations"
+    company_on = ("leads", "deals")
     note_kind, task_kind, activity_kinds = doings.NOTES, doings.ACTIVITIES, doings.LISTED
     pipeline_field, stage_field, owner_field = "pipeline_id", "stage_id", "owner_id"
     waits: Sequence[float] = WAITS

@@ -63,6 +63,7 @@ class Twenty(CRM):
     lead_kind = deal_kind = "opportunities"
     contact_kind = "people"
     company_kind = "companies"
+    company_on = ("opportunities",)
     note_kind = "notes"
     task_kind = "tasks"
     pipeline_field, stage_field, owner_field = "", "stage", "ownerId"
