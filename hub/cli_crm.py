@@ -243,11 +243,15 @@ def sync_reconnect(connection: str, how: str | None, folder: Path) -> None:
 @FOLDER
 def sync_health(folder: Path) -> None:
     """How every CRM connection is."""
+    from hub.clock import instant
     from hub.sync.health import health
 
     with _opened(folder) as hub, hub.store.read() as conn:
-        found = health(conn)
+        found, now = health(conn), hub.clock.now()
     for one in found:
         click.echo(f"{one.name}: {one.in_sync} in step, {one.moving} on their way, {one.excluded} left out")
+        if one.read.at is not None:
+            late = "; that is late" if one.read.is_late(now) else ""
+            click.echo(f"  read up to {instant(one.read.at):%Y-%m-%d %H:%M:%S}Z{late}")
         for trouble in one.troubles:
             click.echo(f"  {trouble.count} × {trouble.code}: {trouble.why} ({trouble.action})")

@@ -60,6 +60,7 @@ pull_state = Table(
     text("kind"),
     text("cursor"),
     at("whole_at"),  # when a scan from the beginning first came to its end
+    at("read_at"),  # what the CRM's clock said at the end of the last scan that came to its end
     at("due_at", nullable=False),
     text("lease"),
     at("lease_until"),

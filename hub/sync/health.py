@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from hub.model import audit_run, connection, hanging, journal, link, pull_state
 from hub.sync import owners
+from hub.sync.lateness import ReadUpTo, read_up_to
 
 MOVING = ("new", "sending", "uncertain")
 SETTLED = ("deleted_in_crm", "undone", "merged_here", "merged_there", "second_card_left", "merge_due", "rehang")
@@ -53,6 +54,7 @@ class Health:
     troubles: tuple[Trouble, ...]
     audited_at: int | None
     differences: int
+    read: ReadUpTo
 
 
 def health(conn: Connection) -> list[Health]:
@@ -73,7 +75,7 @@ def _one(conn: Connection, row: Any) -> Health:
     return Health(
         row.id, row.name, max(0, states.get("linked", 0) - in_trouble), sum(states.get(one, 0) for one in MOVING),
         sum(states.get(one, 0) for one in LEFT_OUT), tuple(troubles), audit.ended_at if audit else None,
-        audit.differences if audit else 0,
+        audit.differences if audit else 0, read_up_to(conn, row),
     )  # fmt: skip
 
 

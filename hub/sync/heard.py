@@ -84,7 +84,7 @@ class Heard:
             cursor = page.cursor
             looked += len(page.records)
             with self._store.write() as conn:
-                if not self._scans.move(conn, account, kind, lease, cursor, page.more, every):
+                if not self._scans.move(conn, account, kind, lease, page, every):
                     return looked  # somebody else took this scan over
                 self._apply(conn, account, _read(account, page.records))
             if not page.more:

@@ -103,6 +103,6 @@ def welcome_all(store: Store, clock: Clock, account: Account, actor: str) -> Non
         config = dict(conn.execute(select(connection.c.config).where(connection.c.id == account.id)).scalar_one())
         values = {**config, "strangers": WELCOME}
         conn.execute(update(connection).where(connection.c.id == account.id).values(config=values))
-        anew = {"cursor": "", "due_at": clock.now(), "lease": "", "lease_until": None}
+        anew = {"cursor": "", "read_at": None, "due_at": clock.now(), "lease": "", "lease_until": None}
         conn.execute(update(pull_state).where(pull_state.c.connection_id == account.id).values(anew))
         note(conn, clock, "connection", account.id, "strangers_welcome", actor)

@@ -5,10 +5,14 @@ A cursor is saved in the commit that applied its page, so a kill repeats a page 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
+from connectors.contract import Changes, Facts
 from connectors.errors import ConnectorError
-from hub.clock import MINUTE, SECOND, Clock
+from hub.clock import MINUTE, SECOND, Clock, millis
 from hub.model import pull_state
 from hub.store.engine import Store, add_unless_there
 from hub.sync.account import Account
@@ -27,7 +31,15 @@ TAKEN = (
 _MINE = update(pull_state).where(_SCAN, pull_state.c.lease == bindparam("b_lease")).values(cursor=bindparam("cursor"))
 PAGE_DONE = _MINE.values(lease_until=bindparam("lease_until"))
 _WHOLE = func.coalesce(pull_state.c.whole_at, bindparam("b_now"))
-SCAN_DONE = _MINE.values(lease="", lease_until=None, due_at=bindparam("due_at"), whole_at=_WHOLE, code="", why="")
+SCAN_DONE = _MINE.values(
+    lease="",
+    lease_until=None,
+    due_at=bindparam("due_at"),
+    read_at=bindparam("read_at"),
+    whole_at=_WHOLE,
+    code="",
+    why="",
+)
 
 
 class Scans:
@@ -56,15 +68,15 @@ class Scans:
             row = conn.execute(SCAN, place).one()
             return str(row.cursor or "")
 
-    def move(
-        self, conn: Connection, account: Account, kind: str, lease: str, cursor: str, more: bool, every: int
-    ) -> bool:
+    def move(self, conn: Connection, account: Account, kind: str, lease: str, page: Changes, every: int) -> bool:
         """A page was applied; False when somebody else took this scan over. The next scan is due `every` ms later."""
         now = self._clock.now()
-        mine = {"b_connection": account.id, "b_kind": kind, "b_lease": lease, "cursor": cursor}
-        if more:
+        mine = {"b_connection": account.id, "b_kind": kind, "b_lease": lease, "cursor": page.cursor}
+        if page.more:
             return bool(conn.execute(PAGE_DONE, {**mine, "lease_until": now + LEASE}).rowcount)
-        return bool(conn.execute(SCAN_DONE, {**mine, "due_at": now + every, "b_now": now}).rowcount)
+        read_at = now if page.at is None else millis(page.at)
+        done = {**mine, "due_at": now + every, "read_at": read_at, "b_now": now}
+        return bool(conn.execute(SCAN_DONE, done).rowcount)
 
     def give_back(self, account: Account, kind: str, lease: str, error: ConnectorError) -> None:
         """A scan that broke off goes on from its last page, as soon as the CRM allows."""
@@ -77,4 +89,9 @@ class Scans:
 
 def every(account: Account) -> int:
     """Milliseconds between two looks at a kind that is kept in step."""
-    return round(float(account.live.row.config.get("poll_s", account.crm.facts.poll_every)) * SECOND)
+    return interval(account.live.row.config, account.crm.facts)
+
+
+def interval(config: Mapping[str, Any], facts: Facts) -> int:
+    """The same for a connection's config."""
+    return round(float(config.get("poll_s", facts.poll_every)) * SECOND)

@@ -13,10 +13,11 @@ from sqlalchemy import select, update
 from connectors import registry
 from hub import setup
 from hub.intake import quarantine
-from hub.model import connection, event_work, inquiry, journal, lead, link
+from hub.model import connection, event_work, inquiry, journal, lead, link, pull_state
 from hub.sync.health import ACTIONS, SETTLED
 from hub.sync.observe import PASSING
 from hub.web.admin.attention import cause_words
+from hub.web.desk.shown import when
 from tests.web.world import World, press
 
 SECRET = "right-secret-of-this-form"
@@ -257,6 +258,25 @@ def test_every_cause_of_the_sync_has_words_and_something_to_do(world: World) -> 
 def test_how_many_wait_stands_in_the_menu(world: World) -> None:
     post(world, webhook(world, "mistyped"))
     assert re.search(r'Attention <span class="count">1<', world.admin.get("/admin/team").get_data(as_text=True))
+
+
+def test_how_late_a_crm_is_read_stands_beside_its_name(world: World) -> None:
+    now, form = world.hub.clock.now(), {"address": "https://acme.test/x", "token": "t"}
+    with world.hub.store.write() as conn:
+        made = setup.add_connection(conn, world.hub.clock, world.hub.vault, registry.crm("amocrm"), "Our CRM", form)
+        placed = {"placement": {"strategy": "two_blocks", "rows": []}}
+        conn.execute(update(connection).where(connection.c.id == made).values(config=placed))
+        conn.execute(pull_state.insert(), [
+            {"connection_id": made, "kind": kind, "cursor": "", "due_at": now + 20_000, "read_at": now - 10_000}
+            for kind in ("contacts", "leads")
+        ])  # fmt: skip
+    page = world.admin.get("/admin/attention").get_data(as_text=True)
+    with world.app.test_request_context():
+        shown = when(now - 10_000)
+    assert re.search(rf'data-th="Read up to">{re.escape(shown)}</td>', page)
+    assert "late: what people do there" not in page
+    world.hub.clock.advance(600)  # type: ignore[attr-defined]
+    assert "late: what people do there" in world.admin.get("/admin/attention").get_data(as_text=True)
 
 
 def test_the_queries_use_their_indexes(world: World) -> None:

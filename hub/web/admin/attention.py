@@ -56,6 +56,7 @@ def everything() -> str:
             "links": [row for row in quarantine.stuck(conn, 0, PAGE) if row.code != AGAIN],
             "cards": cards.cards(conn),
             "crms": health(conn),
+            "now": hub().clock.now(),
             "asked": asked(conn, PAGE),
             "names": names(conn),
             "receipts": lacking(conn, PAGE),
