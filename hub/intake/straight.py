@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from hub.clock import Clock
 from hub.funnel.border import NotQualified, cross
-from hub.model import link, setting
+from hub.model import direction, link, setting
+from hub.store.engine import inserting
 from hub.store.notes import note
+from hub.told import Unusable
 
 NO_LEADS = "no_leads"
 SAID = select(setting.c.value).where(setting.c.name == NO_LEADS)
@@ -26,13 +28,37 @@ ACTOR = "hub"
 
 def directions_without_leads(conn: Connection, crms: Iterable[Any]) -> frozenset[str]:
     """Ids of the directions in which inquiries become deals at once. `crms`: rows of the CRM connections."""
+    return chosen(conn).union(*(wanted_by(row) for row in crms))
+
+
+def chosen(conn: Connection) -> frozenset[str]:
+    """Ids of the directions for which an admin said so."""
     said = conn.execute(SAID).scalar() or {}
-    found = {str(one) for one in said.get("directions", ())}
-    for row in crms:
-        if row.config.get("intake") == NO_LEADS and row.state == "active":
-            rows = (row.config.get("placement") or {}).get("rows", ())
-            found |= {str(line[1]) for line in rows if line[0] == "deal"}
-    return frozenset(found)
+    return frozenset(str(one) for one in said.get("directions", ()))
+
+
+def wanted_by(crm: Any) -> frozenset[str]:
+    """Ids of the directions in which this CRM's set-up wants no leads. `crm`: the connection's row."""
+    if crm.config.get("intake") != NO_LEADS or crm.state != "active":
+        return frozenset()
+    rows = (crm.config.get("placement") or {}).get("rows", ())
+    return frozenset(str(line[1]) for line in rows if line[0] == "deal")
+
+
+def choose(conn: Connection, clock: Clock, actor: str, direction_id: str, straight: bool) -> bool:
+    """From the next inquiry on leads of this direction are deals at once, or (`straight` False) leads again unless a
+    CRM wants none. Answers whether that is news; raises `Unusable` for a direction that is none."""
+    if conn.execute(select(direction.c.id).where(direction.c.id == direction_id).with_for_update()).first() is None:
+        raise Unusable({"direction": "is not here any more"})
+    conn.execute(inserting(conn, setting).values(name=NO_LEADS, value={}).on_conflict_do_nothing())
+    conn.execute(SAID.with_for_update())
+    before = chosen(conn)
+    after = before | {direction_id} if straight else before - {direction_id}
+    if after == before:
+        return False
+    conn.execute(update(setting).where(setting.c.name == NO_LEADS).values(value={"directions": sorted(after)}))
+    note(conn, clock, "direction", direction_id, NO_LEADS, actor, {"straight": straight})
+    return True
 
 
 def convert_at_once(conn: Connection, clock: Clock, leads: Sequence[str]) -> None:

@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from hub.funnel.evidence import CALL, show
 from hub.funnel.questions import add_defaults, give_answer
-from hub.intake.straight import NO_LEADS
-from hub.model import connection, conversion, deal, inquiry, journal, lead, link, setting
+from hub.intake.straight import NO_LEADS, choose
+from hub.model import connection, conversion, deal, inquiry, journal, lead, link
 from tests.flow.scene import CRM_USERS, Scene
 from tests.flow.test_whole_way import ANNA
 
@@ -87,11 +87,18 @@ def test_the_policy_is_remembered_and_taken_back(straight: Scene) -> None:
 
 def test_one_direction_without_leads_beside_a_crm_with_leads(play: Scene) -> None:
     with play.hub.store.write() as conn:
-        conn.execute(setting.insert().values(name=NO_LEADS, value={"directions": [play.direction_id]}))
+        assert choose(conn, play.clock, "member:x", play.direction_id, True)
+        assert not choose(conn, play.clock, "member:x", play.direction_id, True)
     play.post(**ANNA)
     play.settle()
     assert play.cell(play.card(), "HUB_BLOCK") == "deal"
     assert len(play.cards()) == 1
+    with play.hub.store.write() as conn:
+        assert choose(conn, play.clock, "member:x", play.direction_id, False)
+    play.post(name="Boris Falk", phone="+7 912 345-67-77", message="A door", submission_id="s-9")
+    play.settle()
+    assert sorted(row.state for row in play.rows(lead)) == ["converted", "open"]
+    assert len(play.rows(journal, what=NO_LEADS)) == 2
 
 
 def test_a_connection_that_is_off_converts_nothing(straight: Scene) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from flask import Blueprint, abort, render_template, request
 from flask_babel import gettext as _
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from hub.funnel import directions
+from hub.intake import straight
+from hub.model import connection
 from hub.routing import team
 from hub.routing.pools import pool_names
 from hub.routing.rotation import POOL
@@ -31,6 +33,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/directions", "directions", show_directions)
     bp.add_url_rule("/directions", "add_direction", add_direction, methods=["POST"])
     bp.add_url_rule("/directions/<key:direction_id>", "rename_direction", rename_direction, methods=["POST"])
+    bp.add_url_rule("/directions/<key:direction_id>/straight", "straight", choose_straight, methods=["POST"])
     bp.add_url_rule("/directions/<key:direction_id>/<block>/<stage>", "rename_stage", rename_stage, methods=["POST"])
 
 
@@ -115,8 +118,17 @@ def change_rule(rule_id: str) -> Response:
 def show_directions() -> str:
     """Directions with their two blocks of stages."""
     with hub().store.read() as conn:
-        rows = directions.directions(conn)
-    return render_template("admin/directions.html", rows=rows)
+        rows, straights = directions.directions(conn), straight.chosen(conn)
+        crms = list(conn.execute(select(connection).where(connection.c.kind == "crm").order_by(connection.c.name)))
+    wanted = {one: row for row in crms for one in straight.wanted_by(row)}
+    return render_template("admin/directions.html", rows=rows, straights=straights, wanted=wanted)
+
+
+def choose_straight(direction_id: str) -> Response:
+    """Whether inquiries of a direction are deals at once."""
+    wanted = request.form.get("straight") == "yes"
+    told = _("From the next inquiry on: a deal at once.") if wanted else _("From the next inquiry on: a lead first.")
+    return _try(lambda conn: straight.choose(conn, hub().clock, actor(), direction_id, wanted), told, "directions")
 
 
 def add_direction() -> Response:
