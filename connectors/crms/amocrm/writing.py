@@ -13,7 +13,7 @@ from typing import Any
 from connectors.contract import Answer, Done, Failed, Lost, Op, Outcome, Record
 from connectors.crms.amocrm.doings import NOTES, TASKS, route
 from connectors.crms.amocrm.doings import body as hung
-from connectors.crms.amocrm.shape import nested
+from connectors.crms.amocrm.shape import WRITABLE, nested
 from connectors.errors import ConnectorError, Pause, Refuse, Retry
 
 Call = Callable[..., Answer]
@@ -174,5 +174,15 @@ def _named(chunk: Sequence[Numbered], answer: Answer) -> dict[int, dict[str, str
     found: dict[int, dict[str, str]] = {}
     for one in (told.get("validation-errors") or []) if isinstance(told, dict) else []:
         if (n := places.get(str(one.get("request_id")))) is not None:
-            found[n] = {str(e.get("path")): str(e.get("detail")) for e in one.get("errors") or []}
+            op = dict(chunk)[n]
+            found[n] = {_field(op, str(e.get("path"))): str(e.get("detail")) for e in one.get("errors") or []}
     return found
+
+
+def _field(op: Op, path: str) -> str:
+    """The name of a custom field whose place in our body was named (`custom_fields_values.0.values.0.value`)."""
+    first, _, rest = path.partition(".")
+    cells = [name for name in op.values if name not in WRITABLE.get(op.kind, ()) and name != "tags"]
+    place = rest.partition(".")[0]
+    known = first == "custom_fields_values" and place.isdecimal() and int(place) < len(cells)
+    return cells[int(place)] if known else path

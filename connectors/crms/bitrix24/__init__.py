@@ -21,6 +21,7 @@ from connectors.contract import (
     Account,
     Activity,
     Changes,
+    Done,
     Evidence,
     Facts,
     Hint,
@@ -176,7 +177,9 @@ class Bitrix24(CRM):
 
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """Batches of 50 commands; see `writing`. A lead for an account without leads raises `Pause`."""
-        return Writer(self.rest, self._read, self._need_leads).write(ops)
+        outcomes = Writer(self.rest, self._read, self._need_leads).write(ops)
+        self._has_leads &= not any(_became_a_deal(op, one) for op, one in zip(ops, outcomes, strict=True))
+        return outcomes
 
     def delete(self, kind: str, refs: Sequence[str]) -> None:
         """Into the bin; what is gone already is no error."""
@@ -233,7 +236,15 @@ class Bitrix24(CRM):
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 
     def _need_leads(self) -> None:
-        """Asked once in the life of a connection: a lead written to an account without leads becomes a deal at once."""
+        """Asked once in the life of a connection, and again when a new lead was converted as soon as it was written:
+        that is what an account without leads does."""
         if not self._has_leads and mode(self.rest) != CLASSIC:
             raise Pause(WITHOUT_LEADS)
         self._has_leads = True
+
+
+def _became_a_deal(op: Op, outcome: Outcome) -> bool:
+    """Whether a lead that was just made is one no more."""
+    if op.kind != "leads" or op.ref is not None or not isinstance(outcome, Done):
+        return False
+    return outcome.record.values.get("stageSemanticId") == "S"
