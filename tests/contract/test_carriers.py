@@ -101,6 +101,10 @@ class TestSmtp(CarrierContract):
     [
         ("550 5.1.1 no such user anna@client.test", "250 OK", Refuse, None, 0),
         ("450 4.2.1 come later", "250 OK", Retry, False, 0),
+        ("452 4.2.2 mailbox full", "250 OK", Retry, False, 0),
+        ("552 5.2.2 mailbox full", "250 OK", Retry, False, 0),
+        ("250 OK", "552 5.2.2 over quota", Retry, False, 1),
+        ("552 5.2.3 too large", "250 OK", Refuse, None, 0),
         ("250 OK", "554 5.7.1 spam", Refuse, None, 1),
         ("250 OK", "451 4.3.0 come later", Retry, False, 1),
         ("250 OK", "", Retry, True, 1),

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread, Timer
 
 import pytest
-from imapclient.exceptions import LoginError
+from imapclient.exceptions import IMAPClientError, LoginError
 
 from connectors.contract import DraftKind, Polled, Raw
 from connectors.errors import Pause, Retry
@@ -262,7 +262,12 @@ def test_a_refused_login_pauses_and_names_no_secret(box: Mailbox) -> None:
 
 @pytest.mark.parametrize(
     ("said", "then"),
-    [("[UNAVAILABLE] Temporary authentication failure.", Retry), ("[AUTHENTICATIONFAILED] no", Pause)],
+    [
+        ("[UNAVAILABLE] Temporary authentication failure.", Retry),
+        ("[ALERT] Account exceeded command or bandwidth limits. (Failure)", Retry),
+        ("[OVERQUOTA] Not now", Retry),
+        ("[AUTHENTICATIONFAILED] no", Pause),
+    ],
 )
 def test_a_login_refused_for_now_is_retried(
     box: Mailbox, monkeypatch: pytest.MonkeyPatch, said: str, then: type[Exception]
@@ -273,6 +278,20 @@ def test_a_login_refused_for_now_is_retried(
     monkeypatch.setattr(mailbox.IMAPClient, "login", refuse)
     with pytest.raises(then):
         source(box).poll("")
+
+
+def test_a_mailbox_that_takes_nothing_more_is_read_to_its_end(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full mailbox refuses every write, also a flag: there is none."""
+
+    def full(*_: object, **_more: object) -> None:
+        raise IMAPClientError("[OVERQUOTA] Quota exceeded (mailbox for user is full)")
+
+    opened = source(box)
+    cursor = caught_up(opened)
+    box.deliver(mail("last"))
+    for name in ("append", "copy", "move", "add_flags", "set_flags", "remove_flags", "delete_messages", "expunge"):
+        monkeypatch.setattr(mailbox.IMAPClient, name, full)
+    assert len(opened.poll(cursor).messages) == 1
 
 
 def test_a_password_imap_cannot_carry_pauses(box: Mailbox) -> None:

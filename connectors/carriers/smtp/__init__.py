@@ -151,7 +151,8 @@ def _agreed(answer: tuple[int, bytes], what: str, wanted: int = 250) -> None:
     status = re.match(rb"\d\.\d{1,3}\.\d{1,3}", answer[1])
     told = f"{code} {status[0].decode() if status else ''}".strip()
     error: ConnectorError = Refuse(f"The mail server refuses this mail for good ({told})", {what: told})
-    if code < 500:
+    full = what == "to" and status is not None and status[0].endswith(b".2.2")
+    if code < 500 or full:  # a full mailbox is emptied one day (RFC 3463, 3.3)
         error = Retry(f"The mail server does not take this mail now ({told})", effect=False)
     elif what == "sender":
         error = Pause(f"The mail server does not let this account send from its address ({told})")

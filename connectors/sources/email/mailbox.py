@@ -28,8 +28,11 @@ STEP_BYTES = 25 * 2**20  # and no more than this in all
 WHOLE = 25 * 2**20  # a mail above it comes without its attachments
 TEXT_PART = 512 * 2**10  # bytes taken of each text part of such a mail
 IDLE = 540.0  # seconds; RFC 2177 allows 29 minutes, routers forget quiet connections after 10
-TEMPORARY = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]|too many|try again|temporar", re.IGNORECASE)
-"""A refused login that means "not now" (RFC 5530 codes, and what Dovecot and Gmail write)."""
+TEMPORARY = re.compile(
+    r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|OVERQUOTA)\]|too many|try again|temporar|bandwidth", re.IGNORECASE
+)
+"""A refused login that means "not now" (RFC 5530 codes, and what Dovecot and Gmail write; over Gmail's daily quota it
+is "Account exceeded command or bandwidth limits")."""
 
 
 @dataclass(frozen=True, slots=True)
