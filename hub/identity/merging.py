@@ -43,6 +43,7 @@ from hub.model import (
     trace,
 )
 from hub.store.engine import inserting
+from hub.told import Told
 
 Row = dict[str, Any]
 DUPLICATE = "duplicate"
@@ -51,7 +52,11 @@ OWNED = (deal, inquiry, thread, match_key)
 
 
 class CannotMerge(ValueError):
-    """These two cannot be merged or taken apart; says why."""
+    """These two cannot be merged or taken apart; `why` says so, for pages to translate."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +113,13 @@ def _check(conn: Connection, one: Merge) -> None:
     living = {row.id for row in conn.execute(there.with_for_update()) if row.merged_into is None}
     for each in (one.winner, one.loser):
         if each not in living:
-            raise CannotMerge(f"Contact {each} does not exist or is merged already")
+            raise CannotMerge(Told("Contact %(id)s does not exist or is merged already", id=each))
     if one.winner == one.loser:
-        raise CannotMerge("A contact cannot be merged with itself")
+        raise CannotMerge(Told("A contact cannot be merged with itself"))
     first, second = pair_of(one.winner, one.loser)
     told = select(not_same).where(not_same.c.first_id == first, not_same.c.second_id == second)
     if conn.execute(told).first() is not None:
-        raise CannotMerge("Somebody said that these are two people: take that back first")
+        raise CannotMerge(Told("Somebody said that these are two people: take that back first"))
 
 
 def _take(conn: Connection, table: Table, one: Merge) -> list[Row]:
@@ -190,7 +195,7 @@ def undo(conn: Connection, merge_id: str, actor: str, at: int) -> tuple[str, str
     """
     row = conn.execute(select(merge_log).where(merge_log.c.id == merge_id).with_for_update()).one_or_none()
     if row is None or row.undone_at is not None:
-        raise CannotMerge(f"There is no merge {merge_id} that could be undone")
+        raise CannotMerge(Told("There is no merge %(id)s that could be undone", id=merge_id))
     _newest_first(conn, row)
     one = Merge(merge_id, row.winner_id, row.loser_id, at, actor)
     conn.execute(update(contact).where(contact.c.id == one.loser).values(merged_into=None, updated_at=at))
@@ -229,7 +234,7 @@ def _newest_first(conn: Connection, row: Any) -> None:
     )
     found = conn.execute(later.order_by(merge_log.c.id.desc())).scalar()
     if found:
-        raise CannotMerge(f"A later merge has to be undone first: {found}")
+        raise CannotMerge(Told("A later merge has to be undone first: %(id)s", id=found))
 
 
 def _give_back(conn: Connection, table: Table, rows: Sequence[Row], one: Merge) -> None:
@@ -290,7 +295,7 @@ def profile_of(conn: Connection, contact_id: str) -> Facts:
         return loaded(held)
     row = conn.execute(select(contact).where(contact.c.id == contact_id)).one_or_none()
     if row is None:
-        raise CannotMerge(f"There is no contact {contact_id}")
+        raise CannotMerge(Told("There is no contact %(id)s", id=contact_id))
     points = conn.execute(select(contact_point).where(contact_point.c.contact_id == contact_id)).all()
     return of_contact(dict(row._mapping), [dict(point._mapping) for point in points])
 

@@ -27,6 +27,7 @@ from hub.sync.apply import LISTS, Applier, Sighting
 from hub.sync.foreign import guarded
 from hub.sync.holder import living
 from hub.sync.plan import Memory, reconcile
+from hub.told import kept
 
 Pair = tuple[Any, Record | None]
 IN_CRM = {"result": "merged_in_crm", "en": "Merged in the CRM by a person", "ru": "Объединены в CRM человеком"}
@@ -102,7 +103,8 @@ def unify(conn: Connection, clock: Clock, account: Account, winner: str, loser: 
     try:
         join(conn, one)
     except CannotMerge as error:
-        note(conn, clock, "contact", loser, "merge_refused", f"crm:{account.id}", {"into": winner, "why": str(error)})
+        facts = {"into": winner, "why": kept(error.why)}
+        note(conn, clock, "contact", loser, "merge_refused", f"crm:{account.id}", facts)
 
 
 # ── second cards ─────────────────────────────────────────────────────────────────────────────────

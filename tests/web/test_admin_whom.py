@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from hub.model import contact
+from hub.model import contact, member
 from tests.web.test_admin_attention import SECRET, post, webhook
 from tests.web.world import World, press
 
@@ -43,6 +43,14 @@ def test_a_pair_is_shown_with_its_evidence_and_answered(world: World, said: str,
     assert world.admin.get("/admin/whom.json").get_json() == []
     press(world.admin, f"/admin/whom/{one['id']}/{said}")
     assert "answered already" in world.admin.get("/admin/whom").get_data(as_text=True)
+
+
+def test_why_a_merge_is_not_taken_back_is_said_in_the_language_of_the_reader(world: World) -> None:
+    with world.hub.store.write() as conn:
+        conn.execute(update(member).where(member.c.login == "ada").values(locale="ru"))
+    press(world.admin, f"/admin/whom/merges/{world.form}")
+    page = world.admin.get("/admin/whom").get_data(as_text=True)
+    assert f"Нет объединения {world.form}, которое можно отменить" in page
 
 
 def test_a_merge_is_taken_back_on_the_page(world: World) -> None:

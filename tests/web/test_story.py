@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from flask_babel import force_locale
 
+from hub.told import Told, kept
 from hub.web.desk.access import Who
 from hub.web.desk.scope import Scope
 from hub.web.desk.story import SENTENCES, Names, explain
 from hub.web.desk.story import tell as line_of
+from hub.web.desk.words import NOT_POSSIBLE
 from tests.web.world import World
 
 HUB = Path(__file__).parents[2] / "hub"
@@ -75,6 +77,34 @@ def test_a_fact_is_a_sentence_in_both_languages(still: World, subject: str, what
 def test_the_lead_desk_is_told_nothing_of_deals(still: World, subject: str, what: str) -> None:
     text = tell(still, "lead_desk", "en", subject, what)
     assert not re.search(r"\bdeal|THEDEAL|99001|offer_sent", text, re.IGNORECASE), text
+
+
+def test_why_a_merge_was_refused_is_told_in_the_language_of_the_reader(still: World) -> None:
+    why = kept(Told("Somebody said that these are two people: take that back first"))
+    row = SimpleNamespace(subject="contact", what="merge_refused", at=0, actor="crm:c", facts={"into": "x", "why": why})
+    told = {}
+    for language in ("en", "ru"):
+        with still.app.test_request_context(), force_locale(language):
+            line = line_of(names("admin"), row)
+        assert line is not None
+        told[language] = line.text
+    assert told["en"].endswith("but not here: Somebody said that these are two people: take that back first")
+    assert "Кто-то сказал, что это два человека: сначала отмените это" in told["ru"]
+
+
+def refusals() -> Iterator[str]:
+    """The code of every move that the funnel says is not possible."""
+    for path in (HUB / "funnel").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "NotPossible":
+                code = node.args[0]
+                assert isinstance(code, ast.Constant), path.name
+                yield str(code.value)
+
+
+def test_no_refusal_of_a_move_reaches_a_page_in_english_only() -> None:
+    elsewhere = {"taken", "no_evidence"}  # told with a name; said to programs alone
+    assert set(refusals()) - NOT_POSSIBLE.keys() - elsewhere == set()
 
 
 def test_explanations(still: World) -> None:

@@ -144,8 +144,14 @@ COMPLAINTS = (
     _marked("is never reached: “%(above)s” above it takes all it could take"),
     _marked("stands in for themselves from %(day)s on; nobody does then"),
     _marked("“%(text)s” is no span of time; write 09:00–18:00"),
+    _marked("Contact %(id)s does not exist or is merged already"),
+    _marked("A contact cannot be merged with itself"),
+    _marked("Somebody said that these are two people: take that back first"),
+    _marked("There is no merge %(id)s that could be undone"),
+    _marked("A later merge has to be undone first: %(id)s"),
+    _marked("There is no contact %(id)s"),
     _marked("Rule “%(name)s”: its conditions are no list of field, op and value"),
     _marked("Rule “%(name)s”: there is no field “%(field)s”; known: %(known)s"),
     _marked("Rule “%(name)s”: “%(op)s” is none of %(known)s"),
 )
-"""What `hub.setup`, `hub.routing`, `hub.funnel`, `hub.robots` and `hub.insight` complain of."""
+"""What `hub.setup`, `hub.identity`, `hub.routing`, `hub.funnel`, `hub.robots` and `hub.insight` complain of."""

@@ -25,6 +25,7 @@ from hub.routing.reading import read_floor
 from hub.web.admin.conversion import called
 from hub.web.admin.frame import actor, done, failed, hub, retold, told
 from hub.web.admin.pools import names_of
+from hub.web.desk.acts import complain
 
 SPAN = 30 * DAY
 
@@ -71,7 +72,7 @@ def _act(change: Any, message: str) -> Response:
         with hub().store.write() as conn:
             change(conn)
     except NotPossible as error:
-        return failed(str(error), "watch")
+        return failed(complain(error, ""), "watch")
     hub().ring("push")
     return done(message, "watch")
 

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from hub.identity.merging import CannotMerge, undo
 from hub.identity.review import answer, waiting
 from hub.model import contact, contact_point, merge_log
-from hub.web.admin.frame import PAGE, actor, done, failed, hub
+from hub.web.admin.frame import PAGE, actor, done, failed, hub, told
 
 
 def add_to(bp: Blueprint) -> None:
@@ -57,7 +57,7 @@ def take_back(merge_id: str) -> Response:
         with hub().store.write() as conn:
             undo(conn, merge_id, actor(), hub().clock.now())
     except CannotMerge as error:
-        return failed(str(error), "whom")
+        return failed(told(error.why), "whom")
     return done(_("They are two contacts again."), "whom")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub.web.desk.tongue import _
+from hub.web.desk.tongue import _, retold
 from hub.web.desk.words import said
 
 
@@ -40,7 +40,9 @@ KEPT: Mapping[tuple[str, str], Callable[[Any, Mapping[str, Any]], str]] = {
     ("contact", "merged_there"): lambda _n, _f: _("The two cards in the CRM are one now."),
     ("contact", "second_card_left"): lambda _n, _f: _("The second card in the CRM is left as it is."),
     ("contact", "merge_due"): lambda _n, _f: _("The two cards in the CRM shall become one."),
-    ("contact", "merge_refused"): lambda _n, f: _("Merged in the CRM, but not here: %(why)s", why=f.get("why", "")),
+    ("contact", "merge_refused"): lambda _n, f: _(
+        "Merged in the CRM, but not here: %(why)s", why=retold(f.get("why", ""))
+    ),
     ("contact", "found_in_crm"): lambda _n, _f: _("The CRM had a card of this person already."),
     ("", "note_left"): lambda _n, f: _("Left out of the CRM: %(text)s", text=f.get("text", "")),
     ("", "rehung"): lambda _n, _f: _("Hangs on the card of the right person in the CRM again."),

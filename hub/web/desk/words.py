@@ -183,6 +183,7 @@ NOT_POSSIBLE = {
     "bad_target": _("There is no such action."),
     "no_lead": _("This deal was never a lead, or was taken back already."),
     "plan_changed": _("Something happened since this was shown: look at it again."),
+    "reverted": _("This deal was taken back: its lead is open again."),
     "not_rejected": _("Only a lead that was closed without a deal can be reopened."),
     "has_open_lead": _("This person has another open lead in this direction."),
     "no_stage": _("There is no such stage in this direction."),
