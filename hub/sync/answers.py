@@ -16,9 +16,9 @@ from hub.clock import MINUTE, SECOND
 from hub.sync import holder
 from hub.sync.account import Account
 from hub.sync.employer import SEEN as COMPANY
-from hub.sync.observe import left_out, refused
 from hub.sync.parcel import APART, BACKOFF, TIES, Parcel, blame, doubt, settled_after
 from hub.sync.plan import ABSENT, OLDER, REFUSED
+from hub.sync.untaken import left_out, refused
 
 OUTAGE = 10 * MINUTE
 """The longest wait while the CRM as a whole is away: nobody's lead waits for hours after it is back."""

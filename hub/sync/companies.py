@@ -26,7 +26,7 @@ from hub.sync.employer import EMPLOYER, SEEN, carries, ties
 from hub.sync.enrol import new_link
 from hub.sync.observe import is_gone
 from hub.sync.parcel import Parcel
-from hub.sync.strangers import linked_refs, values_of
+from hub.sync.theirs import linked_refs, values_of
 
 PORTION = 400
 WAIT = 30 * SECOND

@@ -28,7 +28,7 @@ from hub.sync.answers import judge
 from hub.sync.foreign import guarded
 from hub.sync.observe import is_gone
 from hub.sync.parcel import Parcel
-from hub.sync.strangers import linked_refs, values_of
+from hub.sync.theirs import linked_refs, values_of
 
 ASKED_BY = ("email", "phone")
 """A mailbox is one person's more often than a number, and more vendors look it up exactly."""

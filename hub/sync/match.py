@@ -18,7 +18,8 @@ from hub.store.engine import Store
 from hub.store.notes import note
 from hub.sync.account import Account
 from hub.sync.observe import Observer
-from hub.sync.strangers import WELCOME, Strangers, Unknown, Verdict, personal_keys
+from hub.sync.strangers import WELCOME, Strangers, Unknown, Verdict
+from hub.sync.theirs import personal_keys
 
 EXAMPLES = 5
 

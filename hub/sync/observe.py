@@ -27,15 +27,14 @@ from hub.sync.fight import FIGHT, cause
 from hub.sync.foreign import guarded
 from hub.sync.holder import living
 from hub.sync.joined import Followed, follow, read_second
-from hub.sync.plan import ASKED, OLDER, REFUSED, Agreed, Memory, reconcile
+from hub.sync.plan import ASKED, OLDER, Agreed, Memory, reconcile
 from hub.sync.suspects import sharers, suspect
+from hub.sync.untaken import refused, tell_refused
 
 FEW = 10
 """So many deletions in an hour are believed without asking."""
 SKEW_S = 120.0
 """Two clocks may differ by this much before anybody's edit counts as the later one."""
-ANY = "@any"
-"""Stands for the refused value where nobody wrote it down."""
 UNREAD = "@unread"
 """Under this name a base lists fields whose value over there nobody here knows."""
 PASSING = frozenset(
@@ -276,13 +275,7 @@ class Observer:
             sighting.code, sighting.why = row.code, row.why  # a move that was not followed, and still stands there
         if FIGHT in row.base:
             sighting.code, sighting.why = "fight", cause(row.base[FIGHT])
-        _tell_refused(account, row, agreed, sighting)
-
-
-def refused(base: Mapping[str, Any]) -> dict[str, Any]:
-    """What the CRM did not take of this record, by its field: the value, and why."""
-    kept = base.get(REFUSED, {})
-    return dict(kept) if isinstance(kept, dict) else {name: [ANY, ""] for name in kept}
+        tell_refused(account, row, agreed, sighting)
 
 
 def _raw(row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,13 +284,6 @@ def _raw(row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: seen[name] for name in refused(row.base) if name in seen} | dict(row.raw)
     ids = {name for name, value in known.items() if type(seen.get(name)) is int and str(seen[name]) == value}
     return known | {name: seen[name] for name in ids}
-
-
-def left_out(base: Mapping[str, Any]) -> tuple[str, str]:
-    """The cause that is shown for it, two blanks when everything was taken."""
-    never = refused(base)
-    told = "; ".join(f"{name}: {why}" if why else name for name, (_value, why) in sorted(never.items()))
-    return ("left_out", f"The CRM did not take these values, the rest is there. {told}") if never else ("", "")
 
 
 def is_gone(record: Record | None) -> bool:
@@ -352,21 +338,6 @@ def _unread(account: Account, row: Any, agreed: Agreed) -> list[str]:
 def _fought(account: Account, row: Any, agreed: Agreed, flat: records.Flat) -> dict[str, list[Any]]:
     """Fields that two programs fight for: what stands here, and what was last agreed on there."""
     return {name: [flat.get(name), agreed.base.get(name)] for name in row.base.get(FIGHT, ())}
-
-
-def _tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting) -> None:
-    """What the CRM refused and does not show in the meantime stays listed."""
-    if REFUSED not in row.base:
-        return
-    slots = {slot.crm: slot for slot in account.faces[row.role].slots}
-    flat, raw = sighting.flat, agreed.raw
-    sighting.base[REFUSED] = {
-        name: told
-        for name, told in refused(row.base).items()
-        if name in slots and not slots[name].same(flat.get(slots[name].hub), slots[name].into(raw.get(name)))
-    }
-    if not sighting.code:
-        sighting.code, sighting.why = left_out(sighting.base)
 
 
 def _keep(name: str, sighting: Sighting, flat: records.Flat) -> None:

@@ -19,9 +19,10 @@ from hub.sync.account import Account
 from hub.sync.apply import Sighting
 from hub.sync.employer import EMPLOYER, SEEN
 from hub.sync.foreign import guarded
-from hub.sync.observe import ANY, PASSING, refused
+from hub.sync.observe import PASSING
 from hub.sync.plan import OLDER
 from hub.sync.split import NotPlaced
+from hub.sync.untaken import ANY, refused
 
 BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR)
 TIES = {EMPLOYER: SEEN, holder.PERSON: holder.SEEN}

@@ -7,7 +7,6 @@ takes the steps back in reverse order and removes nothing that was there before.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import takewhile
@@ -16,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from connectors.contract import CRM, Schema, Step
-from connectors.errors import Refuse, Unsupported
+from connectors.errors import Unsupported
 from hub.clock import Clock
 from hub.intake.connections import Connections, Live
 from hub.intake.straight import NO_LEADS
@@ -25,23 +24,14 @@ from hub.store.engine import Store
 from hub.store.notes import REST, note
 from hub.sync.account import ROLES, kind_of, section_of
 from hub.sync.layout import NEW, Layout, Wish, known
-from hub.sync.observe import refused
 from hub.sync.owners import learn
 from hub.sync.plan import ASSERT, REFUSED
 from hub.sync.records import PLACE
 from hub.sync.split import Row, placement_json
+from hub.sync.steps import OWN, carry_out, impossible, inverse, named, resolved, same, sentence, shape, take_back
 from hub.sync.strangers import WELCOME
+from hub.sync.untaken import refused
 from mappings import load, shipped
-
-FIELD_SHAPES: Mapping[str, Mapping[str, Any]] = {
-    "HUB_ID": {"name": "Hub id", "type": "text"},
-    "HUB_BLOCK": {"name": "Block", "type": "select", "options": ["lead", "deal"]},
-    "HUB_QUALIFIED_AT": {"name": "Qualified at", "type": "datetime"},
-    "HUB_TEXT": {"name": "Inquiry", "type": "textarea"},
-}
-"""Fields whose type is not plain text, by what follows our prefix in any CRM's spelling."""
-OWN = re.compile(r"(?:^|_)(?:HUB|hub)(?=_|[A-Z])")
-"""Our prefix in a field's code: HUB_ID, hub_id, x_hub_id, UF_CRM_HUB_ID, HUB_ID__c, hubId."""
 
 
 class NotAsPlanned(RuntimeError):
@@ -87,7 +77,7 @@ class Provision:
             layout.add(direction_row.id, direction_row.name, stages, (pipelines or {}).get(direction_row.id, ""))
         switches = _plan_features(live, schema, placement)
         steps = [*layout.steps, *switches, *_plan_fields(live, schema, placement), *self._plan_hook(live, schema)]
-        sentences = tuple(_sentence(step) for step in steps)
+        sentences = tuple(sentence(step) for step in steps)
         return Plan(tuple(steps), tuple(layout.rows), sentences, chosen, layout.instead)
 
     def apply(self, connection_id: str, plan: Plan) -> str:
@@ -97,7 +87,7 @@ class Provision:
         run_id = self._begin(live, plan)
         refs: list[str] = []
         for number, step in enumerate(plan.steps):
-            refs.append(_carry_out(live.crm, _resolved(step, plan.steps, refs), plan.instead.get(number, "")))
+            refs.append(carry_out(live.crm, resolved(step, plan.steps, refs), plan.instead.get(number, "")))
             with self._store.write() as conn:
                 conn.execute(
                     update(provision_run).where(provision_run.c.id == run_id).values(refs=refs, state="applying")
@@ -122,12 +112,12 @@ class Provision:
         steps = [Step(**raw) for raw in run.steps][: len(run.refs)]
         done, removed, without = [], set(), known(live.row.config, "").without
         for number in reversed(range(len(steps))):
-            if steps[number].under.startswith(NEW) or _named(steps[number]) in without or not run.refs[number]:
+            if steps[number].under.startswith(NEW) or named(steps[number]) in without or not run.refs[number]:
                 continue  # goes with the pipeline it was made in, or came to nothing
-            inverse = _inverse(_resolved(steps[number], steps, run.refs), run.refs[number])
-            if inverse is not None:
-                done.append(_take_back(live.crm, inverse))
-                removed.add(inverse.ref if inverse.action == "remove" else "")
+            back = inverse(resolved(steps[number], steps, run.refs), run.refs[number])
+            if back is not None:
+                done.append(take_back(live.crm, back))
+                removed.add(back.ref if back.action == "remove" else "")
         self._forget(live, run.id, removed)
         return done
 
@@ -162,8 +152,8 @@ class Provision:
         for run in runs:
             steps, refs = [Step(**raw) for raw in run.steps], list(run.refs)
             if len(refs) < len(steps):
-                step = _resolved(steps[len(refs)], steps, refs)
-                refs += [] if any(_same(step, other) for other in plan.steps) else [_carry_out(live.crm, step, "")]
+                step = resolved(steps[len(refs)], steps, refs)
+                refs += [] if any(same(step, other) for other in plan.steps) else [carry_out(live.crm, step, "")]
             with self._store.write() as conn:
                 row = update(provision_run).where(provision_run.c.id == run.id)
                 conn.execute(row.values(refs=refs, state="stopped"))
@@ -191,7 +181,7 @@ class Provision:
             config["intake"] = NO_LEADS if plan.strategy == NO_LEADS else ""
             config = learn(conn, self._clock.now(), config, users)
             config["checked"] = live.row.generation
-            without = [*config.get("without", []), *_impossible(plan.steps, refs, plan.instead)]
+            without = [*config.get("without", []), *impossible(plan.steps, refs, plan.instead)]
             config |= {"without": without} if without else {}
             if before is None and _is_own(plan):
                 config.setdefault("strangers", WELCOME)
@@ -221,25 +211,6 @@ class Provision:
             conn.execute(update(connection).where(connection.c.id == live.id).values(config=config))
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="undone"))
         self._connections.forget()
-
-
-def _same(one: Step, other: Step) -> bool:
-    """Whether two steps want the same; the pipeline of one may still have to be made by the other's plan."""
-    where = one.under == other.under or other.under.startswith(NEW)
-    return where and _target(one) == _target(other)
-
-
-def _target(step: Step) -> tuple[Any, ...]:
-    return (step.what, step.action, step.ref, *(step.values.get(name) for name in ("name", "code", "address")))
-
-
-def _take_back(crm: CRM, inverse: Step) -> str:
-    """One inverse step; what the CRM wants to keep (a pipeline with cards in it) stays, and is said."""
-    try:
-        crm.provision([inverse])
-    except (Refuse, Unsupported) as error:
-        return f"kept: {_sentence(inverse)} ({error})"
-    return _sentence(inverse)
 
 
 def _told_apart(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -312,28 +283,6 @@ def _look_at_all(conn: Connection, clock: Clock, live: Live, fields: Collection[
     conn.execute(update(link).where(mine).values(again))
 
 
-def _carry_out(crm: CRM, step: Step, instead: str) -> str:
-    """One step over there; what the CRM lets nobody make is made by something that is there, or left out."""
-    try:
-        return crm.provision([step])[0]
-    except Unsupported:
-        return instead
-
-
-def _impossible(steps: Sequence[Step], refs: Sequence[str], instead: Mapping[int, str]) -> list[list[str]]:
-    """Steps that came to nothing, so that no later plan asks for them again."""
-    return [
-        list(_named(step))
-        for number, (step, ref) in enumerate(zip(steps, refs, strict=True))
-        if step.action == "create" and ref == instead.get(number, "")
-    ]
-
-
-def _named(step: Step) -> tuple[str, str]:
-    """What a step would make, and its name; addresses have none."""
-    return step.what, str(step.values.get("name") or step.values.get("code") or "")
-
-
 def _plan_features(live: Live, schema: Schema, strategy: str) -> list[Step]:
     """Switches of the account that are off and without which this placement does not show."""
     wanted, without = live.crm.facts.features.get(strategy, ()), known(live.row.config, strategy).without
@@ -355,37 +304,5 @@ def _plan_fields(live: Live, schema: Schema, strategy: str) -> list[Step]:
     for kind, code in wanted:
         if any(one.name == code for one in schema.fields.get(kind, ())) or ("field", code) in without:
             continue
-        steps.append(Step("field", "create", {"code": code, **_shape(code)}, under=kind))
+        steps.append(Step("field", "create", {"code": code, **shape(code)}, under=kind))
     return steps
-
-
-def _shape(code: str) -> Mapping[str, Any]:
-    """Name and type of a field of ours, however this CRM spells its code."""
-    rest = OWN.split(code, maxsplit=1)[-1].removesuffix("__c")
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", rest).strip("_").upper()
-    return FIELD_SHAPES.get(f"HUB_{plain}", {"name": plain.replace("_", " ").capitalize(), "type": "text"})
-
-
-def _resolved(step: Step, steps: Sequence[Step], refs: Sequence[str]) -> Step:
-    """References to things made by earlier steps become real ones."""
-    if not step.under.startswith(NEW):
-        return step
-    return Step(step.what, step.action, step.values, step.ref, refs[int(step.under[len(NEW) :])], step.before)
-
-
-def _inverse(step: Step, ref: str) -> Step | None:
-    if step.action == "create":
-        return Step(step.what, "remove", {}, ref, step.under, step.values)
-    if step.action == "change":
-        return Step(step.what, "change", {k: step.before[k] for k in step.values}, ref, step.under, step.values)
-    return None
-
-
-def _sentence(step: Step) -> str:
-    """For the admin and for the journal."""
-    told = step.values or step.before
-    name = told.get("name") or told.get("code") or told.get("address") or step.before.get("name") or step.ref
-    extra = f" in {step.values['colour']}" if step.values.get("colour") else ""
-    if step.what == "feature":
-        return f"switch {'off' if step.action == 'remove' else 'on'} “{name}”"
-    return f"{step.action} {step.what} “{name}”{extra}"

@@ -13,11 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
-from connectors.contract import Person, Record
+from connectors.contract import Record
 from connectors.errors import ConnectorError
 from hub.clock import HOUR, Clock
 from hub.funnel.moves import NEXT_STEP
-from hub.identity.normalize import normalise
 from hub.model import contact, deal, lead, link, look_again, match_key, stage
 from hub.store.engine import Store, add_unless_there
 from hub.store.notes import REST, note
@@ -25,12 +24,12 @@ from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier
 from hub.sync.born import born, named
 from hub.sync.employer import wake
-from hub.sync.foreign import guarded
 from hub.sync.holder import living
 from hub.sync.observe import Observer, is_gone
 from hub.sync.plan import ABSENT
 from hub.sync.reading import read_each
 from hub.sync.split import Spot, There
+from hub.sync.theirs import linked_refs, personal_keys, values_of
 from hub.sync.unowned import Unowned, member_here, stand_in_here
 
 WELCOME = "import"
@@ -296,16 +295,6 @@ class Strangers:
 # ── small questions ──────────────────────────────────────────────────────────────────────────────
 
 
-def linked_refs(conn: Connection, account: Account, kind: str, refs: Sequence[str]) -> set[str]:
-    """Which of these are known, alive or not."""
-    mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind)
-    found: set[str] = set()
-    for start in range(0, len(refs), 400):
-        there = link.c.remote_id.in_(refs[start : start + 400])
-        found.update(str(ref) for ref in conn.execute(select(link.c.remote_id).where(mine, there)).scalars())
-    return found
-
-
 def _marker(account: Account, record: Record) -> str:
     return str(record.values.get(account.crm.facts.marker_field) or "") if account.crm.facts.marker_field else ""
 
@@ -319,30 +308,6 @@ def _spot(account: Account, kind: str, record: Record) -> Spot | None:
         if spot is not None:
             return spot
     return None
-
-
-def values_of(account: Account, record: Record | None, role: str) -> dict[str, Any]:
-    """Hub values of a record; what cannot be read is left out."""
-    if record is None:
-        return {}
-    values = {}
-    for slot in account.faces[role].slots:
-        if slot.crm in record.values and slot.direction != "out":
-            try:
-                value = guarded(slot.into, record.values[slot.crm])
-            except ConnectorError:
-                continue
-            if value is not ABSENT:
-                values[slot.hub] = value
-    return values
-
-
-def personal_keys(account: Account, person: Record) -> list[tuple[str, str]]:
-    """Identifiers of a person of theirs by which the hub knows people."""
-    values = values_of(account, person, "contact")
-    typed = Person(phones=tuple(values.get("phones") or ()), emails=tuple(values.get("emails") or ()))
-    known = normalise(typed, account.live.row.region)
-    return [(key.kind, key.value) for key in known.keys if key.strength == "personal"]
 
 
 def _final(conn: Connection, spot: Spot) -> str:

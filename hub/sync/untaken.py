@@ -1,0 +1,44 @@
+"""What a CRM did not take of a record: kept with the value and the CRM's words, to be listed and not to be said twice.
+
+Guarantees: the rest of the record goes; another value is tried, and the same one when the set-up is applied again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub.sync.account import Account
+from hub.sync.apply import Sighting
+from hub.sync.plan import REFUSED, Agreed
+
+ANY = "@any"
+"""Stands for the refused value where nobody wrote it down."""
+
+
+def refused(base: Mapping[str, Any]) -> dict[str, Any]:
+    """What the CRM did not take of this record, by its field: the value, and why."""
+    kept = base.get(REFUSED, {})
+    return dict(kept) if isinstance(kept, dict) else {name: [ANY, ""] for name in kept}
+
+
+def left_out(base: Mapping[str, Any]) -> tuple[str, str]:
+    """The cause that is shown for it, two blanks when everything was taken."""
+    never = refused(base)
+    told = "; ".join(f"{name}: {why}" if why else name for name, (_value, why) in sorted(never.items()))
+    return ("left_out", f"The CRM did not take these values, the rest is there. {told}") if never else ("", "")
+
+
+def tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting) -> None:
+    """What the CRM refused and does not show in the meantime stays listed."""
+    if REFUSED not in row.base:
+        return
+    slots = {slot.crm: slot for slot in account.faces[row.role].slots}
+    flat, raw = sighting.flat, agreed.raw
+    sighting.base[REFUSED] = {
+        name: told
+        for name, told in refused(row.base).items()
+        if name in slots and not slots[name].same(flat.get(slots[name].hub), slots[name].into(raw.get(name)))
+    }
+    if not sighting.code:
+        sighting.code, sighting.why = left_out(sighting.base)
