@@ -271,11 +271,19 @@ class Observer:
         if unread and not asked:
             names = ", ".join(unread)
             sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
-        elif not asked and row.code not in PASSING and not MOVES & (agreed.hub.keys() | agreed.push.keys()):
-            sighting.code, sighting.why = row.code, row.why  # a move that was not followed, and still stands there
+        elif not asked and row.code not in PASSING and _still_stands(row.code, agreed):
+            sighting.code, sighting.why = row.code, row.why
         if FIGHT in row.base:
             sighting.code, sighting.why = "fight", cause(row.base[FIGHT])
         tell_refused(account, row, agreed, sighting)
+
+
+def _still_stands(code: str, agreed: Agreed) -> bool:
+    """Whether a move that was not followed is there as it was: another stage says nothing of whom a card hangs on."""
+    told = agreed.hub.keys() | agreed.push.keys()
+    if code == holder.BUSY and holder.torn(agreed.base, agreed.raw):
+        return holder.PERSON not in told
+    return not MOVES & told
 
 
 def _raw(row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:

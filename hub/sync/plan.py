@@ -127,7 +127,9 @@ def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed
         agreed.base[slot.hub] = base
     changed_here = slot.direction != "in" and not slot.same(ours, base)
     if theirs is ABSENT:
-        if changed_here and slot.fits(ours) and not (slot.once and _filled(base)):
+        if changed_here and _says_so(slot, ours, shown):
+            agreed.base[slot.hub] = ours
+        elif changed_here and slot.fits(ours) and not (slot.once and _filled(base)):
             _say(slot, ours, shown, memory, agreed)
     elif slot.same(ours, theirs):
         agreed.base[slot.hub] = ours
@@ -135,6 +137,14 @@ def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed
         _settle(slot, ours, theirs, base, changed_here, agreed)
     elif not _conflict(slot, ours, theirs, base, memory.newer, agreed):
         _remember(agreed, slot, memory)  # until a person decides, the CRM's edit is still news
+
+
+def _says_so(slot: Slot, ours: Any, shown: Any) -> bool:
+    """The hub comes round to what the CRM has been showing all along."""
+    if shown is ABSENT or slot.direction == "out":
+        return False
+    theirs = slot.into(shown)
+    return theirs is not ABSENT and slot.same(ours, theirs)
 
 
 def _say(slot: Slot, ours: Any, shown: Any, memory: Memory, agreed: Agreed) -> None:

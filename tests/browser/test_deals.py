@@ -27,7 +27,7 @@ def test_put_off_and_taken_up_again(enter: Enter, house: House) -> None:
     page.get_by_text("Later", exact=True).click()
     picture(page, "later")
     until = instant(house.world.hub.clock.now() + 60 * DAY).date().isoformat()
-    page.get_by_label("Until").fill(until)
+    page.get_by_label("Until", exact=True).fill(until)
     page.get_by_label("Why", exact=True).fill("Asks again in spring")
     page.get_by_role("button", name="Put it off").click()
     expect(page.locator(".title")).to_contain_text("put off")

@@ -77,14 +77,16 @@ class Stage:
     def opened(self, at: int, seed: int, seam: Seam) -> Iterator[Hub]:
         """A new process: nothing is left of the one before but the files."""
         hub = open_hub(self.config, FixedClock(at=at, randomness=random.Random(seed)))
-        _watch(hub, seam)
         try:
-            yield hub
+            with _watched(hub, seam):
+                yield hub
         finally:
             hub.close()
 
 
-def _watch(hub: Hub, seam: Seam) -> None:
+@contextmanager
+def _watched(hub: Hub, seam: Seam) -> Iterator[None]:
+    """Every commit is a seam; all engines of a test run share one dialect, so it is put back."""
     dialect = hub.store.hub.dialect
     commit: Callable[[Any], None] = dialect.do_commit
 
@@ -94,6 +96,10 @@ def _watch(hub: Hub, seam: Seam) -> None:
         seam.pass_by("after commit")
 
     dialect.do_commit = do_commit  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        dialect.do_commit = commit  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")
