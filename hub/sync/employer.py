@@ -118,12 +118,16 @@ def carries(state: str, base: Mapping[str, Any], raw: Mapping[str, Any]) -> bool
 
 
 def moved(changed: Iterable[tuple[Any, Any]], role: str = "company") -> list[str]:
-    """Of links as they were and are: companies (or contacts) whose card is there now, or no more."""
+    """Of links as they were and are: companies (or contacts) whose card is there now, or no more, or became part of
+    another card: a CRM that merges two does not always say whom it hung on what is left."""
     return [
         before.record_id
         for before, now in changed
         if before.role == role
-        and carries(before.state, before.base, before.raw) != carries(now.state, now.base, now.raw)
+        and (
+            carries(before.state, before.base, before.raw) != carries(now.state, now.base, now.raw)
+            or (carries(before.state, before.base, before.raw) and now.remote_id not in (None, before.remote_id))
+        )
     ]
 
 
