@@ -40,6 +40,7 @@ class Ledger:
         self.register = Register(rules)
         self.ids: dict[int, str] = {}
         self._known: set[int] = set()
+        self._asked: set[int] = set()
         self._seen: set[int] = set()
         self._new: dict[int, Facts] = {}
 
@@ -68,6 +69,7 @@ class Ledger:
         lock(self._conn, sorted({place for one in found for place in one.exact}))
 
     def _traces(self, wanted: Collection[int]) -> None:
+        self._asked.update(wanted)
         there: dict[int, list[int]] = defaultdict(list)
         for place, person in self._at(wanted):
             there[place].append(person)
@@ -100,6 +102,15 @@ class Ledger:
         columns = not_same.c.first_id, not_same.c.second_id
         for first, second in rows_of(self._conn, not_same.c.first_id, contacts, *columns):
             self.register.apart.add(pair(self.number(first), self.number(second)))
+
+    def meet(self, contacts: Collection[str]) -> None:
+        """Contacts to whom a key of theirs led, and no place: those were crowded when they came. Their profiles are
+        read, and where there is room by now they stand at the places that were asked for."""
+        register = self.register
+        strangers = {self.number(one) for one in contacts} - register.people.keys()
+        self._people(strangers)
+        for number in sorted(strangers & register.people.keys()):
+            register.stand(number, self._asked & set(places(register.people[number]).all()))
 
     def knows(self, contact_id: str, kind: str, value: str) -> bool:
         """Whether the profile of a contact holds the identifier that match_key says it owns."""

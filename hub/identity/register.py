@@ -87,6 +87,10 @@ class Register:
             held.absorb(mine)
             held.found = before
 
+    def stand(self, number: int, found: Iterable[int]) -> None:
+        """Somebody we know stands at these places, too, where there is room."""
+        self._trace(number, sorted(found))
+
     def _add_new(self, number: int, mine: Facts) -> None:
         self.people[number] = held = Facts(at=mine.at)
         self.size += 1

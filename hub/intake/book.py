@@ -126,6 +126,7 @@ class Book:
         self.owners: dict[Place, str] = {}
         for row in self._rows(OWNERS, places):
             self.owners[row.kind, row.value] = row.contact_id
+        self.ledger.meet(set(self.owners.values()))
         people |= set(self.owners.values())
         self.contacts: dict[str, Row] = {row.id: dict(row._mapping) for row in self._rows(CONTACTS, sorted(people))}
         self._adopt()

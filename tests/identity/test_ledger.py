@@ -70,6 +70,28 @@ def batch(conn: Connection, newcomers: list[Facts]) -> list[str]:
     return contacts
 
 
+def test_whoever_owns_a_key_and_stands_at_no_place_is_met_with_all_that_is_known(store: Store) -> None:
+    """Their places were crowded when they came. Taken for somebody without a profile they lost it, and a merge left
+    half of them behind."""
+    with store.write() as conn:
+        known, again = came("Анна Серова", "+79161234567", "box@pochta.test"), came("Анна Серова", "+79161234567")
+        contact, other = batch(conn, [known, came("Олег Литвин", "+79167654321")])
+        conn.execute(trace.delete())
+        ledger = Ledger(conn, Rules())
+        ledger.read([again])
+        assert not ledger.knows(contact, "phone", "+79161234567")
+        ledger.meet([contact])
+        assert ledger.knows(contact, "phone", "+79161234567")
+        assert arrive(ledger, again) == contact
+        ledger.write()
+        ledger = Ledger(conn, Rules())
+        ledger.read([], [contact, other])
+        assert ledger.knows(contact, "email", "box@pochta.test"), "what was known before stays known"
+        ledger.register.merge(ledger.number(other), ledger.number(contact))
+        ledger.write()
+        assert list(conn.execute(select(profile.c.contact_id)).scalars()) == [other]
+
+
 @pytest.mark.parametrize("size", [1, 600])
 def test_a_batch_takes_few_statements_however_big_it_is(store: Store, size: int) -> None:
     told: list[str] = []

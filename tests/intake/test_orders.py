@@ -122,7 +122,7 @@ def playing(folder: Path, seed: int) -> Iterator[Inquiries]:
         for engine in (whole.hub.store.hub, whole.hub.store.inbox):
             engine.dispose()
             happening.listen(engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=OFF"))
-        whole.clock.randomness = random.Random(seed)  # the same ids, so the same order, wherever this runs
+        whole.clock.randomness = random.Random(f"ids {seed}")  # the same ids, so the same order, wherever this runs
         store = whole.hub.store
         yield Inquiries(whole, Desk(store, whole.clock, Timers(store, whole.clock)), seed)
 
