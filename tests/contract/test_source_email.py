@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from threading import Thread, Timer
 
 import pytest
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from connectors.contract import DraftKind, Polled, Raw
 from connectors.errors import Pause, Retry
@@ -196,6 +197,25 @@ def test_waiting_ends_at_once_when_something_is_there(box: Mailbox) -> None:
     began = time.monotonic()
     assert opened.wait(cursor, 30.0)
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("told", "half"), [("unterminated line: b'* 1 FETCH ('", True), ("EOF", False)])
+def test_half_a_line_is_news_and_a_session_that_ended_is_none(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch, told: str, half: bool
+) -> None:
+    """A line of the server may come in two packets, which imaplib takes for the end of the session."""
+
+    def check(_client: IMAPClient, timeout: float | None = None) -> None:
+        raise IMAPClientAbortError(f"socket error: {told}")
+
+    opened = source(box)
+    cursor = caught_up(opened)
+    monkeypatch.setattr(IMAPClient, "idle_check", check)
+    if half:
+        assert opened.wait(cursor, 30.0)
+    else:
+        with pytest.raises(Retry, match="broke off"):
+            opened.wait(cursor, 30.0)
 
 
 def test_waiting_ends_with_its_time(box: Mailbox) -> None:

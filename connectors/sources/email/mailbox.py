@@ -18,7 +18,7 @@ from select import select
 from typing import Any
 
 from imapclient import IMAPClient
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from connectors.contract import Polled, Raw
 from connectors.errors import Pause, Retry
@@ -84,10 +84,22 @@ def wait(account: Account, cursor: str, seconds: float) -> bool:
             return True
         if client.has_capability("IDLE"):
             client.idle()
-            client.idle_check(timeout=min(seconds, IDLE))
-            client.idle_done()
+            if _spoke(client, min(seconds, IDLE)):
+                client.idle_done()
         else:
             select([client.socket()], [], [], min(seconds, IDLE))  # a server may speak up, or hang up
+    return True
+
+
+def _spoke(client: IMAPClient, seconds: float) -> bool:
+    """Wait for a line of the server. False when it came in two packets: imaplib takes half a line for the end of the
+    session, and half a line is news enough to look."""
+    try:
+        client.idle_check(timeout=seconds)
+    except IMAPClientAbortError as error:
+        if "unterminated line" not in str(error):
+            raise
+        return False
     return True
 
 
