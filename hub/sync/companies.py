@@ -54,12 +54,11 @@ def join(conn: Connection, clock: Clock, account: Account, parcels: Sequence[Par
     employers = _employers(conn, [p for p in going if p.row.role != "company"]) if account.kind("company") else {}
     if not employers:
         return list(parcels)
-    now = clock.now()
     held = ties(conn, account.id, [one for one in set(employers.values()) if one not in mine])
     lane = min(p.row.lane for p in going)
     for company_id in sorted(set(employers.values()) - mine.keys() - held.keys()):
         conn.execute(link.insert().values({**new_link(clock, account.id, "company", company_id), "lane": lane}))
-    fresh = _fresh(conn, account, set(employers.values()) - mine.keys(), now)
+    fresh = _fresh(conn, account, set(employers.values()) - mine.keys(), clock.now())
     mine = {**{key: Parcel(row, {}) for key, row in held.items()}, **fresh, **mine}
     for parcel in going:
         parcel.company = mine.get(employers.get(_who(parcel), "")) if parcel.row.role != "company" else None

@@ -25,6 +25,8 @@ EMPLOYER = "employer"
 SEEN = "@company"
 STANDS_IN = "of-"
 """So begins the marker of a company that a connector made for a deal whose contact has none, named like the contact."""
+AFTER_ALL = case((link.c.dirty == 0, REST), else_=link.c.lane)
+"""The lane of a tie: it comes after fresh leads, unless its card has other news to tell."""
 STEPS = 20
 Pair = tuple[Any, Record | None]
 """A link's row, and what the CRM shows of it."""
@@ -156,7 +158,7 @@ def wake(conn: Connection, connection_id: str, companies: Sequence[str], at: int
         mine = (link.c.connection_id == connection_id) & (link.c.role == "contact") & link.c.record_id.in_(people)
         under_way = link.c.state.in_(("linked", "sending", "uncertain")) & (link.c.lease != lease)
         due = case((link.c.state == "linked", at), else_=link.c.due_at)
-        conn.execute(update(link).where(mine, under_way).values(dirty=link.c.dirty + 1, due_at=due))
+        conn.execute(update(link).where(mine, under_way).values(dirty=link.c.dirty + 1, lane=AFTER_ALL, due_at=due))
 
 
 # ── what a CRM says ──────────────────────────────────────────────────────────────────────────────

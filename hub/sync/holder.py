@@ -21,7 +21,7 @@ from hub.store.engine import add_unless_there
 from hub.store.lists import among
 from hub.store.notes import REST, note
 from hub.sync import records
-from hub.sync.employer import Pair, carries
+from hub.sync.employer import AFTER_ALL, Pair, carries
 from hub.sync.enrol import new_link
 from hub.sync.plan import Slot
 
@@ -120,7 +120,7 @@ def wake(conn: Connection, connection_id: str, contacts: Sequence[str], at: int,
         theirs = select(table.c.id).where(table.c.contact_id.in_(contacts))
         mine = (link.c.connection_id == connection_id) & (link.c.role == role) & link.c.record_id.in_(theirs)
         there = (link.c.state == "linked") & (link.c.lease != lease)
-        conn.execute(update(link).where(mine, there).values(dirty=link.c.dirty + 1, due_at=at))
+        conn.execute(update(link).where(mine, there).values(dirty=link.c.dirty + 1, lane=AFTER_ALL, due_at=at))
 
 
 def _is_card_of(conn: Connection, account: Any, ref: str, contact_id: str) -> bool:

@@ -12,6 +12,7 @@ from connectors import registry
 from connectors.contract import Done, Failed, Op
 from connectors.errors import Refuse
 from hub.cli_sandbox import rehearsable
+from hub.clock import FixedClock
 from hub.identity.merging import Merge
 from hub.identity.review import join
 from hub.model import company, contact, journal, lead, link
@@ -83,6 +84,18 @@ def test_a_company_comes_with_its_person_and_both_sides_follow(there: Far) -> No
     assert len(there.sent) - before == 1
     made.settle(2)
     assert len(there.sent) - before == 1
+
+
+@amo
+def test_a_company_goes_before_its_people_also_while_time_passes(there: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    def later(clock: FixedClock) -> int:
+        clock.at += 1
+        return clock.at
+
+    monkeypatch.setattr(FixedClock, "now", later)
+    writes(there, **HERE)
+    assert [(op.kind, op.ref) for op in there.sent] == [("companies", None), ("leads", None)]
+    assert tied(there) == (there.record("company").ref,)
 
 
 @each
