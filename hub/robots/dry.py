@@ -15,7 +15,7 @@ from hub.clock import DAY, Clock
 from hub.funnel.follow import first_id
 from hub.model import journal
 from hub.robots.records import TABLES, read_known
-from hub.robots.robots import Robot
+from hub.robots.robots import TIMED, Robot
 from hub.robots.run import due_at
 from hub.robots.steps import due_steps, steps
 from hub.robots.templates import Unfilled, fill
@@ -48,7 +48,8 @@ def would_touch(conn: Connection, one: Robot, clock: Clock, most: int = PORTION)
     if one.trigger["on"] == "stage" and one.trigger.get("stage"):
         mine &= table.c.stage == one.trigger["stage"]
     rows = conn.execute(select(table.c.id, table.c.active_at).where(mine).order_by(table.c.id).limit(most))
-    found = (_touched(conn, one, row.id, row.active_at) for row in rows)
+    of_date = one.trigger["on"] == "date"
+    found = (_touched(conn, one, row.id, one.moment if of_date else row.active_at) for row in rows)
     return [each for each in found if each]
 
 
@@ -56,7 +57,7 @@ def first_week(conn: Connection, one: Robot, clock: Clock, most: int = PORTION) 
     """What the robot would have done had it been there for the last week, in order: by the journal of that week, with
     what is known of the records today. Writes nothing."""
     since = clock.now() - WEEK
-    if one.trigger["on"] == "time":
+    if one.trigger["on"] in TIMED:
         return _of_steps(conn, one, steps(one, since, clock.now()).limit(most))
     mine = (journal.c.id > first_id(since)) & (journal.c.subject == one.block)
     lines = conn.execute(select(journal).where(mine).order_by(journal.c.id))

@@ -5,6 +5,7 @@ trigger     {"on": "stage", "stage": "silent"}            the record came to thi
             {"on": "field", "field": "amount"}            a field changed ("" for any)
             {"on": "client", "event": "message"}          the client wrote, called, paid: a line of the journal
             {"on": "time", "before_ms": n | "after_ms": n}  so long before or after a step of the record was due
+            {"on": "date", "at": "2026-12-24T10:00+01:00"}  this moment, for every record that is open then
 delay       {"ms": n, "working": true} | {"at": "10:00"}  from the trigger on; `at` is wall time of the owner
 actions     {"do": "task", "text": "...", "within_ms": n}
             {"do": "message", "channel": "email", "to": "client", "subject": "...", "text": "..."}
@@ -20,14 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from hub.clock import millis
 from hub.robots.templates import names_in
 from hub.routing.rules import OPERATIONS, Condition
 from hub.told import Told, together
 
 BLOCKS = ("lead", "deal")
-TRIGGERS = ("opened", "stage", "field", "client", "time")
+TIMED = ("time", "date")
+"""Triggers that no line of the journal sets off."""
+TRIGGERS = ("opened", "stage", "field", "client", *TIMED)
 CHANNELS = ("email", "sms", "messenger")
 SAID = {"message": ("joined", "noted", "message", "mail"), "call": ("call",), "paid": ("paid",), "opened": ("read",)}
 """Client events and the journal's words for them; other words stand for themselves."""
@@ -71,6 +76,11 @@ class Robot:
         event = str(self.trigger.get("event", ""))
         return kind == "client" and what in SAID.get(event, (event,)) and facts.get("way", "in") == "in"
 
+    @property
+    def moment(self) -> int:
+        """The moment (ms) of one that waits for a date."""
+        return millis(datetime.fromisoformat(self.trigger["at"]))
+
     def holds(self, facts: Mapping[str, str]) -> bool:
         """Whether all conditions hold for the record as it is now."""
         return all(one.holds(facts) for one in self.conditions)
@@ -113,7 +123,16 @@ def _trigger_wrong(made: Robot) -> list[Told]:
         found.append(Told("“%(text)s” is no trigger: %(known)s", text=str(kind), known=", ".join(TRIGGERS)))
     if kind == "time" and not {"before_ms", "after_ms"} & made.trigger.keys():
         found.append(Told("its time says neither before_ms nor after_ms"))
+    if kind == "date" and not _is_moment(made.trigger.get("at")):
+        found.append(Told("its moment must be a day and an hour with a zone, as 2026-12-24T10:00+01:00"))
     return found if made.actions else [*found, Told("it does nothing")]
+
+
+def _is_moment(text: object) -> bool:
+    try:
+        return datetime.fromisoformat(str(text)).utcoffset() is not None
+    except ValueError:
+        return False
 
 
 def _action_wrong(made: Robot, one: Mapping[str, Any]) -> list[Told]:

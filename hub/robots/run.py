@@ -20,7 +20,7 @@ from hub.model import robot, robot_run
 from hub.model.robots import IS_WAITING
 from hub.robots.actions import HARMLESS, Doing, act
 from hub.robots.records import TABLES, read_known
-from hub.robots.robots import Robot, UnusableRobot, read_robot
+from hub.robots.robots import TIMED, Robot, UnusableRobot, read_robot
 from hub.robots.shelf import on_since, steps_since
 from hub.robots.steps import due_steps
 from hub.robots.templates import Unfilled
@@ -55,7 +55,7 @@ def read_robots(conn: Connection) -> list[Robot]:
 
 def follow_robots(conn: Connection, clock: Clock, lines: Sequence[Any]) -> None:
     """New journal lines set robots off; for `hub.funnel.timers.Timers(listeners=[follow_robots])`."""
-    robots = [one for one in read_robots(conn) if one.trigger["on"] != "time"]
+    robots = [one for one in read_robots(conn) if one.trigger["on"] not in TIMED]
     pairs = [(line, one) for line in lines for one in robots if one.wants(line.subject, line.what, line.facts)]
     since = on_since(conn, {one.id for _line, one in pairs}) if pairs else {}
     depths: dict[str, int] = {}
@@ -111,7 +111,7 @@ def _hours(conn: Connection, clock: Clock, owner: str) -> WorkTime:
 
 
 def watch_time(conn: Connection, clock: Clock) -> int:
-    """Leads and deals whose next step comes near or is over: once for every such moment."""
+    """Leads and deals whose next step comes near or is over, or whose date has come: once for every such moment."""
     count = 0
     for one, since in _of_steps(conn):
         for row in conn.execute(due_steps(one, clock.now(), since).limit(PORTION)):
@@ -120,8 +120,8 @@ def watch_time(conn: Connection, clock: Clock) -> int:
 
 
 def _of_steps(conn: Connection) -> list[tuple[Robot, int]]:
-    """Robots that wait for steps, and since when steps count for each."""
-    robots = [one for one in read_robots(conn) if one.trigger["on"] == "time"]
+    """Robots that wait for steps or a date, and since when those count for each."""
+    robots = [one for one in read_robots(conn) if one.trigger["on"] in TIMED]
     since = steps_since(conn, [one.id for one in robots]) if robots else {}
     return [(one, since.get(one.id, 0)) for one in robots]
 

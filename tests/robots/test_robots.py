@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, insert, select, update
 
 from connectors.errors import Refuse, Retry
-from hub.clock import DAY, HOUR, MINUTE
+from hub.clock import DAY, HOUR, MINUTE, instant
 from hub.funnel.evidence import show
 from hub.funnel.moves import convert_lead, move_deal, move_lead, reject_lead
 from hub.funnel.remarks import plan
@@ -162,6 +163,46 @@ def test_steps_that_were_due_before_it_was_switched_on_are_left_unless_told(
     Robots(desk.store, desk.clock).step()
     assert {run.subject_id for run in desk.rows(robot_run)} == {fresh, *([old] * also_due)}
     assert {run.state for run in desk.rows(robot_run)} == {"done"}
+
+
+@pytest.mark.parametrize("block", ["lead", "deal"])
+def test_at_its_date_it_acts_once_for_each_that_is_open_then(desk: Desk, block: str) -> None:
+    at = instant(desk.clock.now() + 2 * HOUR).astimezone(ZoneInfo("Asia/Tokyo")).isoformat()
+    make(desk, {"do": "signal", "text": "{title}"}, trigger={"on": "date", "at": at}, block=block)
+    open_then, closed, early = desk.open(), desk.open(), desk.open()
+    places = {one: one for one in (open_then, closed, early)}
+    if block == "deal":
+        places = {one: str(desk.do(convert_lead, one, "member:x")) for one in places}
+    close, why = (move_deal, "lost") if block == "deal" else (reject_lead, "spam")
+    desk.do(close, places[closed], why, "member:x")
+    desk.clock.advance(2 * 3600 - 1)
+    desk.timers.step()
+    assert runs(desk) == [], "its hour has not come"
+    [one] = [read_robot(dict(row._mapping)) for row in desk.rows(robot)]
+    with desk.store.read() as conn:
+        assert {each.subject_id for each in would_touch(conn, one, desk.clock)} == {places[open_then], places[early]}
+        assert first_week(conn, one, desk.clock) == []
+    desk.clock.advance(2)
+    late = desk.open()
+    for _again in range(3):
+        desk.timers.step()
+    assert {run.subject_id for run in desk.rows(robot_run)} == {places[open_then], places[early]}
+    assert late not in {run.subject_id for run in desk.rows(robot_run)}
+    assert runs(desk) == [("done", "")] * 2
+    with desk.store.read() as conn:
+        assert {each.subject_id for each in first_week(conn, one, desk.clock)} == {places[open_then], places[early]}
+
+
+def test_a_date_that_came_before_it_was_switched_on_is_over(desk: Desk) -> None:
+    at = instant(desk.clock.now() + HOUR).isoformat()
+    make(desk, {"do": "signal", "text": "{title}"}, trigger={"on": "date", "at": at}, active=False)
+    desk.open()
+    desk.clock.advance(2 * 3600)
+    [row] = desk.rows(robot)
+    with desk.store.write() as conn:
+        switch(conn, desk.clock, row.id, True, "member:a")
+    Robots(desk.store, desk.clock).step()
+    assert runs(desk) == []
 
 
 def test_a_step_made_after_it_was_switched_on_counts_even_if_near(desk: Desk) -> None:
@@ -441,6 +482,9 @@ def test_a_storm_is_held_until_somebody_lets_it_go(desk: Desk) -> None:
         ({"actions": [{"do": "field", "field": "owner_id", "value": "x"}]}, "may not write “owner_id”"),
         ({"conditions": [{"field": "__class__", "op": "is"}]}, "“__class__ is” is no condition"),
         ({"trigger": {"on": "time"}}, "neither before_ms nor after_ms"),
+        ({"trigger": {"on": "date", "at": "2026-12-24T10:00"}}, "a day and an hour with a zone"),
+        ({"trigger": {"on": "date", "at": "soon"}}, "a day and an hour with a zone"),
+        ({"trigger": {"on": "date"}}, "a day and an hour with a zone"),
     ],
 )
 def test_robots_nobody_could_run_are_refused_by_name(values: dict[str, Any], told: str) -> None:

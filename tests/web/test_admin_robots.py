@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -79,6 +80,8 @@ def test_a_new_robot_comes_switched_off_and_is_tried_dry(world: World) -> None:
     [
         ({"name": ""}, "is missing"), ({"on": "wish"}, "“wish” is no trigger"),
         ({"on": "time", "on-within": "", "on-unit": "h"}, "must be a whole number above 0"),
+        ({"on": "date", "on-at": "Christmas"}, "must be a day and an hour with a zone"),
+        ({"on": "date", "on-at": "0001-01-01T00:00"}, "must be a day and an hour with a zone"),
         ({"on": "stage", "on-stage": "nowhere"}, "names a stage that is not here"),
         ({"act-0-text": ""}, "task lacks text"), ({"act-0-text": "Dear {nobody}"}, "nobody knows “{nobody}”"),
         ({"act-0-within": "soon"}, "must be a whole number above 0"), ({"at": "ten"}, "is no time of day"),
@@ -114,6 +117,13 @@ def test_actions_are_added_and_removed_without_saving(world: World) -> None:
     assert re.search(r'name="act-0-do" value="signal"', answer.get_data(as_text=True))
     assert "act-1-do" not in answer.get_data(as_text=True)
     assert rows(world) == []
+
+
+def test_a_robot_waits_for_a_day_and_an_hour(world: World) -> None:
+    assert make(world, **{"on": "date", "on-at": "2026-12-24T10:30"}).status_code == 303
+    [row] = rows(world)
+    assert datetime.fromisoformat(row.trigger["at"]) == datetime(2026, 12, 24, 10, 30).astimezone()
+    assert 'name="on-at" value="2026-12-24T10:30"' in page(world, f"robots/{row.id}/edit")
 
 
 def test_a_lead_is_converted_or_put_off_by_a_robot_of_the_form(world: World) -> None:

@@ -79,6 +79,7 @@ COMPLAINTS = (
     _marked("“%(text)s” is neither lead nor deal"),
     _marked("“%(text)s” is no trigger: %(known)s"),
     _marked("its time says neither before_ms nor after_ms"),
+    _marked("its moment must be a day and an hour with a zone, as 2026-12-24T10:00+01:00"),
     _marked("it does nothing"),
     _marked("“%(text)s” is no action: %(known)s"),
     _marked("only leads know the action %(action)s"),

@@ -52,7 +52,8 @@ def words() -> dict[str, dict[str, str]]:
     """The grammar in the reader's language: triggers, client events, actions, parts of actions, channels, units."""
     return {
         "on": {"opened": _("a new lead or deal"), "stage": _("it comes to a stage"), "field": _("a field changes"),
-               "client": _("the client does something"), "time": _("the next step comes near or is over")},
+               "client": _("the client does something"), "time": _("the next step comes near or is over"),
+               "date": _("a day and an hour come")},
         "event": {"message": _("writes"), "call": _("calls"), "paid": _("pays"), "opened": _("opens a message"),
                   "meeting": _("meets us")},
         "do": {"task": _("Task"), "message": _("Message to the client"), "field": _("Write a field"),

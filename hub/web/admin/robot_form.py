@@ -6,6 +6,7 @@ What the grammar refuses is said at the piece it is about: the trigger, the cond
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from hub.funnel.deadline_rules import MOST, UNITS, split_span
@@ -59,7 +60,18 @@ def _trigger(typed: Typed, wrong: dict[str, str]) -> dict[str, Any]:
     elif kind == "time":
         side = "before_ms" if typed.get("on-side") == "before" else "after_ms"
         made[side] = _span(typed, "on-within", "on-unit", wrong)
+    elif kind == "date":
+        made["at"] = _moment(typed.get("on-at", "").strip())
     return made
+
+
+def _moment(text: str, zoned: bool = True) -> str:
+    """A minute in the hub's own time, as browsers write it or with its zone; what is none, as it was typed."""
+    try:
+        here = datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return text
+    return (here if zoned else here.replace(tzinfo=None)).isoformat(timespec="minutes")
 
 
 def _delay(typed: Typed, wrong: dict[str, str]) -> dict[str, Any]:
@@ -128,6 +140,7 @@ def fill_form(row: Mapping[str, Any]) -> dict[str, str]:
     values = {"name": row["name"], "block": row["block"], "direction": row["direction_id"] or ""}
     values |= {"on": trigger.get("on", ""), "on-stage": trigger.get("stage", ""), "on-field": trigger.get("field", "")}
     values |= {"on-event": trigger.get("event", ""), "on-side": "before" if "before_ms" in trigger else "after"}
+    values |= {"on-at": _moment(str(trigger.get("at", "")), zoned=False)}
     values |= _spanned(trigger.get("before_ms") or trigger.get("after_ms") or 0, "on-within", "on-unit")
     values |= _spanned(delay.get("ms") or 0, "delay", "delay-unit")
     values |= {"working": "yes" if delay.get("working") else "", "at": delay.get("at", "")}
