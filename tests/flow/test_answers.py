@@ -1,12 +1,13 @@
 """Owners are told of their leads in the bot and by mail, and answer from there: the real flow on both stacks.
 
-No CRM is connected: everything here works without one.
+No CRM is connected but in one test, where it is down: everything here works without one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
@@ -16,6 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import insert, select, update
 
+from connectors.crms.amocrm.sandbox import create_sandbox as amocrm_sandbox
 from connectors.sources.telegram.sandbox import TOKEN, bot_of, create_sandbox, press, send
 from connectors.testing.sandbox.server import serving
 from hub.clock import DAY, HOUR, MINUTE
@@ -95,6 +97,10 @@ class Play:
         """The newest message of the bot to this account."""
         return dict(bot_of(self.bot).chats[account][-1])
 
+    def news(self, account: int, name: str) -> dict[str, Any]:
+        """What the bot told this account last of the lead with this name."""
+        return next(dict(one) for one in reversed(bot_of(self.bot).chats[account]) if name in one["text"])
+
     def press(self, account: int, act: str, message: dict[str, Any] | None = None) -> str:
         """Press the button of this act; answers what the bot said."""
         under = message or self.last(account)
@@ -111,11 +117,11 @@ def buttons(message: dict[str, Any]) -> list[dict[str, str]]:
     return [one for row in (message.get("reply_markup") or {}).get("inline_keyboard", []) for one in row]
 
 
-@pytest.fixture
-def play(stack: Stack) -> Iterator[Play]:
+@contextmanager
+def opened(stack: Stack, *hosts: str) -> Iterator[Play]:
     bot = create_sandbox()
     with serving(bot) as address, open_office() as office:
-        allowed = (address.removeprefix("http://"),)
+        allowed = tuple(one.removeprefix("http://") for one in (address, *hosts))
         with whole_hub(stack.folder, stack, allowed_hosts=allowed, public_url="https://hub.test") as whole:
             made = Play(whole, bot, office)
             made.connection = whole.connect("telegram", token=TOKEN, base=address).id
@@ -126,6 +132,12 @@ def play(stack: Stack) -> Iterator[Play]:
             made.form = whole.connect("webform", least_ms="0")
             made.ids = {row.login: row.id for row in whole.rows(member)}
             yield made
+
+
+@pytest.fixture
+def play(stack: Stack) -> Iterator[Play]:
+    with opened(stack) as made:
+        yield made
 
 
 @pytest.fixture
@@ -292,6 +304,40 @@ def test_a_lead_that_was_given_on_is_offered_no_more(told: Play) -> None:
     told.give(lead_id, other)
     assert told.press(account, "accept", offer) == "This lead is not with you any more."
     assert told.owner(lead_id) == other
+
+
+def test_owners_answer_while_the_crm_is_down_and_it_hears_of_it_later(stack: Stack) -> None:
+    there = amocrm_sandbox(rate=None)
+    with serving(there) as address, opened(stack, address) as play:
+        play.link("olga", OLGA)
+        play.link("ivan", IVAN)
+        settings = {"address": address, "token": "sandbox-token"}
+        crm = play.whole.connect("amocrm", "crm", config={"unlimited": True}, **settings).id
+        hub = play.whole.hub
+        hub.provision.apply(crm, hub.provision.plan(crm))
+        there.state.faults.order("503", 100_000)
+        rows = [play.inquiry(name) for name in ("Anna", "Boris", "Clara")]
+        hub.pusher.drain(crm)
+        accounts = [OLGA if play.owner(row.id) == "olga" else IVAN for row in rows]
+        assert play.press(accounts[0], "accept", play.news(accounts[0], "Anna")) == "Accepted."
+        assert play.press(accounts[1], "decline", play.news(accounts[1], "Boris")) == "Given on."
+        assert play.press(accounts[2], "later", play.news(accounts[2], "Clara")) == "When?"
+        assert play.press(accounts[2], "later:" + rows[2].id + ":1d", play.news(accounts[2], "Clara")) == "Postponed."
+        send(play.bot, "Calls back on Friday", who=accounts[0], reply_to_message=play.news(accounts[0], "Anna"))
+        play.step()
+        hub.pusher.drain(crm)
+        assert play.lead(rows[0].id).taken_by == rows[0].owner_id
+        assert play.lead(rows[1].id).owner_id != rows[1].owner_id
+        assert "remark" in play.told(rows[0].id)
+        assert there.state.rows["leads"] == {}, "nothing reached it so far"
+        there.state.faults.waiting.clear()
+        for _round in range(6):
+            play.whole.clock.advance(600)
+            hub.pusher.drain(crm)
+        cards = {row["name"].partition(" ")[0]: row for row in there.state.rows["leads"].values()}
+        assert set(cards) == {"Anna", "Boris", "Clara"}
+        assert len(there.state.rows["leads"]) == 3
+        assert [row["params"]["text"] for row in there.state.notes] == ["Calls back on Friday"]
 
 
 def test_what_strangers_press_does_nothing(told: Play) -> None:
