@@ -145,6 +145,22 @@ class CRMContract(HangingContract):
         assert [one.ref for one in found] == [made.ref]
         assert not rig.crm.find(rig.kind, {"marker": f"{rig.marker}nobody"})
 
+    def test_a_card_can_be_given_the_id_of_another_record(self, rig: Rig) -> None:
+        """Of two cards that people merged over there one is left, and carries either id."""
+        [made] = rig.made(1)
+        field, other = rig.crm.facts.marker_field, f"{rig.marker}9"
+        [read] = rig.crm.get(rig.kind, [made.ref])
+        assert read is not None
+        if field == "id":  # there the card is its marker, and can carry no other
+            assert read.values[field] == read.ref
+            return
+        assert read.values[field] == f"{rig.marker}0"
+        [outcome] = rig.crm.write([Op(rig.kind, {field: other}, ref=made.ref, marker=other)])
+        assert isinstance(outcome, Done)
+        rig.settle()
+        assert [one.ref for one in rig.crm.find(rig.kind, {"marker": other})] == [made.ref]
+        assert not rig.crm.find(rig.kind, {"marker": f"{rig.marker}0"})
+
     def test_an_update_sends_only_what_it_was_given(self, rig: Rig) -> None:
         [made] = rig.made(1)
         key = next(iter(rig.change(7)))

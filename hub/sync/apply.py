@@ -44,7 +44,7 @@ class Sighting:
     """A link after the CRM's record was looked at. `push` are hub values the CRM still has to be told.
 
     `remote_id` is the record it stands for from now on, None when that stays, "" for none; `again` asks for one more
-    look.
+    look; `stray` says that it carries the id of another record of ours.
     """
 
     state: str
@@ -57,6 +57,7 @@ class Sighting:
     remote_id: str | None = None
     again: bool = False
     version: str = ""
+    stray: bool = False
 
 
 class Applier:

@@ -18,7 +18,7 @@ from hub.clock import HOUR, SECOND, Clock, millis
 from hub.identity import cards
 from hub.identity.employers import unite
 from hub.identity.mirror import forget
-from hub.model import deal, link, sync_write
+from hub.model import contact, deal, link, sync_write
 from hub.store.notes import note
 from hub.sync import employer, holder, records
 from hub.sync.account import ROLES, SEEN_PLACE, Account
@@ -129,8 +129,9 @@ class Observer:
         except Unreadable as error:
             return Sighting("linked", flat, dict(row.base), dict(row.raw), code="unreadable", why=str(error))
         sighting = Sighting(
-            "linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push, version=record.version
-        )
+            "linked", {**flat, **agreed.hub}, agreed.base, agreed.raw, agreed.push, version=record.version,
+            stray=_stray(conn, account, row, record),
+        )  # fmt: skip
         self._tell(conn, account, row, agreed, flat, sighting)
         if agreed.hub:
             self._follow(conn, account, row, agreed.hub, flat, sighting)
@@ -276,6 +277,16 @@ class Observer:
         if FIGHT in row.base:
             sighting.code, sighting.why = "fight", cause(row.base[FIGHT])
         tell_refused(account, row, agreed, sighting)
+
+
+def _stray(conn: Connection, account: Account, row: Any, record: Record) -> bool:
+    """Whether a card that is looked after carries the id of another contact of ours: cards that were merged over there
+    keep one of both, and whoever looks for that contact's card would take this one for it."""
+    field = account.crm.facts.marker_field
+    marker = str(record.values.get(field) or "") if field and row.dirty and row.role == "contact" else ""
+    if marker in ("", row.record_id):
+        return False
+    return conn.execute(select(contact.c.id).where(contact.c.id == marker)).first() is not None
 
 
 def _still_stands(code: str, agreed: Agreed) -> bool:

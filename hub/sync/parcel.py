@@ -162,9 +162,13 @@ def change(account: Account, parcel: Parcel, seen: Sighting, now: int, allowed: 
         parcel.remote_id = seen.remote_id
     if seen.again:
         parcel.dirty += 1
-    if seen.state != "linked" or seen.again or not seen.push or not account.kind(parcel.row.role):
+    marker = account.crm.facts.marker_field
+    stray = seen.stray and marker not in refused(seen.base)
+    if seen.state != "linked" or seen.again or not (seen.push or stray) or not account.kind(parcel.row.role):
         return False
     values = _values(account, parcel, seen.push, seen.raw)
+    if values is not None and stray:
+        values[marker] = parcel.marker
     if values is not None:
         parcel.base = {**parcel.base, **_there_already(account, parcel, seen.push, values)}
     ties = _ties(seen.push, seen.base)

@@ -33,12 +33,13 @@ def tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting)
     """What the CRM refused and does not show in the meantime stays listed."""
     if REFUSED not in row.base:
         return
-    slots = {slot.crm: slot for slot in account.faces[row.role].slots}
+    slots, marker = {slot.crm: slot for slot in account.faces[row.role].slots}, account.crm.facts.marker_field
     flat, raw = sighting.flat, agreed.raw
     sighting.base[REFUSED] = {
         name: told
         for name, told in refused(row.base).items()
-        if name in slots and not slots[name].same(flat.get(slots[name].hub), slots[name].into(raw.get(name)))
+        if (name == marker and sighting.stray)
+        or (name in slots and not slots[name].same(flat.get(slots[name].hub), slots[name].into(raw.get(name))))
     }
     if not sighting.code:
         sighting.code, sighting.why = left_out(sighting.base)

@@ -300,3 +300,40 @@ def test_a_merge_over_there_into_the_second_card_is_followed(hubspot: Far) -> No
     assert (card(hubspot, winner).state, card(hubspot, winner).remote_id) == ("linked", left.ref)
     assert card(hubspot, loser).code == "merged_there"
     assert len(hubspot.made.rows(merge_log)) == 1
+
+
+@pytest.mark.parametrize("stays", ["winner", "loser"])
+def test_two_that_the_crm_merged_as_well_are_two_again(hubspot: Far, stays: str) -> None:
+    """Here first, then over there, then somebody takes it back: one card is left, and the other is made on a word."""
+    winner, loser = alive(hubspot)
+    merge_id = merge_here(hubspot)
+    later(hubspot)
+    into, other = (winner, loser) if stays == "winner" else (loser, winner)
+    hubspot.person.merge("contacts", card(hubspot, into).remote_id, card(hubspot, other).remote_id)
+    later(hubspot)
+    taken_apart(hubspot, merge_id)
+    later(hubspot)
+    assert alive(hubspot) == [winner, loser]
+    by_lead = {row.contact_id: row.id for row in hubspot.made.rows(lead)}
+    assert set(by_lead) == {winner, loser}
+    states = {one: card(hubspot, one) for one in (winner, loser)}
+    held = [one for one, row in states.items() if row.state == "held"]
+    assert [(states[one].state, states[one].code) for one in held] == [("held", "make_again")]
+    (left,) = hubspot.all("contact")
+    assert {row.remote_id for one, row in states.items() if one not in held} == {left.ref}
+    with hubspot.made.hub.store.write() as conn:
+        assert try_again(conn, hubspot.made.hub.clock, "member:m", states[held[0]].id)
+    for _look in range(3):
+        later(hubspot)
+    refs = {one: card(hubspot, one) for one in (winner, loser)}
+    assert {row.state for row in refs.values()} == {"linked"}
+    assert len({row.remote_id for row in refs.values()}) == len(hubspot.all("contact")) == 2
+    for one in (winner, loser):
+        [shown] = hubspot.person.get("contacts", [refs[one].remote_id])
+        told = hubspot.account.seen(shown, "contact")
+        assert shown is not None
+        assert hubspot.made.row(contact_point, contact_id=one).value in str(told)
+        standing = hubspot.made.row(link, role="lead", record_id=by_lead[one])
+        [hung] = hubspot.person.get(hubspot.account.kind("lead"), [standing.remote_id])
+        assert hung is not None
+        assert refs[one].remote_id in hung.links["contacts"]
