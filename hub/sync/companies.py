@@ -2,7 +2,8 @@
 
 Guarantees: a company goes only with a contact that goes; without companies nothing is asked or sent. A company that is
 late, refused or in doubt holds nobody up: its contacts go without it, and are tied to it when it is there, they and
-their cards. Before a company is made the list of those the CRM has is asked, once that was read to its end.
+their cards; only for one that another batch is just making they wait a moment. Before a company is made the list of
+those the CRM has is asked, once that was read to its end.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ from hub.sync.split import NotPlaced
 from hub.sync.untaken import ANY, refused
 
 BACKOFF = (5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR)
+MOMENT, PATIENCE = 300, 3 * SECOND
+"""How soon a record is looked at again whose company is being made this moment, and for how long that is believed."""
 TIES = {EMPLOYER: SEEN, holder.PERSON: holder.SEEN}
 APART = "refuse_together"
 """The cause of a contact that was refused together with its card: the next time each goes by itself."""
@@ -113,6 +115,9 @@ def _prepare_new(account: Account, parcel: Parcel, carried: set[int], now: int) 
         parcel.state, parcel.code, parcel.dirty = "tombstoned", HERE, -parcel.row.dirty
         parcel.why = "Merged into another contact here before it had a card of its own"
         return
+    if _comes_soon(parcel.company, now):
+        parcel.due_at = now + MOMENT
+        return
     links: dict[str, tuple[str, ...]] = {}
     for kind, other in ((account.crm.contact_kind, parcel.contact), (account.kind("lead"), parcel.lead)):
         if other is None or not kind:
@@ -131,6 +136,14 @@ def _prepare_new(account: Account, parcel: Parcel, carried: set[int], now: int) 
             parcel.state, parcel.due_at = "new", now + SECOND  # what it hangs on is on the way
             return
     create(account, parcel, (), links)
+
+
+def _comes_soon(firm: Parcel | None, now: int) -> bool:
+    """Whether another batch is just making the company: to be tied to it afterwards costs four calls."""
+    if firm is None or firm.row.state not in ("new", "sending") or firm.row.attempts or firm.row.lookups:
+        return False
+    leased = bool(firm.row.lease) and firm.row.lease_until is not None and firm.row.lease_until > now
+    return leased and now - firm.row.since < PATIENCE
 
 
 def _can_travel_along(account: Account, contact: Parcel, carried: set[int]) -> bool:

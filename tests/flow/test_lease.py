@@ -13,6 +13,7 @@ from hub.clock import SECOND
 from hub.model import link
 from hub.store.engine import Store
 from hub.sync.ledger import Ledger
+from hub.sync.parcel import PATIENCE
 from tests.flow.scene import Scene
 from tests.flow.test_whole_way import ANNA
 
@@ -65,3 +66,23 @@ def test_one_that_ends_while_the_database_lets_us_wait_is_lost(play: Scene, take
     taken._store = cast(Store, Slow())
     taken.prolong()
     assert taken.until == first, "it would send what another worker may have by now"
+
+
+def test_who_comes_while_another_batch_makes_their_company_waits_a_moment(play: Scene) -> None:
+    account = play.hub.accounts.get(play.crm_id)
+    assert account is not None
+    play.pull()
+    first, second = (Ledger(play.hub.store, play.clock, account) for _one in range(2))
+    play.post(name="Anna Serova", phone="+79161234501", company="Windows and Doors Ltd")
+    play.hub.flow.drain()
+    assert {p.row.role for p in first.take(10)} == {"company", "contact", "lead"}
+    play.post(name="Boris Orlov", phone="+79161234502", company="Windows and Doors Ltd")
+    play.hub.flow.drain()
+    assert second.take(10) == []
+    assert second.looked_at == 2
+    play.advance(0.3)
+    assert second.take(10) == [], "it is still being made"
+    play.advance(PATIENCE / SECOND)
+    alone = second.take(10)
+    assert {p.row.role for p in alone} == {"contact", "lead"}, "the other worker died"
+    assert not any(p.op.links for p in alone if p.op)
