@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
 from sqlalchemy import Row
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from connectors import registry
 from connectors.contract import CRM, Http
@@ -47,6 +45,9 @@ from hub.sync.pull import Puller
 from hub.sync.push import Pusher
 from hub.sync.receipts import Receipts
 from hub.sync.unconvert import Unconvert
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 def silent(_name: str) -> None:
@@ -217,6 +218,9 @@ def open_hub(
 
 def create_app(hub: Hub) -> Flask:
     """The whole web application of one hub."""
+    from flask import Flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
     from hub.web import admin, answering, desk, health, inbound
 
     app = Flask("hub.web", static_url_path="/static")

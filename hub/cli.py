@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 import connectors
-from hub.cli_crm import crm, sync
-from hub.cli_identity import identity
-from hub.cli_rules import rules
-from hub.cli_sandbox import sandbox
 from hub.config import load_config
 
 SOURCES = Path(connectors.__file__).parent / "sources"
+ELSEWHERE = {
+    "crm": "hub.cli_crm", "sync": "hub.cli_crm", "identity": "hub.cli_identity", "rules": "hub.cli_rules",
+    "sandbox": "hub.cli_sandbox",
+}  # fmt: skip
+"""Commands and the modules they live in, which are read when somebody asks for them: a running hub stays small."""
 
 FOLDER = click.option(
     "--folder", type=click.Path(path_type=Path), envvar="LEADHUB_FOLDER", default="data", show_default=True,
@@ -24,7 +26,20 @@ FOLDER = click.option(
 )  # fmt: skip
 
 
-@click.group()
+class _Rooms(click.Group):
+    """The commands of this module, and those of others by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(import_module(ELSEWHERE[cmd_name]), cmd_name)
+        return found
+
+
+@click.group(cls=_Rooms)
 @click.version_option(package_name="leadhub")
 def main() -> None:
     """Takes inquiries from every channel, opens leads, and keeps them in step with your CRM."""
@@ -186,9 +201,6 @@ def connector_accept(name: str, force: bool) -> None:
     for path in accept(registry.source(name), SOURCES / name / "fixtures", force=force):
         click.echo(path)
 
-
-for group in (crm, sync, sandbox, identity, rules):
-    main.add_command(group)
 
 if __name__ == "__main__":
     main()
