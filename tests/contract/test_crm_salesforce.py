@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Lost, Op, Schema, Step
+from connectors.contract import Activity, Done, Failed, Lost, Op, Record, Schema, Step
 from connectors.crms.salesforce import Salesforce
 from connectors.crms.salesforce.sandbox import Organisation, create_sandbox, serving
 from connectors.crms.salesforce.sandbox.__main__ import furnish
-from connectors.crms.salesforce.shape import DEALS, FIRMS, KINDS, LEADS, NOTES, PEOPLE, TASKS, UNKNOWN
+from connectors.crms.salesforce.sandbox.state import HUMAN
+from connectors.crms.salesforce.shape import DEALS, EVENTS, FIRMS, KINDS, LEADS, NOTES, PEOPLE, TASKS, UNKNOWN
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
 from connectors.testing.crm import CRMContract, Rig
 from connectors.testing.farside import Clock, Says, Wires, calls, done
@@ -53,7 +54,7 @@ def crm(connect: Callable[..., Salesforce]) -> Salesforce:
     """Set up, and its fields known: the next call is the one a test means."""
     made = connect()
     made.provision(MARKERS)
-    for kind in KINDS:
+    for kind in (*KINDS, *made.activity_kinds):
         made.columns(kind)
     return made
 
@@ -98,6 +99,7 @@ class TestContract(CRMContract):
             None,
             None,
             organisation.delete,
+            act=lambda ref: organisation.act(ref, TaskSubtype="Call", Status="Completed", Description="Spoke"),
         )
 
     # Changes arrive by polling only.
@@ -362,6 +364,110 @@ def test_notes_and_tasks_hang_on_their_record(crm: Salesforce, organisation: Org
     ]))  # fmt: skip
     assert organisation.rows[NOTES][note.ref]["ParentId"] == lead.ref
     assert organisation.rows[TASKS][task.ref]["WhoId"] == lead.ref
+
+
+def heard(crm: Salesforce, kind: str) -> list[tuple[Record, Activity | None]]:
+    """What is listed of this hour, and what it says."""
+    return [(one, crm.activity(one)) for one in crm.changes(kind, "1").records]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"TaskSubtype": "Call"}, ("call", "out", False, True)),
+        ({"TaskSubtype": "Call", "Status": "Completed"}, ("call", "out", False, False)),
+        ({"CallType": "Outbound", "CallDurationInSeconds": 60, "Status": "Completed"}, ("call", "out", True, False)),
+        ({"TaskSubtype": "Call", "CallType": "Inbound", "CallDurationInSeconds": 9, "Status": "Completed"},
+         ("call", "in", True, False)),
+        ({"TaskSubtype": "Call", "CallType": "Inbound", "Status": "Completed"}, ("call", "in", False, False)),
+        ({"TaskSubtype": "Call", "CallType": "Internal", "Status": "Completed"}, None),
+        ({"TaskSubtype": "ListEmail", "Status": "Completed"}, None),
+        ({"Status": "Waiting on someone else"}, ("task", "out", False, True)),
+        ({"Status": "Completed"}, ("task", "out", False, False)),
+    ],
+)  # fmt: skip
+def test_a_task_is_what_was_done_and_only_when_it_is_closed(
+    crm: Salesforce, organisation: Organisation, values: dict[str, Any], told: tuple[str, str, bool, bool] | None
+) -> None:
+    [lead] = done(crm.write([Op(LEADS, sample(1))]))
+    organisation.act(lead.ref, Subject="Call", Description="Wants oak", **values)
+    [(record, said)] = heard(crm, TASKS)
+    assert record.links == {LEADS: (lead.ref,)}
+    assert (said and (said.what, said.way, said.answered, said.open)) == told
+    if said:
+        assert (said.text, said.by) == ("Wants oak", HUMAN)
+        assert (said.at == record.updated_at) is not said.open
+
+
+@pytest.mark.parametrize(
+    ("incoming", "what", "way"), [(False, "mail", "out"), (True, "mail", "in"), (None, "task", "out")]
+)
+def test_which_way_a_mail_went_stands_in_its_message(
+    crm: Salesforce, organisation: Organisation, incoming: bool | None, what: str, way: str
+) -> None:
+    """A mail nobody can tell the way of is a task that was done, and no evidence."""
+    mail = {"TaskSubtype": "Email", "Status": "Completed", "Subject": "Offer"}
+    [lead] = done(crm.write([Op(LEADS, sample(1))]))
+    ref = organisation.create(TASKS, {**mail, "WhoId": lead.ref, "OwnerId": HUMAN})
+    other = organisation.create(TASKS, {**mail, "WhoId": lead.ref, "OwnerId": HUMAN})
+    if incoming is not None:
+        organisation.create("EmailMessage", {"ActivityId": ref, "Incoming": incoming})
+        organisation.create("EmailMessage", {"ActivityId": other, "Incoming": not incoming})
+    found: list[tuple[Record, Activity | None]] = []
+    assert calls(organisation, lambda: found.extend(heard(crm, TASKS))) == {"GET queryAll": 1, "GET query": 1}
+    said = {record.ref: one for record, one in found}[ref]
+    assert said
+    assert (said.what, said.way, said.text, said.open) == (what, way, "Offer", False)
+
+
+def test_without_enhanced_email_no_mail_is_evidence(crm: Salesforce, organisation: Organisation) -> None:
+    [lead] = done(crm.write([Op(LEADS, sample(1))]))
+    organisation.act(lead.ref, TaskSubtype="Email", Status="Completed")
+    organisation.fail("400", path="/services/data/v62.0/query")
+    [(_record, said)] = heard(crm, TASKS)
+    assert said
+    assert said.what == "task"
+
+
+HELD = "2026-05-28T19:00:00.000Z"  # the clock of the stand-in says 20:26
+SOON = "2026-05-28T22:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("values", "held"),
+    [
+        ({"StartDateTime": HELD, "DurationInMinutes": 30}, True),
+        ({"StartDateTime": HELD, "EndDateTime": SOON}, False),
+        ({"StartDateTime": SOON, "DurationInMinutes": 30}, False),
+        ({"StartDateTime": "2026-05-28T00:00:00.000Z", "IsAllDayEvent": True}, False),
+        ({"StartDateTime": "2026-05-27T00:00:00.000Z", "IsAllDayEvent": True}, True),
+    ],
+)
+def test_a_meeting_counts_that_was_written_down_when_it_was_over(
+    crm: Salesforce, organisation: Organisation, clock: Clock, values: dict[str, Any], held: bool
+) -> None:
+    [deal] = done(crm.write([Op(DEALS, {"Name": "D", "StageName": "Prospecting"})]))
+    organisation.act(deal.ref, EVENTS, Subject="At their office", **values)
+    [(record, said)] = heard(crm, EVENTS)
+    assert said
+    assert (said.what, said.open, said.answered, said.by) == ("meeting", not held, held, HUMAN)
+    assert record.links == {DEALS: (deal.ref,)}
+    if not held:
+        clock.tick(86_400)
+        assert [one.open for _record, one in heard(crm, EVENTS) if one] == [True], "a plan stays one"
+        organisation.edit(record.ref, Description="They were content")
+        [(_record, after)] = heard(crm, EVENTS)
+        assert after
+        assert (after.open, after.text) == (False, "They were content")
+
+
+def test_copies_and_patterns_are_nobodys_doing(crm: Salesforce, organisation: Organisation) -> None:
+    [lead] = done(crm.write([Op(LEADS, sample(1))]))
+    for n in range(2):
+        organisation.act(lead.ref, EVENTS, StartDateTime=HELD, DurationInMinutes=30, Subject=f"M {n}")
+    one, other = organisation.rows[EVENTS].values()
+    one["IsChild"], other["IsRecurrence"] = True, True
+    assert [said for _record, said in heard(crm, EVENTS)] == [None, None]
 
 
 def test_a_field_that_people_hid_is_forgotten(crm: Salesforce, organisation: Organisation) -> None:

@@ -79,8 +79,10 @@ def _bitrix_call(state: Any, kind: str, ref: str) -> None:
 CALLS: Mapping[str, Callable[[Any, str, str], Any]] = {
     "amocrm": lambda state, kind, ref: state.jot(kind, int(ref), "call_out", text="", duration=60),
     "bitrix24": _bitrix_call,
+    "espocrm": lambda state, kind, ref: state.act(kind, ref),
     "hubspot": lambda state, kind, ref: state.act("calls", kind, ref, hs_call_status="COMPLETED"),
     "pipedrive": _ticked_off,
+    "salesforce": lambda state, _kind, ref: state.act(ref, TaskSubtype="Call", Status="Completed", Subject="Call"),
 }
 """Somebody over there calls the client and logs it in the card (kind, ref)."""
 

@@ -32,7 +32,7 @@ from connectors.contract import (
     Step,
     Value,
 )
-from connectors.crms.salesforce import shape, soap
+from connectors.crms.salesforce import doings, shape, soap
 from connectors.crms.salesforce.api import VERSION, Api
 from connectors.crms.salesforce.setup import provision, schema
 from connectors.crms.salesforce.shape import DEALS, FIRMS, KINDS, LEADS, MARKER, NOTES, PEOPLE, TASKS, quoted, select
@@ -43,7 +43,6 @@ from connectors.oauth import Grant
 __all__ = ["Salesforce"]
 
 PAGE = 2000
-BY_ID = 300  # ids in one query: its text may have 16,384 characters in an address
 CLOSING_DAYS = 30
 
 
@@ -62,7 +61,7 @@ class Salesforce(CRM):
         Setting("token", "Access token", secret=True, help="Only to try it out: it ends with its session"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = LEADS, DEALS, PEOPLE, FIRMS
-    note_kind, task_kind = NOTES, TASKS
+    note_kind, task_kind, activity_kinds = NOTES, TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "RecordTypeId", "StageName", "OwnerId"
     facts = Facts(
         kinds=KINDS,
@@ -183,12 +182,12 @@ class Salesforce(CRM):
         The cursor is "<second>" between scans, and "<second>:<last id>:<since>:<start>" within one: pages go on after
         the last record seen, so none is skipped when others move.
         """
-        low, last, since, start = _read(cursor)
+        low, last, since, start = _read(cursor or (doings.NEVER if kind in doings.LISTED else ""))
         place = _place(low, last)
         rows, answer = self._select(kind, f"{place} ORDER BY SystemModstamp ASC, Id ASC LIMIT {self._page}")
         at = _date(answer) or _no_date()
         start = start or int(at.timestamp())
-        records = tuple(shape.flat(kind, row) for row in rows)
+        records = doings.directed(self.query, [shape.flat(kind, row) for row in rows])
         if len(rows) >= self._page and records[-1].updated_at:
             newest = int(records[-1].updated_at.timestamp())
             return Changes(records, f"{newest}:{records[-1].ref}:{since}:{start}", more=True, at=at)
@@ -198,8 +197,8 @@ class Salesforce(CRM):
         """By id, with those in the bin. What is neither was emptied from the bin, or is not shared with us."""
         ids = [ref for ref in dict.fromkeys(refs) if ref.isalnum()]
         found: dict[str, Record] = {}
-        for start in range(0, len(ids), BY_ID):
-            wanted = ", ".join(map(quoted, ids[start : start + BY_ID]))
+        for start in range(0, len(ids), shape.BY_ID):
+            wanted = ", ".join(map(quoted, ids[start : start + shape.BY_ID]))
             found |= {one.ref: one for one in self._records(kind, f"WHERE Id IN ({wanted})")}
         return [found.get(ref) for ref in refs]
 
@@ -223,14 +222,13 @@ class Salesforce(CRM):
             ids = ",".join(refs[start : start + 200])
             self.rest("DELETE", "composite/sobjects", [("ids", ids), ("allOrNone", "false")])
 
+    def activity(self, record: Record) -> Activity | None:
+        """Calls, mails, meetings and tasks; see `doings`."""
+        return doings.told(record)
+
     def worded(self, activity: Activity) -> Mapping[str, Any]:
         """A note, or a task with its day."""
-        first = activity.text.partition("\n")[0]
-        if activity.what != "task":
-            return {"Title": first[:80], "Body": activity.text}
-        day = {"ActivityDate": f"{activity.at:%Y-%m-%d}"} if activity.at else {}
-        by = {"OwnerId": activity.by} if activity.by else {}
-        return {"Subject": first[:255], "Description": activity.text, **day, **by}
+        return doings.worded(activity)
 
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Fields. Stages, record types and events are people's to make in Setup: `Unsupported`."""

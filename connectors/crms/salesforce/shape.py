@@ -16,7 +16,9 @@ from connectors.contract import Op, Record, Value
 from connectors.errors import Refuse
 
 LEADS, PEOPLE, FIRMS, DEALS, NOTES, TASKS = "Lead", "Contact", "Account", "Opportunity", "Note", "Task"
+EVENTS = "Event"
 KINDS = (LEADS, DEALS, PEOPLE, FIRMS)
+BY_ID = 300  # ids in one query: its text may have 16,384 characters in an address
 MARKER = "HUB_ID__c"
 UNKNOWN = "[not provided]"
 """What Salesforce's own web forms write into a field that must not be empty."""
@@ -31,7 +33,9 @@ _READ = {
     DEALS: "Name StageName Amount CloseDate Probability IsClosed IsWon AccountId ContactId OwnerId RecordTypeId Type "
     "LeadSource Description NextStep",
     NOTES: "ParentId Title Body OwnerId",
-    TASKS: "WhoId WhatId Subject Description ActivityDate Status Priority OwnerId",
+    TASKS: "WhoId WhatId Subject Description ActivityDate Status Priority OwnerId TaskSubtype IsClosed "
+    "CompletedDateTime CallType CallDurationInSeconds IsRecurrence",
+    EVENTS: "WhoId WhatId Subject Description StartDateTime EndDateTime IsAllDayEvent IsChild IsRecurrence OwnerId",
 }
 _ALWAYS = ("Id", "IsDeleted", "CreatedDate", "SystemModstamp")
 PHONES = {
@@ -41,6 +45,8 @@ PHONES = {
 }
 EMAILS = {LEADS: ("Email",), PEOPLE: ("Email",)}
 _REFERENCES = {PEOPLE: {FIRMS: "AccountId"}, DEALS: {FIRMS: "AccountId", PEOPLE: "ContactId"}}
+_BEGINS = {"00Q": LEADS, "003": PEOPLE, "001": FIRMS, "006": DEALS}
+"""How ids begin, the same in every organisation: what an activity hangs on is told by id alone."""
 _CONVERTED = {DEALS: "ConvertedOpportunityId", PEOPLE: "ConvertedContactId", FIRMS: "ConvertedAccountId"}
 
 
@@ -104,6 +110,9 @@ def flat(kind: str, row: Mapping[str, Any]) -> Record:
 
 
 def _links(kind: str, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    if kind in (TASKS, EVENTS):
+        refs = [str(row[name]) for name in ("WhoId", "WhatId") if row.get(name)]
+        return {_BEGINS[ref[:3]]: (ref,) for ref in refs if ref[:3] in _BEGINS}
     fields = _CONVERTED if kind == LEADS else _REFERENCES.get(kind, {})
     return {other: (str(row[name]),) for other, name in fields.items() if row.get(name)}
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
+from connectors.crms.salesforce.sandbox.refusal import Wrong
 from connectors.crms.salesforce.sandbox.soql import Malformed, Query
-from connectors.crms.salesforce.sandbox.state import HUB, HUMAN, STAGES, STATUSES, Organisation, Row, Wrong
+from connectors.crms.salesforce.sandbox.state import HUB, HUMAN, STAGES, STATUSES, Organisation, Row
 from connectors.testing.sandbox import guard
 
 api = Blueprint("salesforce", __name__)

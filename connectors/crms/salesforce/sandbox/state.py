@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.crms.salesforce.sandbox import doings
+from connectors.crms.salesforce.sandbox.refusal import Wrong
 from connectors.testing.sandbox import Faults
 
 Row = dict[str, Any]
-PREFIXES = {"Lead": "00Q", "Contact": "003", "Account": "001", "Opportunity": "006", "Note": "002", "Task": "00T"}
+PREFIXES = {"Lead": "00Q", "Contact": "003", "Account": "001", "Opportunity": "006", "Note": "002", **doings.PREFIXES}
 FIRST, HUMAN, HUB = "005", "0055g0000000012AAA", "0055g0000000011AAA"
 STATUSES = (("Open - Not Contacted", False), ("Working - Contacted", False), ("Closed - Not Converted", False),
             ("Closed - Converted", True))  # fmt: skip
@@ -23,27 +25,16 @@ _TEXTS = {
     "Contact": "FirstName LastName Title Email Phone MobilePhone HomePhone OtherPhone Department Description",
     "Account": "Name Phone Website Industry BillingStreet BillingCity Description",
     "Opportunity": "Name Type LeadSource Description NextStep",
-    "Note": "Title Body", "Task": "Subject Description Status Priority",
+    "Note": "Title Body", **doings.TEXTS,
 }  # fmt: skip
 _REFERENCES = {
     "Lead": "OwnerId ConvertedOpportunityId ConvertedContactId ConvertedAccountId MasterRecordId",
     "Contact": "OwnerId AccountId MasterRecordId", "Account": "OwnerId MasterRecordId",
     "Opportunity": "OwnerId AccountId ContactId RecordTypeId", "Note": "OwnerId ParentId",
-    "Task": "OwnerId WhoId WhatId",
+    **doings.REFERENCES,
 }  # fmt: skip
 _NEEDED = {"Lead": ("LastName", "Company"), "Contact": ("LastName",), "Account": ("Name",), "Note": ("Title",),
            "Opportunity": ("Name", "StageName", "CloseDate")}  # fmt: skip
-
-
-class Wrong(Exception):
-    """What Salesforce refuses: errorCode, message, fields."""
-
-    def __init__(self, code: str, message: str = "", fields: tuple[str, ...] = ()) -> None:
-        super().__init__(message or code)
-        self.code, self.fields = code, fields
-
-    def told(self, name: str = "statusCode") -> Row:
-        return {name: self.code, "message": str(self), "fields": list(self.fields)}
 
 
 def _field(name: str, kind: str = "string", *, custom: bool = False, **more: Any) -> Row:
@@ -68,8 +59,9 @@ def fields_at_birth(kind: str) -> dict[str, Row]:
         fields += [_picklist("StageName", [name for name, *_ in STAGES]), _field("CloseDate", "date")]
         fields += [_field("Amount", "currency"), _field("Probability", "percent")]
         fields += [_field("IsClosed", "boolean", **fixed), _field("IsWon", "boolean", **fixed)]
-    if kind == "Task":
-        fields.append(_field("ActivityDate", "date"))
+    fields += [_field(name, told) for name, told in doings.TYPES.get(kind, {}).items()]
+    fields += [_field(name, told, **fixed) for name, told in doings.FIXED.get(kind, {}).items()]
+    fields += [_picklist(name, values) for name, values in doings.PICKLISTS.get(kind, {}).items()]
     for one in fields:
         one["nillable"] = one["name"] not in _NEEDED.get(kind, ())
     return {one["name"]: one for one in fields}
@@ -97,7 +89,7 @@ class Organisation:
         self.locked: set[str] = set()  # rows that somebody else holds this moment
         self.index_lag = 0.0
         self._next = 0
-        self._late: list[tuple[float, float, str, Row]] = []
+        self._late: list[tuple[float, float, Callable[[float], object]]] = []
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -138,17 +130,18 @@ class Organisation:
     def shown_of(self, kind: str) -> set[str]:
         return {name.partition(".")[2] for name in self.shown if name.startswith(f"{kind}.")}
 
-    def create(self, kind: str, wish: Mapping[str, Any]) -> str:
+    def create(self, kind: str, wish: Mapping[str, Any], at: float | None = None) -> str:
         """A new row."""
         needed = [name for name in _NEEDED.get(kind, ()) if not wish.get(name)]
         if needed:
             raise Wrong("REQUIRED_FIELD_MISSING", f"Required fields are missing: {needed}", tuple(needed))
         ref = self.number(PREFIXES[kind])
         row: Row = {name: None for name in self.fields[kind]} | {"Id": ref, "IsDeleted": False, "OwnerId": HUB}
+        row |= doings.BORN.get(kind, {})
         if kind == "Lead":
             row |= {"Status": STATUSES[0][0], "IsConverted": False}
-        row["CreatedDate"] = stamp(self.clock())
-        self.fill(kind, row, wish)
+        row["CreatedDate"] = stamp(self.clock() if at is None else at)
+        self.fill(kind, row, wish, at)
         self.rows[kind][ref] = row
         return ref
 
@@ -173,13 +166,14 @@ class Organisation:
                 given[f"{name}Id"] = self._referred(name, given.pop(name))
                 continue
             self._checked(self.fields[kind][name], value)
-        row |= given
+        changed = stamp(self.clock() if at is None else at)
+        row |= given | doings.derived(kind, row | given, changed)
         if kind in ("Lead", "Contact"):
             row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
         if kind == "Opportunity":
             stage = next((one for one in STAGES if one[0] == row["StageName"]), STAGES[0])
             row["IsClosed"], row["IsWon"] = stage[1:]
-        row["SystemModstamp"] = stamp(self.clock() if at is None else at)
+        row["SystemModstamp"] = changed
         row["_written"] = self.clock()
 
     def _referred(self, kind: str, key: Mapping[str, Any]) -> str:
@@ -255,21 +249,30 @@ class Organisation:
     # ── what people do ───────────────────────────────────────────────────────────────────────────
 
     def edit(self, ref: str, **values: Any) -> None:
-        """A person changes a record; others see it once the transaction is over."""
-        if self.lag:
-            with self.lock:
-                self._late.append((self.clock() + self.lag, self.clock(), ref, values))
-            return
+        """A person changes a record."""
+        kind = self.kind_of(ref)
+        self._later(lambda at: self.fill(kind, self.rows[kind][ref], values, at))
+
+    def act(self, card: str, kind: str = "Task", **values: Any) -> None:
+        """A person writes down what was done, or shall be, about a record."""
+        end = "WhoId" if self.kind_of(card) in ("Lead", "Contact") else "WhatId"
+        self._later(lambda at: self.create(kind, {"OwnerId": HUMAN, end: card, **values}, at))
+
+    def _later(self, change: Callable[[float], object]) -> None:
+        """Others see it once the transaction is over, under the time it began at."""
         with self.lock:
-            self.fill(self.kind_of(ref), self.rows[self.kind_of(ref)][ref], values)
+            if self.lag:
+                self._late.append((self.clock() + self.lag, self.clock(), change))
+            else:
+                change(self.clock())
 
     def settle(self) -> None:
         """Commit what people began at least `lag` seconds ago."""
         with self.lock:
             due = [one for one in self._late if one[0] <= self.clock()]
             self._late = [one for one in self._late if one[0] > self.clock()]
-            for _, began, ref, values in due:
-                self.fill(self.kind_of(ref), self.rows[self.kind_of(ref)][ref], values, began)
+            for _, began, change in due:
+                change(began)
 
     def drag_card(self, ref: str, place: str) -> None:
         """Move a card to another column."""
