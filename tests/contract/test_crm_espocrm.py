@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Schema, Step
+from connectors.contract import Activity, Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.espocrm import EspoCRM
 from connectors.crms.espocrm.hooks import EVENTS
 from connectors.crms.espocrm.sandbox import Site, create_sandbox, serving
+from connectors.crms.espocrm.sandbox.state import ADMIN, API_USER, SYSTEM
 from connectors.crms.espocrm.shape import DEALS, LEADS, NOTES, PEOPLE, TASKS, ours, theirs
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported, Unverified
 from connectors.http import Received
@@ -123,6 +124,7 @@ class TestContract(CRMContract):
             ear.hears,
             delete,
             site.postman.trouble,
+            act=lambda ref: site.act(kind, ref),
         )
 
 
@@ -247,6 +249,124 @@ def test_notes_and_tasks_hang_on_their_record(crm: EspoCRM) -> None:
     assert one(crm, TASKS, task.ref).values["status"] == "Completed"
     crm.delete(TASKS, [task.ref, task.ref])
     assert crm.get(TASKS, [task.ref]) == [None]
+
+
+# ── what people do ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def heard(crm: EspoCRM, clock: Clock) -> Callable[[str], list[tuple[Record, Activity]]]:
+    """What is told of a kind that was done since the test began."""
+    cursors = {kind: crm.changes(kind, "").cursor for kind in crm.activity_kinds}
+
+    def look(kind: str) -> list[tuple[Record, Activity]]:
+        clock.tick(crm.facts.lag)
+        page = crm.changes(kind, cursors[kind])
+        cursors[kind] = page.cursor
+        return [(record, told) for record in page.records if (told := crm.activity(record)) is not None]
+
+    return look
+
+
+Heard = Callable[[str], list[tuple[Record, Activity]]]
+
+
+def test_a_call_counts_when_it_was_held(site: Site, clock: Clock, heard: Heard) -> None:
+    """Planned ones are open; forms offer the next quarter of an hour as their beginning."""
+    call = site.act("Lead", "6a", status="Planned", dateStart="2027-01-01 10:00:00", description="Wants oak")
+    [(_record, planned)] = heard("Call")
+    assert (planned.open, planned.answered) == (True, False)
+    clock.tick(3600)
+    site.edit("Call", call["id"], status="Held", direction="Inbound")
+    [(record, held)] = heard("Call")
+    assert (held.what, held.text, held.by, held.way) == ("call", "Wants oak", ADMIN, "in")
+    assert (held.open, held.answered, held.at) == (False, True, record.updated_at)
+    clock.tick(3600)
+    site.edit("Call", call["id"], status="Not Held")
+    [(_record, off)] = heard("Call")
+    assert off.open
+
+
+def test_whoever_attends_is_whom_it_is_about(site: Site, heard: Heard) -> None:
+    """A call logged on the page of a contact with a company hangs on the company."""
+    site.act("Account", "6f", "Meeting", contactsIds=["6c", "6d"], leadsIds=["6a"])
+    [(record, told)] = heard("Meeting")
+    assert record.links == {"Account": ("6f",), PEOPLE: ("6c", "6d"), LEADS: ("6a",)}
+    assert (told.what, told.by, told.answered) == ("meeting", ADMIN, True)
+
+
+def test_telephony_logs_whose_call_it_was_and_programs_meet_nobody(site: Site, heard: Heard) -> None:
+    site.act("Lead", "6a", "Call", API_USER, assignedUserId=ADMIN)
+    site.act("Lead", "6a", "Call", API_USER)
+    site.act("Lead", "6a", "Call", SYSTEM, assignedUserId=SYSTEM)
+    assert [told.by for _record, told in heard("Call")] == [ADMIN]
+    for robot in (API_USER, SYSTEM):
+        site.act("Lead", "6a", "Meeting", robot, assignedUserId=ADMIN)
+        mine = site.act("Lead", "6a", "Meeting", ADMIN, status="Planned")
+        site.edit("Meeting", mine["id"], robot, status="Held")
+    assert heard("Meeting") == []
+    site.edit("Meeting", mine["id"], status="Held", description="She came")
+    assert [told.text for _record, told in heard("Meeting")] == ["She came"]
+
+
+@pytest.mark.parametrize(
+    ("status", "by", "more", "told"),
+    [
+        ("Sent", ADMIN, {"sentById": ADMIN}, ("out", ADMIN)),
+        ("Archived", SYSTEM, {"sentById": ADMIN}, ("out", ADMIN)),  # fetched from her own mailbox
+        ("Archived", SYSTEM, {}, ("in", "")),
+        ("Sent", ADMIN, {}, None),  # from a shared address: formulas of what she saves send from there too
+        ("Sent", SYSTEM, {"sentById": ADMIN}, None),
+        ("Sent", API_USER, {"sentById": ADMIN}, None),
+        ("Draft", ADMIN, {"sentById": ADMIN}, None),
+        ("Archived", SYSTEM, {"isAutoReply": True}, None),
+    ],
+)
+def test_a_mail_is_hers_when_it_came_from_her_address(
+    site: Site, heard: Heard, status: str, by: str, more: dict[str, Any], told: tuple[str, str] | None
+) -> None:
+    site.act(DEALS, "6b", "Email", by, status=status, name="The offer", body="Dear Anna", **more)
+    found = heard("Email")
+    assert [(one.what, one.text, one.way, one.by) for _record, one in found] == (
+        [("mail", "The offer", *told)] if told else []
+    )
+    assert all("body" not in record.values for record, _one in found), "bodies stay over there"
+
+
+def test_a_task_that_somebody_did_is_told(crm: EspoCRM, site: Site, heard: Heard) -> None:
+    task = make(crm, Op(TASKS, crm.worded(Activity("task", "Send it")), links={LEADS: ("6a",)}))
+    assert heard(TASKS) == [], "a program made it"
+    site.edit(TASKS, task.ref, status="Completed")
+    [(record, told)] = heard(TASKS)
+    assert (record.links, told.what, told.text, told.by, told.open) == (
+        {LEADS: ("6a",)}, "task", "Send it", ADMIN, False,
+    )  # fmt: skip
+
+
+def test_who_is_a_person_is_asked_once(crm: EspoCRM, site: Site, heard: Heard) -> None:
+    site.calls.clear()
+    for _ in range(3):
+        site.act("Lead", "6a")
+        assert heard("Call")
+    assert (site.calls["GET User"], site.calls["GET Call"]) == (1, 3)
+
+
+def test_a_role_without_calls_stops_nothing_else(crm: EspoCRM, site: Site) -> None:
+    site.fail("403", path="Call")
+    with pytest.raises(Refuse, match="role"):
+        crm.changes("Call", "")
+    assert crm.changes(LEADS, "").records == ()
+
+
+def test_more_than_a_page_of_calls_is_read_whole(crm: EspoCRM, site: Site, clock: Clock) -> None:
+    cursor, found, more = crm.changes("Call", "").cursor, set(), True
+    for _ in range(PAGE * 2 + 1):
+        site.act("Lead", "6a")
+    clock.tick(60)
+    while more:
+        page = crm.changes("Call", cursor)
+        cursor, more, found = page.cursor, page.more, found | {one.ref for one in page.records}
+    assert len(found) == PAGE * 2 + 1
 
 
 # ── conversion ───────────────────────────────────────────────────────────────────────────────────
@@ -444,8 +564,8 @@ class Odd:
 def test_an_answer_of_the_wrong_shape_is_no_crash(told: Any, status: int) -> None:
     crm = EspoCRM({"address": "crm.northwind.test"}, {"key": "k"}, Odd(told, status))
     calls: list[Callable[[], object]] = [crm.check, crm.describe]
-    for kind in crm.facts.kinds:
-        calls += [partial(crm.changes, kind, "1"), partial(crm.get, kind, ["a", "2"])]
+    for kind in (*crm.facts.kinds, *crm.activity_kinds):
+        calls += [partial(crm.changes, kind, "1"), partial(crm.changes, kind, ""), partial(crm.get, kind, ["a", "2"])]
         calls += [partial(crm.find, kind, {"marker": "L-1", "phone": "+12025550111"})]
     for call in calls:
         with suppress(Retry, Pause, Refuse):

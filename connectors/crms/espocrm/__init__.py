@@ -35,6 +35,7 @@ from connectors.contract import (
     Setting,
     Step,
 )
+from connectors.crms.espocrm import doings
 from connectors.crms.espocrm.api import Api, further, now, reason, rows
 from connectors.crms.espocrm.hooks import hints, hook_of, verify
 from connectors.crms.espocrm.scan import PAGE, Scan
@@ -62,7 +63,7 @@ class EspoCRM(CRM):
         Setting("duplicates", "Duplicates", default="pass", help="refuse: EspoCRM's own check stays on"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = LEADS, DEALS, PEOPLE, FIRMS
-    note_kind, task_kind = NOTES, TASKS
+    note_kind, task_kind, activity_kinds = NOTES, TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "", "stage", "assignedUserId"
     facts = Facts(
         kinds=KINDS,
@@ -88,6 +89,7 @@ class EspoCRM(CRM):
         self.api = Api(http, base, secrets.get("key", ""), admin)
         self.prefix = settings.get("prefix", "c")
         self.page = int(settings.get("page") or PAGE)
+        self._staff = doings.Staff(self.api)
         self._hooks: dict[str, tuple[str, str]] = {}  # id → event and secret, remembered: they never change
 
     def place_fields(self, kind: str) -> tuple[str, str]:
@@ -111,6 +113,8 @@ class EspoCRM(CRM):
 
     def changes(self, kind: str, cursor: str) -> Changes:
         """Rows by change time and id; see `scan`. Deleted records are not listed: hooks tell of them."""
+        if kind in doings.LISTED:
+            return doings.changes(self.api, self._staff, kind, cursor, self.page, self._behind)
         scan = Scan.read(cursor)
         told, answer = self.api.read(kind, scan.params(self.page))
         at = datetime.fromtimestamp(now(answer), UTC)
@@ -118,7 +122,7 @@ class EspoCRM(CRM):
         if found and further(told, self.page):
             last = found[-1]
             return Changes(tuple(found), scan.after(now(answer), _stamp(last), last.ref), more=True, at=at)
-        return Changes(tuple(found), scan.end(now(answer), self.facts.lag + self.facts.precision), at=at)
+        return Changes(tuple(found), scan.end(now(answer), self._behind), at=at)
 
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """One call a record: lists leave phones and e-mails out."""
@@ -155,13 +159,13 @@ class EspoCRM(CRM):
         """Fields (as an administrator) and hooks; statuses and stages are matched, not made."""
         return provision(self.api, steps, self.prefix)
 
+    def activity(self, record: Record) -> Activity | None:
+        """Calls, meetings, mails, tasks and posts; see `doings`."""
+        return doings.told(record)
+
     def worded(self, activity: Activity) -> Mapping[str, Any]:
         """A post in the stream, or a task with its end."""
-        if activity.what != "task":
-            return {"post": activity.text}
-        ends = {"dateEnd": f"{activity.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"} if activity.at else {}
-        by = {"assignedUserId": activity.by} if activity.by else {}
-        return {"name": activity.text.partition("\n")[0][:100], "description": activity.text, **ends, **by}
+        return doings.worded(activity)
 
     def verify(self, raw: Raw) -> None:
         """Signed, and rightly as far as the hook is known without a call; `touched` asks for the others."""
@@ -176,6 +180,10 @@ class EspoCRM(CRM):
         return hints(raw, self._hooks)
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _behind(self) -> float:
+        return self.facts.lag + self.facts.precision
 
     def _whole(self, kind: str, row: Mapping[str, object], *, alone: bool) -> Record:
         """A row of a list; a contact that changed since the last scan is read alone, for its phones."""

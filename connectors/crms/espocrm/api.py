@@ -15,6 +15,10 @@ from connectors.http import retry_after
 Params = Sequence[tuple[str, str]]
 
 
+class NotAllowed(Pause):
+    """The role of the API user lacks a right."""
+
+
 class Api:
     """One site. `admin` is (user, password) of an administrator, for the set-up only."""
 
@@ -47,7 +51,7 @@ class Api:
         if answer.status == 404:
             return {}, answer
         if answer.status == 403:
-            raise Pause(f"The API user's role does not allow this in EspoCRM: {reason(answer) or path}")
+            raise NotAllowed(f"The API user's role does not allow this in EspoCRM: {reason(answer) or path}")
         if answer.status >= 500:
             raise Retry(f"EspoCRM answered with status {answer.status}")
         told = answer.json()

@@ -17,6 +17,7 @@ from connectors.errors import Refuse
 Row = dict[str, Any]
 LEADS, DEALS, PEOPLE, FIRMS, NOTES, TASKS = "Lead", "Opportunity", "Contact", "Account", "Note", "Task"
 KINDS = (LEADS, DEALS, PEOPLE, FIRMS, NOTES, TASKS)
+CALLS, MEETINGS, MAILS = "Call", "Meeting", "Email"
 MARKER = "hubId"
 PERSON = ("firstName", "lastName", "middleName", "salutationName", "emails", "phones")
 """What a lead takes over of its contact."""
@@ -27,6 +28,7 @@ LINKS: Mapping[str, Mapping[str, str]] = {
     FIRMS: {},
     NOTES: {},
     TASKS: {"contactId": PEOPLE},
+    **{kind: {} for kind in (CALLS, MEETINGS, MAILS)},
 }
 _LISTS = {"phones": ("phoneNumber", "phoneNumberData", "Mobile"), "emails": ("emailAddress", "emailAddressData", "")}
 _APART = frozenset({"id", "deleted", *(name for names in _LISTS.values() for name in names[:2])})

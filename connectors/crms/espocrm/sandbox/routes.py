@@ -19,8 +19,10 @@ Answer = Response | tuple[Any, int]
 _PHONE = re.compile(r"\+\d{7,15}")
 _NEEDED = {"Lead": ("lastName",), "Contact": ("lastName",), "Account": ("name",),
            "Opportunity": ("name", "amount", "closeDate"), "Note": (), "Task": ("name",),
-           "Webhook": ("event", "url")}  # fmt: skip
-_WHOLE = ("phoneNumberData", "emailAddressData", "originalLeadId")
+           "Call": ("name", "dateStart", "dateEnd", "assignedUserId"), "Email": ("name",),
+           "Meeting": ("name", "dateStart", "dateEnd", "assignedUserId"), "Webhook": ("event", "url")}  # fmt: skip
+_OWN = {"createdById", "modifiedById", "sentById", "createdAt", "modifiedAt"}  # nobody writes these
+_WHOLE = ("phoneNumberData", "emailAddressData", "originalLeadId", "contactsIds", "leadsIds")
 
 
 class Wrong(Exception):
@@ -89,6 +91,12 @@ def shown(row: Row, *, whole: bool) -> Row:
     return {key: value for key, value in row.items() if key != "written" and (whole or key not in _WHOLE)}
 
 
+def selected(row: Row, names: str) -> Row:
+    """A row of a list; attendees are in it only when they are asked for by name."""
+    wanted = {"id", *names.split(",")}
+    return {key: value for key, value in row.items() if key in wanted} if names else shown(row, whole=False)
+
+
 @api.get("/api/v1/App/user")
 def me() -> Answer:
     """Whom the key belongs to."""
@@ -103,8 +111,10 @@ def metadata() -> Answer:
 
 @api.get("/api/v1/User")
 def users() -> Answer:
-    """Everybody."""
-    told = [{"id": ref, "name": name, "isActive": True} for ref, name in site().users.items()]
+    """Everybody but programs: neither API users nor the system are shown to an API user."""
+    where = _tree(request.args)
+    told = [{"id": ref, "name": name, "isActive": True} for ref, name in site().users.items() if ref != API_USER]
+    told = [row for row in told if all(_fits(row, one) for one in where)]
     return jsonify({"total": -2, "list": told})
 
 
@@ -125,7 +135,9 @@ def rows(kind: str) -> Answer:
         by = args.get("orderBy", "createdAt")
         found.sort(key=lambda row: (row.get(by) or "", row["id"]), reverse=args.get("order") == "desc")
         total = len(found) if request.headers.get("X-No-Total") != "true" else -1 if len(found) > offset + size else -2
-        return jsonify({"total": total, "list": [shown(row, whole=False) for row in found[offset : offset + size]]})
+        return jsonify(
+            {"total": total, "list": [selected(row, args.get("select", "")) for row in found[offset : offset + size]]}
+        )
 
 
 def _tree(args: Mapping[str, str]) -> list[Row]:
@@ -150,6 +162,8 @@ def _fits(row: Row, wish: Row) -> bool:
     held = [str(row.get(name) or "")] + [str(one.get(name)) for one in row.get(f"{name}Data") or ()]
     if name == "emailAddress":
         held, value = [one.casefold() for one in held], value.casefold()
+    if kind == "in":
+        return not set(value.values()).isdisjoint(held)
     if kind == "equals":
         return value in held
     return any(one > value if kind == "greaterThan" else value in one for one in held)
@@ -171,7 +185,13 @@ def checked(kind: str, wish: Any, *, new: bool) -> Row:
     if not isinstance(wish, dict):
         raise Wrong("", "type")
     known = state.defs[kind]
-    names = {*known, *(f"{name}Id" for name in known), "phoneNumberData", "emailAddressData"}
+    names = {
+        *known,
+        *(f"{name}{end}" for name in known for end in ("Id", "Ids")),
+        "phoneNumberData",
+        "emailAddressData",
+    }
+    names -= _OWN
     told = {name: value for name, value in wish.items() if name in names}
     for name, value in told.items():
         _check(known.get(name, {}), name, value)

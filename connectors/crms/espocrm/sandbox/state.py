@@ -23,19 +23,28 @@ _LINKS = (
     "createdContact",
     "createdOpportunity",
     "originalLead",
+    "createdBy",
+    "modifiedBy",
+    "sentBy",
 )
 _BASE = {"name": "varchar", "description": "text", "createdAt": "datetime", "modifiedAt": "datetime",
          **dict.fromkeys(_LINKS, "link")}  # fmt: skip
 _PERSON = {"firstName": "varchar", "lastName": "varchar", "middleName": "varchar", "emailAddress": "email",
            "phoneNumber": "phone", "salutationName": "varchar"}  # fmt: skip
+_PARENT = {"parentType": "varchar", "parentId": "varchar"}
+_EVENT = {**_BASE, **_PARENT, "status": "enum", "dateStart": "datetime", "dateEnd": "datetime",
+          "contacts": "linkMultiple", "leads": "linkMultiple"}  # fmt: skip
 _DEFS: Mapping[str, Mapping[str, str]] = {
     "Lead": {**_BASE, **_PERSON, "status": "enum", "source": "enum", "accountName": "varchar", "website": "url"},
     "Opportunity": {**_BASE, "stage": "enum", "amount": "currency", "amountCurrency": "varchar", "closeDate": "date",
                     "probability": "int"},
     "Contact": {**_BASE, **_PERSON},
     "Account": {**_BASE, "website": "url", "emailAddress": "email", "phoneNumber": "phone"},
-    "Note": {**_BASE, "post": "text", "type": "varchar", "parentType": "varchar", "parentId": "varchar"},
-    "Task": {**_BASE, "status": "enum", "dateEnd": "datetime", "parentType": "varchar", "parentId": "varchar"},
+    "Note": {**_BASE, **_PARENT, "post": "text", "type": "varchar"},
+    "Task": {**_BASE, **_PARENT, "status": "enum", "dateEnd": "datetime"},
+    "Call": {**_EVENT, "direction": "enum"},
+    "Meeting": _EVENT,
+    "Email": {**_BASE, **_PARENT, "status": "enum", "dateSent": "datetime", "isAutoReply": "bool", "body": "text"},
     "Webhook": {**_BASE, "event": "varchar", "url": "url", "skipOwn": "bool", "isActive": "bool"},
 }  # fmt: skip
 _OPTIONS = {
@@ -43,15 +52,22 @@ _OPTIONS = {
     ("Lead", "source"): ["", "Call", "Email", "Web Site"],
     ("Opportunity", "stage"): ["Prospecting", "Qualification", "Proposal", "Negotiation", "Closed Won", "Closed Lost"],
     ("Task", "status"): ["Not Started", "Started", "Completed", "Canceled"],
+    ("Call", "status"): ["Planned", "Held", "Not Held"],
+    ("Call", "direction"): ["Outbound", "Inbound"],
+    ("Meeting", "status"): ["Planned", "Held", "Not Held"],
+    ("Email", "status"): ["Draft", "Sending", "Sent", "Archived", "Failed"],
 }
 _BIRTH: Mapping[str, Row] = {
     "Lead": {"status": "New"},
     "Opportunity": {"stage": "Prospecting", "amountCurrency": "USD"},
     "Task": {"status": "Not Started"},
+    "Call": {"status": "Planned", "direction": "Outbound"},
+    "Meeting": {"status": "Planned"},
+    "Email": {"status": "Archived", "isAutoReply": False},
     "Webhook": {"isActive": True},
 }
 KINDS = tuple(_DEFS)
-API_USER, ADMIN = "5f0000000000a0001", "1"
+API_USER, ADMIN, SYSTEM = "5f0000000000a0001", "1", "system"
 
 
 class Site:
@@ -119,7 +135,8 @@ class Site:
     def create(self, kind: str, wish: Mapping[str, Any], by: str = ADMIN) -> Row:
         """A checked wish becomes a record."""
         with self.lock:
-            row: Row = {"id": self.number(), "deleted": False, "createdAt": self.now(), **_BIRTH.get(kind, {})}
+            row: Row = {"id": self.number(), "deleted": False, "createdAt": self.now(), "createdById": by,
+                        **_BIRTH.get(kind, {})}  # fmt: skip
             if kind == "Webhook":
                 row["secretKey"] = hashlib.sha256(row["id"].encode()).hexdigest()[:32]
             self.rows[kind][row["id"]] = row
@@ -147,6 +164,13 @@ class Site:
             self._touch(kind, row, "delete", by, {})
         self.flush()
 
+    def act(self, kind: str, ref: str, what: str = "Call", by: str = ADMIN, **values: Any) -> Row:
+        """A call, meeting or mail about a record: held and assigned to whoever logs it, unless told otherwise."""
+        now = self.now()
+        when = {"dateSent": now} if what == "Email" else {"dateStart": now, "dateEnd": now}
+        told = {"name": what, "parentType": kind, "parentId": ref, "assignedUserId": by, "status": "Held", **when}
+        return self.create(what, {**told, **values}, by)
+
     def convert(self, lead: str, records: Mapping[str, Mapping[str, Any]], by: str = ADMIN) -> Row:
         """The lead stays, converted, and points at what was made of it."""
         with self.lock:
@@ -170,7 +194,8 @@ class Site:
             row["name"] = " ".join(filter(None, (row.get("firstName"), row.get("lastName"))))
 
     def _touch(self, kind: str, row: Row, what: str, by: str, told: Row) -> None:
-        row["modifiedAt"], row["modifiedById"], row["written"] = self.now(), by, self.clock()
+        row["modifiedAt"], row["written"] = self.now(), self.clock()
+        row |= {} if what == "create" else {"modifiedById": by}
         for hook in self.rows["Webhook"].values():
             skip = hook.get("skipOwn") and by == API_USER
             if hook["event"] == f"{kind}.{what}" and hook["isActive"] and not hook["deleted"] and not skip:
