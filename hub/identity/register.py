@@ -15,7 +15,7 @@ from hub.identity.judge import Pair, Verdict, judge
 from hub.identity.names import Name, turned
 from hub.identity.places import Places, places
 from hub.identity.rules import Rules
-from hub.identity.weigh import World
+from hub.identity.weigh import World, are_strangers
 
 
 @dataclass(slots=True)
@@ -39,8 +39,9 @@ class Register:
 
     def resolve(self, mine: Facts) -> Verdict:
         """Who the newcomer is. Changes nothing."""
-        numbers = self.shortlist(places(mine))
-        return self.compare(mine, {number: self.people[number] for number in numbers})
+        near = ((number, self.people[number]) for number in self.shortlist(places(mine)))
+        others = {number: theirs for number, theirs in near if not are_strangers(mine, theirs, self.rules)}
+        return self.compare(mine, others)
 
     def compare(self, mine: Facts, others: Mapping[int, Facts]) -> Verdict:
         """Which of these the newcomer is. Changes nothing."""

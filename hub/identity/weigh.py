@@ -83,6 +83,19 @@ def weigh(mine: Facts, theirs: Facts, world: World, rules: Rules) -> Weighed:
     return found
 
 
+def are_strangers(mine: Facts, theirs: Facts, rules: Rules) -> bool:
+    """Whether nothing but a piece of a number or of a mailbox brought these two together, and not even their last names
+    are the same: whatever else is weighed, names alone join nobody. In a big base most candidates are such."""
+    return (
+        mine.ids.keys().isdisjoint(theirs.ids)
+        and not any(one.surname == other.surname for one in mine.names for other in theirs.names)
+        and not any(one in theirs.firms for one in mine.firms)
+        and not any(one in theirs.domains for one in mine.domains)
+        and _near_number(mine, theirs) is None
+        and not _best_mailbox(mine, theirs, rules)[0]
+    )
+
+
 # ── identifiers ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -123,13 +136,24 @@ def _near(found: Weighed, mine: Facts, theirs: Facts, world: World, rules: Rules
     """In a bigger base more neighbours are there by chance; only looked at when nothing agrees exactly."""
     have = {place[0] for place in found.personal}
     if "p" not in have:
-        near = next(((a, b) for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b) or _abroad(a, b)), None)
-        if near:
-            _add_near(found, "near_number", rules.near_number, f"p:{near[1]}", world, rules)
+        near = _near_number(mine, theirs)
+        if near is not None:
+            _add_near(found, "near_number", rules.near_number, f"p:{near}", world, rules)
     if "m" not in have and not any(place.startswith("m:") for place in found.desk):
-        best = max((_near_mailbox(a, b, theirs, rules) for a in mine.of("m") for b in theirs.of("m")), default=None)
-        if best and best[0]:
-            _add_near(found, best[1], best[0], f"m:{best[2]}", world, rules)
+        bits, code, mailbox = _best_mailbox(mine, theirs, rules)
+        if bits:
+            _add_near(found, code, bits, f"m:{mailbox}", world, rules)
+
+
+def _near_number(mine: Facts, theirs: Facts) -> str | None:
+    """A number of theirs that is nearly one of mine."""
+    return next((b for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b) or _abroad(a, b)), None)
+
+
+def _best_mailbox(mine: Facts, theirs: Facts, rules: Rules) -> tuple[float, str, str]:
+    """(bits, code, mailbox) of theirs that is nearest to one of mine; no bits when none is near."""
+    pairs = (_near_mailbox(a, b, theirs, rules) for a in mine.of("m") for b in theirs.of("m"))
+    return max(pairs, default=(0.0, "", ""))
 
 
 def _add_near(found: Weighed, code: str, bits: float, place: str, world: World, rules: Rules) -> None:
