@@ -461,6 +461,20 @@ def test_a_meeting_counts_that_was_written_down_when_it_was_over(
         assert (after.open, after.text) == (False, "They were content")
 
 
+def test_where_activities_are_not_shown_the_rest_goes_on(
+    connect: Callable[..., Salesforce], organisation: Organisation
+) -> None:
+    crm = connect()
+    crm.changes(TASKS, "")
+    del organisation.fields[EVENTS]
+    with pytest.raises(Refuse, match="no Event"):
+        crm.changes(EVENTS, "")
+    organisation.fail("400", times=2, path="/services/data/v62.0/queryAll")
+    with pytest.raises(Refuse, match="may the hub's user see it"):
+        crm.changes(TASKS, "")
+    assert crm.changes(LEADS, "").records == ()
+
+
 def test_copies_and_patterns_are_nobodys_doing(crm: Salesforce, organisation: Organisation) -> None:
     [lead] = done(crm.write([Op(LEADS, sample(1))]))
     for n in range(2):

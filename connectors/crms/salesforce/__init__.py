@@ -127,6 +127,8 @@ class Salesforce(CRM):
         """The fields we read of an object. Asked for once: each organisation has others."""
         if kind not in self._columns:
             answer = self.api.call("GET", f"services/data/v{VERSION}/sobjects/{kind}/describe")
+            if answer.status == 404:
+                raise Refuse(f"Salesforce shows the hub's user no {kind}: check its rights")
             told = answer.json() if answer.status == 200 else None
             if not isinstance(told, dict) or not isinstance(told.get("fields"), list):
                 raise Retry(f"Salesforce's answer does not describe {kind}", effect=True)
@@ -240,7 +242,8 @@ class Salesforce(CRM):
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
 
     def _select(self, kind: str, rest: str) -> tuple[list[dict[str, Any]], Answer]:
-        """A query over live and deleted rows. A field that was removed meanwhile refuses it: asked again, once."""
+        """A query over live and deleted rows. A field that was removed meanwhile refuses it: asked again, once. Where
+        activities are not shown to us the rest goes on."""
         why = ""
         for _ in range(2):
             try:
@@ -248,7 +251,7 @@ class Salesforce(CRM):
             except Refuse as error:
                 why = str(error)
                 self._columns.pop(kind, None)
-        raise Pause(why)
+        raise Refuse(why) if kind in doings.LISTED else Pause(why)
 
     def _records(self, kind: str, rest: str) -> list[Record]:
         return [shape.flat(kind, row) for row in self._select(kind, rest)[0]]
