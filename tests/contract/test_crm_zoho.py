@@ -9,11 +9,25 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
+from connectors.contract import Activity, Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.zoho import Zoho
+from connectors.crms.zoho.doings import STATES
 from connectors.crms.zoho.sandbox import Organisation, create_sandbox, serving
 from connectors.crms.zoho.sandbox.__main__ import furnish
-from connectors.crms.zoho.shape import DEALS, FIRMS, KINDS, LEADS, MOST_FIELDS, NOTES, PEOPLE, TASKS, UNKNOWN
+from connectors.crms.zoho.sandbox.state import HUMAN
+from connectors.crms.zoho.shape import (
+    CALLS,
+    DEALS,
+    EVENTS,
+    FIRMS,
+    KINDS,
+    LEADS,
+    MOST_FIELDS,
+    NOTES,
+    PEOPLE,
+    TASKS,
+    UNKNOWN,
+)
 from connectors.errors import Conflict, Missing, Pause, Refuse, Retry, Unsupported
 from connectors.http import Wire
 from connectors.oauth import Bearer, Tokens
@@ -53,7 +67,7 @@ def crm(connect: Callable[..., Zoho]) -> Zoho:
     """Set up, and its fields known: the next call is the one a test means."""
     made = connect()
     made.provision(MARKERS)
-    for kind in KINDS:
+    for kind in (*KINDS, *made.activity_kinds):
         made.columns(kind)
     return made
 
@@ -79,6 +93,12 @@ def steps(schema: Schema) -> list[Step]:
         Step("field", "create", {"name": "Inquiry", "type": "textarea", "code": "HUB_TEXT"}, under=DEALS),
         Step("hook", "create", {"address": "https://hub.example.com/in/abc"}),
     ]
+
+
+def made_call(organisation: Organisation) -> dict[str, Any]:
+    """A call that somebody made this moment."""
+    stamp = organisation.stamp()
+    return {"Subject": "Call", "Call_Type": "Outbound", "Call_Start_Time": stamp, "Call_Duration": "02:30"}
 
 
 class TestContract(CRMContract):
@@ -111,6 +131,7 @@ class TestContract(CRMContract):
             lambda: crm.provision([Step("hook", "create", {"address": address})]) and None,
             hook,
             lambda ref: organisation.delete(LEADS, ref),
+            act=lambda ref: organisation.act(LEADS, ref, **made_call(organisation)),
         )
 
     test_hooks_get_lost_and_come_twice = None  # notifications are heard in place here
@@ -388,6 +409,118 @@ def test_notes_and_tasks_hang_on_their_record(crm: Zoho, organisation: Organisat
     ]))  # fmt: skip
     assert organisation.rows[NOTES][note.ref]["Parent_Id"]["id"] == lead.ref
     assert organisation.rows[TASKS][task.ref]["What_Id"]["id"] == lead.ref
+
+
+def said(crm: Zoho, kind: str) -> list[tuple[Record, Activity]]:
+    """What is listed of this hour, and what it says."""
+    told = [(one, crm.activity(one)) for one in crm.changes(kind, "1").records]
+    return [(record, activity) for record, activity in told if activity]
+
+
+SCHEDULED = {"Call_Duration": None, "Outgoing_Call_Status": "Scheduled"}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, ("out", True, False)),
+        ({"Call_Duration": "00:00"}, ("out", False, False)),
+        ({"Call_Type": "Inbound"}, ("in", True, False)),
+        ({"Call_Type": "Missed", "Call_Duration": None}, ("in", False, False)),
+        ({**SCHEDULED}, ("out", False, True)),
+        ({**SCHEDULED, "Call_Start_Time": "2027-01-01T10:00:00+02:00"}, ("out", False, True)),
+        ({"Outgoing_Call_Status": "Overdue"}, ("out", False, True)),
+        ({"Outgoing_Call_Status": "Cancelled"}, ("out", False, True)),
+    ],
+)
+def test_a_call_counts_that_was_made(
+    crm: Zoho, organisation: Organisation, values: dict[str, Any], told: tuple[str, bool, bool]
+) -> None:
+    [lead] = done(crm.write([Op(LEADS, sample(1))]))
+    organisation.act(LEADS, lead.ref, **{**made_call(organisation), "Description": "Wants oak", **values})
+    [(record, activity)] = said(crm, CALLS)
+    assert record.links == {LEADS: (lead.ref,)}
+    assert (activity.way, activity.answered, activity.open) == told
+    assert (activity.what, activity.text, activity.by) == ("call", "Wants oak", HUMAN)
+    assert activity.at is not None
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_state_of_a_call_is_read_under_each_of_its_names(name: str) -> None:
+    values = {"Call_Type": "Outbound", "Call_Duration": "01:00", name: "Scheduled"}
+    told = Zoho({}, {"token": "t"}, Says(b"")).activity(Record(CALLS, "1", values))
+    assert told
+    assert told.open
+
+
+def test_a_call_that_begins_later_than_it_was_saved_is_a_plan() -> None:
+    """Whatever its state is called in the language of the organisation."""
+    values = {"Call_Type": "Outbound", "Call_Duration": "00:15", "Call_Start_Time": "2026-06-01T10:00:00+02:00"}
+    told = Zoho({}, {"token": "t"}, Says(b"")).activity(Record(CALLS, "1", values, updated_at=AT))
+    assert told
+    assert told.open
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "held"), [(-7200, -3600, True), (-3600, 3600, False), (3600, 7200, False)]
+)  # fmt: skip
+def test_a_meeting_counts_that_was_saved_when_it_was_over(
+    crm: Zoho, organisation: Organisation, clock: Clock, start: int, end: int, held: bool
+) -> None:
+    [person] = done(crm.write([Op(PEOPLE, {"Full_Name": "Ada Moss"})]))
+    times = {"Start_DateTime": organisation.stamp(clock() + start), "End_DateTime": organisation.stamp(clock() + end)}
+    organisation.act(PEOPLE, person.ref, EVENTS, Event_Title="At their office", **times)
+    [(record, activity)] = said(crm, EVENTS)
+    assert record.links == {PEOPLE: (person.ref,)}
+    assert (activity.what, activity.text, activity.by) == ("meeting", "At their office", HUMAN)
+    assert (activity.open, activity.answered) == (not held, held)
+    if not held:
+        clock.tick(86_400)
+        assert [one.open for _record, one in said(crm, EVENTS)] == [True], "a plan stays one"
+        organisation.edit(EVENTS, record.ref, Description="They were content")
+        assert [(one.open, one.text) for _record, one in said(crm, EVENTS)] == [(False, "They were content")]
+
+
+def test_who_checked_in_is_there(crm: Zoho, organisation: Organisation, clock: Clock) -> None:
+    [deal] = done(crm.write([Op(DEALS, {"Deal_Name": "D", "Stage": "Proposal", "Pipeline": "Standard"})]))
+    times = {"Start_DateTime": organisation.stamp(), "End_DateTime": organisation.stamp(clock() + 3600)}
+    organisation.act(DEALS, deal.ref, EVENTS, Event_Title="At their office", **times)
+    [row] = organisation.rows[EVENTS].values()
+    assert [one.open for _record, one in said(crm, EVENTS)] == [True]
+    row["Check_In_Time"] = organisation.stamp()
+    [(record, activity)] = said(crm, EVENTS)
+    assert (activity.open, record.links) == (False, {DEALS: (deal.ref,)})
+
+
+def test_a_task_is_done_when_it_is_closed(crm: Zoho, organisation: Organisation) -> None:
+    [lead] = done(crm.write([Op(LEADS, sample(1))]))
+    organisation.act(LEADS, lead.ref, TASKS, Subject="Offer", Status="In Progress")
+    [(record, activity)] = said(crm, TASKS)
+    assert (activity.what, activity.text, activity.open) == ("task", "Offer", True)
+    organisation.edit(TASKS, record.ref, Status="Completed")
+    [(_record, activity)] = said(crm, TASKS)
+    assert (activity.open, activity.at is not None) == (False, True)
+
+
+def test_what_a_call_hangs_on_is_asked_for_when_there_is_news(crm: Zoho, organisation: Organisation) -> None:
+    [lead, other] = done(crm.write([Op(LEADS, sample(n)) for n in range(2)]))
+    [person] = done(crm.write([Op(PEOPLE, {"Full_Name": "Ada Moss"})]))
+    [firm] = done(crm.write([Op(FIRMS, {"Account_Name": "Moss"})]))
+    for kind, ref in ((LEADS, lead.ref), (PEOPLE, person.ref), (FIRMS, firm.ref), (LEADS, other.ref)):
+        organisation.act(kind, ref, **made_call(organisation))
+    organisation.convert(other.ref, {})
+    found: list[tuple[Record, Activity]] = []
+    asked = {"POST coql": 1, "GET Leads": 1, "GET Deals": 1, "GET Contacts": 1}
+    assert calls(organisation, lambda: found.extend(said(crm, CALLS))) == asked
+    links = [record.links for record, _activity in found]
+    assert links == [{LEADS: (lead.ref,)}, {PEOPLE: (person.ref,)}, {}, {LEADS: (other.ref,)}]
+
+
+def test_where_activities_are_not_shown_the_rest_goes_on(crm: Zoho, organisation: Organisation) -> None:
+    organisation.fail("403", path="/crm/v8/coql")
+    with pytest.raises(Refuse):
+        crm.changes(CALLS, "")
+    assert crm.changes(LEADS, "").records == ()
 
 
 def test_no_more_fields_are_asked_for_than_zoho_shows(crm: Zoho, organisation: Organisation) -> None:

@@ -76,13 +76,24 @@ def _bitrix_call(state: Any, kind: str, ref: str) -> None:
     import_module("connectors.crms.bitrix24.sandbox.hung").act(state, kind, ref, TYPE_ID="2")
 
 
+def _zoho_call(state: Any, kind: str, ref: str) -> None:
+    made = {"Call_Type": "Outbound", "Call_Start_Time": state.stamp(), "Call_Duration": "02:30"}
+    state.act(kind, ref, Subject="Call", **made)
+
+
+def _odoo_call(state: Any, kind: str, ref: str) -> None:
+    import_module("connectors.crms.odoo.sandbox.hung").tick_off(state, kind, int(ref))
+
+
 CALLS: Mapping[str, Callable[[Any, str, str], Any]] = {
     "amocrm": lambda state, kind, ref: state.jot(kind, int(ref), "call_out", text="", duration=60),
     "bitrix24": _bitrix_call,
     "espocrm": lambda state, kind, ref: state.act(kind, ref),
     "hubspot": lambda state, kind, ref: state.act("calls", kind, ref, hs_call_status="COMPLETED"),
+    "odoo": _odoo_call,
     "pipedrive": _ticked_off,
     "salesforce": lambda state, _kind, ref: state.act(ref, TaskSubtype="Call", Status="Completed", Subject="Call"),
+    "zoho": _zoho_call,
 }
 """Somebody over there calls the client and logs it in the card (kind, ref)."""
 

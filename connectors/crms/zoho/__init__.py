@@ -35,7 +35,7 @@ from connectors.contract import (
     Value,
     digest,
 )
-from connectors.crms.zoho import hooks, shape
+from connectors.crms.zoho import doings, hooks, shape
 from connectors.crms.zoho.api import Api, listed
 from connectors.crms.zoho.scan import Scan
 from connectors.crms.zoho.setup import provision, schema
@@ -68,7 +68,7 @@ class Zoho(CRM):
         Setting("token", "Access token", secret=True, help="Only to try it out: it lives for an hour"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = LEADS, DEALS, PEOPLE, FIRMS
-    note_kind, task_kind = NOTES, TASKS
+    note_kind, task_kind, activity_kinds = NOTES, TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "Pipeline", "Stage", "Owner"
     facts = Facts(
         kinds=KINDS,
@@ -165,6 +165,8 @@ class Zoho(CRM):
     def changes(self, kind: str, cursor: str) -> Changes:
         """Records by change time and id; now and then what was deleted. A query shows no converted leads, so leads are
         listed where one page holds all that changed."""
+        if kind in doings.LISTED:
+            return self._doings(kind, Scan.read(cursor or doings.NEVER))
         scan = Scan.read(cursor)
         listed = kind == LEADS and scan.is_routine
         rows, more, answer = self._changed_leads(scan) if listed else self._queried(kind, scan)
@@ -220,19 +222,32 @@ class Zoho(CRM):
         """A notification carries our token."""
         hooks.verify(raw.body, self.hook_token)
 
+    def activity(self, record: Record) -> Activity | None:
+        """Calls, meetings and tasks; see `doings`."""
+        return doings.told(record)
+
     def worded(self, activity: Activity) -> Mapping[str, Any]:
         """A note, or a task with its day."""
-        if activity.what != "task":
-            return {"Note_Content": activity.text}
-        day = {"Due_Date": f"{activity.at:%Y-%m-%d}"} if activity.at else {}
-        by = {"Owner": activity.by} if activity.by else {}
-        return {"Subject": activity.text.partition("\n")[0][:255], "Description": activity.text, **day, **by}
+        return doings.worded(activity)
 
     def touched(self, raw: Raw) -> Sequence[Hint]:
         """Ids in a notification that carries our token."""
         return hooks.hints(raw.body, self.hook_token)
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────
+
+    def _doings(self, kind: str, scan: Scan) -> Changes:
+        """A page of what people did. Where it is not shown to us the rest goes on: a right to it is no right to all."""
+        try:
+            rows, more, answer = self._queried(kind, scan)
+        except Pause as error:
+            raise Refuse(str(error)) from None
+        at = _date(answer) or _no_date()
+        scan, found = scan.begun(at), [shape.flat(kind, row) for row in rows]
+        records = doings.placed(self.rows, found, BATCH)
+        if more and found[-1].updated_at:
+            return Changes(records, scan.onward(found[-1]), more=True, at=at)
+        return Changes(records, scan.end(self.facts.lag), at=at)
 
     def _fields(self, kind: str) -> list[tuple[str, str]]:
         return [("fields", ",".join([*self.columns(kind), "Tag"][: shape.MOST_FIELDS]))]

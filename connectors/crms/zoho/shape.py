@@ -16,6 +16,7 @@ from connectors.contract import Op, Record, Value
 from connectors.errors import Refuse
 
 LEADS, PEOPLE, FIRMS, DEALS, NOTES, TASKS = "Leads", "Contacts", "Accounts", "Deals", "Notes", "Tasks"
+CALLS, EVENTS = "Calls", "Events"
 KINDS = (LEADS, DEALS, PEOPLE, FIRMS)
 MARKER = "HUB_ID"
 UNKNOWN = "[not provided]"
@@ -33,7 +34,10 @@ _READ = {
     DEALS: "Deal_Name Stage Pipeline Amount Closing_Date Probability Account_Name Contact_Name Type Lead_Source "
     "Reason_For_Loss__s Next_Step Description Owner Created_Time Modified_Time",
     NOTES: "Note_Title Note_Content Owner Modified_Time",
-    TASKS: "Subject Due_Date Status Priority Description Owner Modified_Time",
+    TASKS: "Subject Due_Date Status Priority Description Owner Who_Id What_Id Closed_Time Modified_Time",
+    CALLS: "Subject Call_Type Call_Start_Time Call_Duration Call_Duration_in_seconds Outgoing_Call_Status "
+    "Outbound_Call_Status Call_Status Description Owner Who_Id What_Id Modified_Time",
+    EVENTS: "Event_Title Start_DateTime End_DateTime Check_In_Time Description Owner Who_Id What_Id Modified_Time",
 }
 PHONES = {LEADS: ("Phone", "Mobile"), PEOPLE: ("Phone", "Mobile", "Home_Phone", "Other_Phone"), FIRMS: ("Phone",)}
 EMAILS = {LEADS: ("Email", "Secondary_Email"), PEOPLE: ("Email", "Secondary_Email")}

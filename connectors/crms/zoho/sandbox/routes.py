@@ -11,7 +11,8 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from connectors.crms.zoho.sandbox.coql import Malformed, Query
-from connectors.crms.zoho.sandbox.state import HUB, HUMAN, MODULES, STAGES, Organisation, Row, Wrong
+from connectors.crms.zoho.sandbox.refusal import Wrong
+from connectors.crms.zoho.sandbox.state import HUB, HUMAN, MODULES, STAGES, Organisation, Row
 from connectors.testing.sandbox import guard
 
 api = Blueprint("zoho", __name__)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+from connectors.crms.zoho.sandbox import doings
+from connectors.crms.zoho.sandbox.refusal import Wrong
 from connectors.testing.sandbox import Faults, Postman
 
 Row = dict[str, Any]
-MODULES = ("Leads", "Deals", "Contacts", "Accounts", "Notes", "Tasks")
+MODULES = ("Leads", "Deals", "Contacts", "Accounts", "Notes", *doings.FIELDS)
 HUB, HUMAN = "554023000000235011", "554023000000235012"
 STATUSES = ("-None-", "Not Contacted", "Contacted", "Junk Lead")
 STAGES = (("Qualification", "Open", "#c4f0b3"), ("Proposal", "Open", "#f8e199"),
@@ -28,20 +30,8 @@ _FIELDS = {
     "Deals": "Deal_Name! Amount:currency Closing_Date!:date Account_Name:lookup Contact_Name:lookup Pipeline "
     "Owner:ownerlookup",
     "Notes": "Note_Title Note_Content:textarea Parent_Id:lookup Owner:ownerlookup",
-    "Tasks": "Subject! Due_Date:date Description:textarea Who_Id:lookup What_Id:lookup Owner:ownerlookup",
+    **doings.FIELDS,
 }
-
-
-class Wrong(Exception):
-    """What Zoho refuses of one record: code, field, details."""
-
-    def __init__(self, code: str, field: str = "", **details: Any) -> None:
-        super().__init__(code)
-        self.code = code
-        self.details = {**({"api_name": field, "json_path": f"$.data[0].{field}"} if field else {}), **details}
-
-    def told(self) -> Row:
-        return {"code": self.code, "details": self.details, "message": "not as it should be", "status": "error"}
 
 
 def _field(ref: str, name: str, kind: str, **more: Any) -> Row:
@@ -68,7 +58,7 @@ class Organisation:
         self.fields: dict[str, dict[str, Row]] = {module: self._born(module) for module in MODULES}
         self.rows: dict[str, dict[str, Row]] = {module: {} for module in MODULES}
         self.bin: dict[str, list[Row]] = {module: [] for module in MODULES}
-        self._late: list[tuple[float, float, str, str, Row]] = []
+        self._late: list[tuple[float, float, Callable[[float], object]]] = []
 
     def _born(self, module: str) -> dict[str, Row]:
         found: dict[str, Row] = {}
@@ -106,14 +96,14 @@ class Organisation:
 
     # ── records ──────────────────────────────────────────────────────────────────────────────────
 
-    def create(self, module: str, wish: Mapping[str, Any], by: str = HUB) -> Row:
+    def create(self, module: str, wish: Mapping[str, Any], by: str = HUB, at: float | None = None) -> Row:
         """A new row."""
         for name, field in self.fields[module].items():
             if field["system_mandatory"] and not wish.get(name):
                 raise Wrong("MANDATORY_NOT_FOUND", name)
-        now = self.stamp()
+        now = self.stamp(at)
         row: Row = {"id": self.number(), "Created_Time": now, "Owner": {"id": HUB}, "Converted__s": False}
-        self.change(module, row, wish, by)
+        self.change(module, row, wish, by, at)
         self.rows[module][row["id"]] = row
         return row
 
@@ -124,10 +114,11 @@ class Organisation:
             self._checked(module, row, name, value)
         if row.get("Converted__s"):
             raise Wrong("INVALID_DATA", "id", reason="converted")
-        row |= given
+        now = self.stamp(at)
+        row |= given | doings.derived(self.rows, module, row, wish, now)
         if "Last_Name" in self.fields[module]:
             row["Full_Name"] = " ".join(filter(None, (row.get("First_Name"), row.get("Last_Name"))))
-        row |= {"Modified_Time": self.stamp(at), "Modified_By": {"id": by}, "_written": self.clock()}
+        row |= {"Modified_Time": now, "Modified_By": {"id": by}, "_written": self.clock()}
         self._notify(module, row["id"], "update" if row["id"] in self.rows[module] else "insert")
 
     def _checked(self, module: str, row: Row, name: str, value: Any) -> None:
@@ -197,21 +188,35 @@ class Organisation:
     # ── what people do ───────────────────────────────────────────────────────────────────────────
 
     def edit(self, module: str, ref: str, **values: Any) -> None:
-        """A person changes a record; others see it once the transaction is over."""
+        """A person changes a record."""
+
+        def change(at: float) -> None:
+            if ref in self.rows[module]:
+                self.change(module, self.rows[module][ref], values, HUMAN, at)
+
+        self._later(change)
+
+    def act(self, module: str, card: str, kind: str = "Calls", **values: Any) -> None:
+        """A person writes down what was done, or shall be, about a record."""
+        end = {"Who_Id": {"id": card}} if module == "Contacts" else {"What_Id": {"id": card}, "$se_module": module}
+        wish = {"Owner": {"id": HUMAN}, **end, **values}
+        self._later(lambda at: self.create(kind, wish, HUMAN, at))
+
+    def _later(self, change: Callable[[float], object]) -> None:
+        """Others see it once the transaction is over, under the time it began at."""
         with self.lock:
             if self.lag:
-                self._late.append((self.clock() + self.lag, self.clock(), module, ref, values))
+                self._late.append((self.clock() + self.lag, self.clock(), change))
             else:
-                self.change(module, self.rows[module][ref], values, HUMAN)
+                change(self.clock())
 
     def settle(self) -> None:
         """Commit what people began at least `lag` seconds ago."""
         with self.lock:
             due = [one for one in self._late if one[0] <= self.clock()]
             self._late = [one for one in self._late if one[0] > self.clock()]
-            for _, began, module, ref, values in due:
-                if ref in self.rows[module]:
-                    self.change(module, self.rows[module][ref], values, HUMAN, began)
+            for _, began, change in due:
+                change(began)
 
     def drag_card(self, module: str, ref: str, place: str) -> None:
         """Move a card to another column."""
