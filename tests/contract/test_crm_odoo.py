@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Done, Failed, Hint, Lost, Op, Raw, Schema, Step
+from connectors.contract import Activity, Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.odoo import Odoo
 from connectors.crms.odoo.sandbox import Database, create_sandbox, serving
 from connectors.crms.odoo.sandbox.__main__ import furnish
+from connectors.crms.odoo.sandbox.hung import say, tick_off
+from connectors.crms.odoo.sandbox.models import STAFF, SUBTYPES
 from connectors.crms.odoo.sandbox.orm import Wrong
+from connectors.crms.odoo.sandbox.state import HUB_USER, HUMAN
 from connectors.crms.odoo.shape import FIRMS, LEADS, LOST, NOTES, PEOPLE, TASKS
 from connectors.errors import Missing, Pause, Refuse, Retry, Unsupported
 from connectors.testing.crm import AT, CRMContract, Rig
@@ -100,6 +103,7 @@ class TestContract(CRMContract):
             None,
             None,
             lambda ref: database.delete(int(ref)),
+            act=lambda ref: tick_off(database, LEADS, int(ref)),
         )
 
     # Hooks are rules, and come many times: see below.
@@ -393,7 +397,8 @@ def test_notes_and_tasks_hang_on_their_record(crm: Odoo, database: Database) -> 
         Op(TASKS, {"summary": "Call", "date_deadline": "2026-03-05", "user_id": 3}, links=links),
     ]))  # fmt: skip
     told = database.rows["mail.message"][int(note.ref)]
-    assert (told["res_id"], told["body"], told["subtype"]) == (int(lead.ref), "called <twice>", "mail.mt_note")
+    assert (told["res_id"], told["body"]) == (int(lead.ref), "called <twice>")
+    assert database.rows["mail.message.subtype"][told["subtype_id"]]["internal"]
     assert database.rows["mail.activity"][int(task.ref)]["res_id"] == int(lead.ref)
 
 
@@ -406,6 +411,103 @@ def test_who_has_no_name_is_called_by_what_is_known(crm: Odoo) -> None:
 def test_the_default_mapping_fits_the_account(crm: Odoo) -> None:
     kinds = {"contact": PEOPLE, "company": FIRMS, "lead": LEADS, "deal": LEADS}
     fits(crm, kinds, "x_hub_", {"owners": {"7": 3}, "loss_reasons": {"dear": 1}})
+
+
+# ── what people do ───────────────────────────────────────────────────────────────────────────────
+
+Heard = Callable[[], list[tuple[Record, Activity]]]
+BOT = 1
+
+
+@pytest.fixture
+def heard(crm: Odoo, clock: Clock) -> Heard:
+    """What is told that was said and done since the test began."""
+    cursor = crm.changes(NOTES, "").cursor
+
+    def look() -> list[tuple[Record, Activity]]:
+        nonlocal cursor
+        clock.tick(crm.facts.lag * 2 + 1)  # what was there is passed with this look
+        page = crm.changes(NOTES, cursor)
+        cursor = page.cursor
+        return [(record, told) for record in page.records if (told := crm.activity(record)) is not None]
+
+    return look
+
+
+@pytest.mark.parametrize(("name", "what"), [("Call", "call"), ("Meeting", "meeting"), ("To-Do", "task")])
+def test_an_activity_counts_when_somebody_ticks_it_off(database: Database, heard: Heard, name: str, what: str) -> None:
+    tick_off(database, LEADS, 7, name, BOT)
+    tick_off(database, LEADS, 7, name, HUB_USER)
+    tick_off(database, "crm.team", 7, name)
+    tick_off(database, LEADS, 7, name, feedback="Wants <b>oak</b> &amp; brass")
+    [(record, told)] = heard()
+    assert (record.links, told.what, told.by, told.open) == ({LEADS: ("7",)}, what, str(HUMAN), False)
+    assert (told.text, told.answered) == (f"{name} done\nWants oak & brass", what != "task")
+    assert told.at == record.updated_at
+    assert heard() == []
+
+
+CLIENT = 12
+
+
+@pytest.mark.parametrize(
+    ("by", "values", "told"),
+    [
+        (HUMAN, {"partner_ids": [[6, 0, [STAFF + 4, CLIENT]]]}, ("mail", "out", str(HUMAN))),
+        (HUMAN, {"notified_partner_ids": [[6, 0, [CLIENT]]]}, ("mail", "out", str(HUMAN))),
+        (HUMAN, {"partner_ids": [[6, 0, [STAFF + 4]]]}, None),  # for a colleague
+        (HUMAN, {"subtype_id": SUBTYPES["mail.mt_note"], "partner_ids": [[6, 0, [CLIENT]]]}, ("note", "out", "3")),
+        (HUMAN, {"message_type": "auto_comment", "partner_ids": [[6, 0, [CLIENT]]]}, None),
+        (HUMAN, {"message_type": "email_outgoing", "partner_ids": [[6, 0, [CLIENT]]]}, None),
+        (HUB_USER, {"partner_ids": [[6, 0, [CLIENT]]]}, None),
+        (BOT, {"partner_ids": [[6, 0, [CLIENT]]]}, None),
+        (BOT, {"message_type": "email", "author_id": CLIENT}, ("mail", "in", "")),
+        (BOT, {"message_type": "email", "author_id": False}, ("mail", "in", "")),
+        (BOT, {"message_type": "comment", "author_id": STAFF + 5}, ("message", "in", "")),  # on the portal
+    ],
+)
+def test_a_mail_counts_when_a_client_got_it_from_a_person(
+    crm: Odoo, database: Database, heard: Heard, by: int, values: dict[str, Any], told: tuple[str, str, str] | None
+) -> None:
+    client = done(crm.write([Op(PEOPLE, {"name": f"Nora Feld {n}"}) for n in range(CLIENT)]))[-1]
+    assert client.ref == str(CLIENT)
+    say(database, "res.partner", CLIENT, by=by, body="<p>Dear Nora</p>", **values)
+    found = heard()
+    assert [(one.what, one.way, one.by) for _record, one in found] == ([told] if told else [])
+    assert {one.text for _record, one in found} <= {"Dear Nora"}
+    assert all(record.links == {PEOPLE: (client.ref,), FIRMS: (client.ref,)} for record, _one in found)
+
+
+def test_a_message_committed_late_is_not_passed_over(crm: Odoo, database: Database, clock: Clock) -> None:
+    cursor, found = crm.changes(NOTES, "").cursor, []
+    database.lag = crm.facts.lag - 1
+    late = tick_off(database, LEADS, 7)
+    database.lag = 0.0
+    for _ in range(PAGE + 1):
+        tick_off(database, LEADS, 8)
+    for _ in range(30):
+        more = True
+        while more:
+            page = crm.changes(NOTES, cursor)
+            cursor, more, found = page.cursor, page.more, [*found, *page.records]
+        clock.tick(30)
+    assert len({one.ref for one in found}) == PAGE + 2
+    assert str(late) in {one.ref for one in found}
+    assert crm.changes(NOTES, cursor).records == (), "and in the end everything is passed"
+
+
+def test_who_is_who_is_asked_once(database: Database, heard: Heard) -> None:
+    for _ in range(3):
+        tick_off(database, LEADS, 7)
+        called = calls(database, heard)
+    assert called == {"mail.message.search_read": 1}
+
+
+def test_messages_that_may_not_be_read_stop_nothing_else(crm: Odoo, database: Database) -> None:
+    database.denied.add((NOTES, "search_read"))
+    with pytest.raises(Refuse, match="rights"):
+        crm.changes(NOTES, "")
+    assert crm.changes(LEADS, "").records == ()
 
 
 # ── changes ──────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,6 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,9 +36,9 @@ from connectors.contract import (
     Step,
     Value,
 )
-from connectors.crms.odoo import shape
+from connectors.crms.odoo import doings, shape
 from connectors.crms.odoo.hooks import hints
-from connectors.crms.odoo.rpc import Denied, Rpc, Told
+from connectors.crms.odoo.rpc import Denied, Rpc, Told, now, rows
 from connectors.crms.odoo.scan import Scan
 from connectors.crms.odoo.setup import PALETTE, provision, schema
 from connectors.crms.odoo.shape import FIRMS, LEADS, LOST, MARKER, MODELS, NOTES, PEOPLE, TASKS
@@ -69,7 +68,7 @@ class Odoo(CRM):
     lead_kind = deal_kind = LEADS
     contact_kind = PEOPLE
     company_kind = FIRMS
-    note_kind, task_kind = NOTES, TASKS
+    note_kind, task_kind, activity_kinds = NOTES, TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "team_id", "stage_id", "user_id"
     facts = Facts(
         kinds=(LEADS, PEOPLE, FIRMS),
@@ -105,6 +104,7 @@ class Odoo(CRM):
             secrets.get("key", ""),
             {**context, "allowed_company_ids": [int(company)]} if company.isdecimal() else context,
         )
+        self._crowd = doings.Crowd(self.rpc)
         self._page = int(settings.get("page") or PAGE)
         self._batch = int(settings.get("batch") or self.facts.batch)
         self._names: dict[str, set[str]] = {}
@@ -169,9 +169,7 @@ class Odoo(CRM):
     @staticmethod
     def rows(told: Any) -> list[dict[str, Any]]:
         """The rows of a list; `Retry` when it is none."""
-        if not isinstance(told, list) or not all(isinstance(row, dict) and _is_id(row.get("id")) for row in told):
-            raise Retry("Odoo's answer is no list of records", effect=True)
-        return told
+        return rows(told)
 
     # ── contract ─────────────────────────────────────────────────────────────────────────────────
 
@@ -191,11 +189,13 @@ class Odoo(CRM):
 
     def changes(self, kind: str, cursor: str) -> Changes:
         """Records by change time, those of the archive too; see `scan`. What was deleted leaves no trace."""
+        if kind in doings.LISTED:
+            return doings.changes(self.rpc, self._crowd, cursor, self._page, self.facts.lag)
         scan = Scan.read(cursor)
         domain = [*_COMPANY.get(kind, []), *scan.domain]
         rows, answer = self._search(kind, domain, order=scan.order, limit=self._page + 1)
-        now = _now(answer)
-        scan, at = replace(scan, start=scan.start or now), datetime.fromtimestamp(now, UTC)
+        clock = now(answer)
+        scan, at = replace(scan, start=scan.start or clock), datetime.fromtimestamp(clock, UTC)
         more, rows = len(rows) > self._page, rows[: self._page]
         records = self._records(kind, rows)
         newest = max((int(one.updated_at.timestamp()) for one in records if one.updated_at), default=scan.low)
@@ -228,6 +228,10 @@ class Odoo(CRM):
     def write(self, ops: Sequence[Op]) -> Sequence[Outcome]:
         """Creates, leads with their parts, and updates in as few transactions as there can be; see `writing`."""
         return Writer(self, self._batch).write(ops)
+
+    def activity(self, record: Record) -> Activity | None:
+        """Done activities, mails and notes; see `doings`."""
+        return doings.told(record)
 
     def worded(self, activity: Activity) -> Mapping[str, Any]:
         """A note (escaped when it is posted), or an activity with its day."""
@@ -296,15 +300,3 @@ class Odoo(CRM):
                 return self._read(kind, ids[: len(ids) // 2]) + self._read(kind, ids[len(ids) // 2 :])
             return [Record(kind, str(ids[0]), {})] if isinstance(error, Denied) else []
         return list(self._records(kind, self.rows(told)))
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _now(answer: Answer) -> int:
-    """The remote clock, which is the only one its change times can be compared with."""
-    try:
-        return int(parsedate_to_datetime(answer.headers.get("date", "")).timestamp())
-    except (TypeError, ValueError):
-        raise Retry("Odoo's answer has no Date header, so no safe cursor can be set") from None

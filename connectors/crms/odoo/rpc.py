@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,6 +30,26 @@ _BUSY = re.compile(r"SerializationFailure|LockNotAvailable|DeadlockDetected|Oper
 
 class Denied(Refuse):
     """The user has no right to this model, or to one of these records."""
+
+
+def is_id(value: Any) -> bool:
+    """An id; `false` stands for none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def rows(told: Any) -> list[dict[str, Any]]:
+    """The rows of a list; `Retry` when it is none."""
+    if not isinstance(told, list) or not all(isinstance(row, dict) and is_id(row.get("id")) for row in told):
+        raise Retry("Odoo's answer is no list of records", effect=True)
+    return told
+
+
+def now(answer: Answer) -> int:
+    """The remote clock, which is the only one its change times can be compared with."""
+    try:
+        return int(parsedate_to_datetime(answer.headers.get("date", "")).timestamp())
+    except (TypeError, ValueError):
+        raise Retry("Odoo's answer has no Date header, so no safe cursor can be set") from None
 
 
 class Told(NamedTuple):

@@ -8,6 +8,11 @@ from typing import Any
 from connectors.crms.odoo.sandbox.orm import Row, spec
 
 _STANDS = ("won", "lost", "pending")
+_MESSAGES = ("email", "comment", "email_outgoing", "notification", "auto_comment", "user_notification")
+_CATEGORIES = ("default", "upload_file", "phonecall", "meeting")
+SUBTYPES = {"mail.mt_comment": 1, "mail.mt_note": 2, "mail.mt_activities": 3}
+STAFF = 900
+"""The partner of a user is this and the user's number: kept apart, so that partners are clients."""
 
 
 def _named(names: str, kind: str = "char", **more: Any) -> dict[str, Row]:
@@ -54,10 +59,18 @@ def models(version: int) -> dict[str, dict[str, Row]]:
                      **_named("active use_leads use_opportunities", "boolean")},
         "crm.tag": _named("name", required=True), "res.partner.category": _named("name", required=True),
         "crm.lost.reason": _named("name"), "res.company": _named("name"), "ir.model": _named("model name"),
-        "res.users": {**_named("name login email"), **_named("active share", "boolean")},
+        "res.users": {**_named("name login email"), **_named("active share", "boolean"),
+                      "partner_id": spec("many2one", relation="res.partner")},
         "ir.model.fields": {**_named("name model field_description ttype state"), **_named("copied index", "boolean"),
                             "model_id": spec("many2one", relation="ir.model"), "selection_ids": spec("json")},
-        "mail.message": {**_named("body model subtype"), "res_id": spec("integer")},
+        "mail.message": {**_named("subject model"), "body": spec("html"), "res_id": spec("integer"),
+                         "message_type": spec("selection", options=_MESSAGES, required=True), "date": spec("datetime"),
+                         "author_id": spec("many2one", relation="res.partner"),
+                         "subtype_id": spec("many2one", relation="mail.message.subtype"),
+                         "mail_activity_type_id": spec("many2one", relation="mail.activity.type"),
+                         **_named("partner_ids notified_partner_ids", "many2many", relation="res.partner")},
+        "mail.message.subtype": {**_named("name"), "internal": spec("boolean")},
+        "mail.activity.type": {**_named("name"), "category": spec("selection", options=_CATEGORIES)},
         "mail.activity": {**_named("summary note res_model date_deadline"), "res_id": spec("integer"),
                           "res_model_id": spec("many2one", relation="ir.model"),
                           "user_id": spec("many2one", relation="res.users")},
@@ -80,11 +93,16 @@ def first_rows(version: int) -> Iterator[tuple[str, Row]]:
     yield "res.company", {"name": "Northwind Windows"}
     for model in ("crm.lead", "res.partner"):
         yield "ir.model", {"model": model, "name": model}
-    for name, login, share in (("OdooBot", "__system__", False),
+    for n, (name, login, share) in enumerate((("OdooBot", "__system__", False),
                                ("Hub", "hub@northwind.test", False), ("Vera Lind", "vera@northwind.test", False),
                                ("Oleg Marsh", "oleg@northwind.test", False),
-                               ("A customer", "guest@away.test", True)):  # fmt: skip
-        yield "res.users", {"name": name, "login": login, "email": login, "share": share, "active": login[0] != "_"}
+                               ("A customer", "guest@away.test", True)), 1):  # fmt: skip
+        yield "res.users", {"name": name, "login": login, "email": login, "share": share, "active": login[0] != "_",
+                            "partner_id": STAFF + n}  # fmt: skip
+    for name, internal in (("Messages", False), ("Notes", True), ("Activities", True)):
+        yield "mail.message.subtype", {"name": name, "internal": internal}
+    for name, category in (("Email", "default"), ("Call", "phonecall"), ("Meeting", "meeting"), ("To-Do", "default")):
+        yield "mail.activity.type", {"name": name, "category": category}
     for n, (module, name) in enumerate((("base", "group_user"), ("crm", "group_use_lead")), 1):
         yield "res.groups", {"name": name}
         yield "ir.model.data", {"module": module, "name": name, "model": "res.groups", "res_id": n}

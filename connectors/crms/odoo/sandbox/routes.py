@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
+from connectors.crms.odoo.sandbox.hung import say
+from connectors.crms.odoo.sandbox.models import SUBTYPES
 from connectors.crms.odoo.sandbox.orm import Wrong
 from connectors.crms.odoo.sandbox.state import HUB_USER, LEADS, Database
 from connectors.testing.sandbox import guard
@@ -231,7 +233,8 @@ def _cell(state: Database, model: str, name: str, text: str) -> Any:
 def _post(state: Database, model: str, _: Any, *, ids: Sequence[int], body: str, subtype_xmlid: str) -> Any:
     if ids[0] not in state.rows[model]:
         raise Wrong("MissingError", "Record does not exist or has been deleted.")
-    note = state.create("mail.message", {"body": body, "model": model, "res_id": ids[0], "subtype": subtype_xmlid})
+    note = say(state, model, ids[0], by=HUB_USER, body=body, message_type="notification",
+               subtype_id=SUBTYPES[subtype_xmlid])  # fmt: skip
     return [note] if state.version >= 19 else note
 
 

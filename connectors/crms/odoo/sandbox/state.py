@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from connectors.crms.odoo.sandbox.models import first_rows, models
+from connectors.crms.odoo.sandbox.models import STAFF, first_rows, models
 from connectors.crms.odoo.sandbox.orm import Row, Wrong, checked, described, matches, shown_time
 from connectors.testing.sandbox import Faults, Postman
 
 HUB_USER, HUMAN = 2, 3
-LEADS = "crm.lead"
+LEADS, MESSAGES = "crm.lead", "mail.message"
 MANDATORY = (
     "The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n\nModel: {0} ({0})\n"
     "Field: {1} ({2})"
@@ -36,6 +36,7 @@ class Database:
         self.stamps: deque[float] = deque(maxlen=10_000)
         self.denied: set[tuple[str, str]] = set()  # (model, method)
         self.hidden: set[int] = set()  # leads a record rule keeps from the hub
+        self.unseen: dict[int, float] = {}  # message → when its transaction ends
         self.jsonrpc = True
         self.robot: Callable[[Database, int], None] | None = None  # runs after the hub made or changed a lead
         self.leads_menu = False
@@ -98,7 +99,7 @@ class Database:
     # ── records ──────────────────────────────────────────────────────────────────────────────────
 
     def exists(self, model: str, ref: int) -> bool:
-        return ref in self.rows.get(model, {})
+        return ref in self.rows.get(model, {}) or (model == "res.partner" and ref > STAFF)
 
     def search(self, model: str, domain: Sequence[Any], active_test: bool) -> list[Row]:
         """Rows of a domain; those of the archive only where they are asked for."""
@@ -106,6 +107,8 @@ class Database:
         hide = active_test and "active" in fields and not any(isinstance(t, list) and t[0] == "active" for t in domain)
         for row in self.rows[model].values():
             if (hide and not row.get("active")) or (model == LEADS and row["id"] in self.hidden):
+                continue
+            if model == MESSAGES and self.clock() < self.unseen.get(row["id"], 0.0):
                 continue
             if matches(row, domain, fields, whole_seconds=self.version >= 19):
                 told.append(row)
