@@ -10,6 +10,7 @@ import pytest
 
 from connectors.contract import Activity, Done, Failed, Hint, Lost, Op, Raw, Record, Schema, Step
 from connectors.crms.odoo import Odoo
+from connectors.crms.odoo.doings import SEEN
 from connectors.crms.odoo.sandbox import Database, create_sandbox, serving
 from connectors.crms.odoo.sandbox.__main__ import furnish
 from connectors.crms.odoo.sandbox.hung import say, tick_off
@@ -704,6 +705,16 @@ def test_nonsense_is_no_crash(body: bytes, status: int, version: int) -> None:
     except Pause:
         return
     assert isinstance(outcome, Failed | Lost)
+
+
+@pytest.mark.parametrize("odd", [None, False, True, "x", 5, ["x"], [5], {}, {"x": 5}])
+def test_a_message_of_the_wrong_shape_is_no_crash(odd: Any) -> None:
+    row = {"id": 4, **dict.fromkeys(("login", "partner_id", "internal", "category", *SEEN), odd)}
+    crm = Odoo({"address": "northwind"}, {"key": "k"}, Says(json.dumps([row]).encode()))
+    crm.rpc.version = 19
+    [record] = crm.changes(NOTES, "1").records
+    told = crm.activity(record)
+    assert told is None or told.what in ("call", "task", "mail", "message", "note")
 
 
 # ── the board ────────────────────────────────────────────────────────────────────────────────────

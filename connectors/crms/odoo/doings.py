@@ -98,15 +98,15 @@ def _passed(told: Sequence[Mapping[str, Any]], mark: int, low: int, until: float
 
 def _shown(crowd: Crowd, row: Mapping[str, Any]) -> Record:
     """A message as a record: who wrote it, whether a client got it, and what was done."""
-    author, card = row.get("author_id") or 0, str(row.get("model"))
+    card = str(row.get("model"))
     readers = _refs([row], "partner_ids", "notified_partner_ids")
     values = {
         "type": row.get("message_type"),
         "text": _plain(row.get("subject")) or _plain(row.get("body")),
-        "user": crowd.users.get(author, STRANGER),
+        "user": crowd.users.get(_ref(row, "author_id"), STRANGER),
         "abroad": any(crowd.users.get(one, STRANGER) == STRANGER for one in readers),
-        "internal": crowd.internal.get(row.get("subtype_id") or 0, True),
-        "done": crowd.categories.get(row.get("mail_activity_type_id") or 0),
+        "internal": crowd.internal.get(_ref(row, "subtype_id"), True),
+        "done": crowd.categories.get(_ref(row, "mail_activity_type_id")),
         "date": row.get("date") or row.get("create_date"),
     }
     ref, at = str(row.get("res_id") or ""), moment(str(row.get("create_date") or ""))
@@ -136,6 +136,10 @@ def told(record: Record) -> Activity | None:
 def _plain(told: Any) -> str:
     text = re.sub(r"<(?:br|/p|/div|/li)\s*/?>", "\n", str(told or ""))
     return re.sub(r"\s*\n\s*", "\n", unescape(re.sub(r"<[^>]*>", "", text))).strip()
+
+
+def _ref(row: Mapping[str, Any], name: str) -> int:
+    return next(iter(_refs([row], name)), 0)
 
 
 def _refs(told: Iterable[Mapping[str, Any]], *names: str) -> set[int]:
