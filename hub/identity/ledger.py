@@ -110,7 +110,7 @@ class Ledger:
         strangers = {self.number(one) for one in contacts} - register.people.keys()
         self._people(strangers)
         for number in sorted(strangers & register.people.keys()):
-            register.stand(number, self._asked & set(places(register.people[number]).all()))
+            register.stand(number, self._asked)
 
     def knows(self, contact_id: str, kind: str, value: str) -> bool:
         """Whether the profile of a contact holds the identifier that match_key says it owns."""

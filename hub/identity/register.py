@@ -7,7 +7,7 @@ one batch needs, read before and written after (`hub.identity.ledger`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hub.identity.facts import Facts
@@ -53,18 +53,18 @@ class Register:
 
     def candidates(self, found: Places) -> list[int]:
         """Everybody with an identifier in common, then those few with the most fuzzy keys in common."""
-        exact = dict.fromkeys(n for there in self._at(found.exact) for n in there)
+        exact = dict.fromkeys(n for there in self._at(found.exact, self.rules.crowd) for n in there)
         hits: dict[int, int] = {}
-        for there in self._at(found.fuzzy):
+        for there in self._at(found.fuzzy, self.rules.fuzzy_crowd):
             for n in there:
                 hits[n] = hits.get(n, 0) + 1
         near = sorted((-hits[n], -n) for n in hits if n not in exact)[: self.rules.fuzzy_candidates]
         return [*exact, *(-n for _, n in near)]
 
-    def _at(self, found: Iterable[int]) -> list[list[int]]:
+    def _at(self, found: Iterable[int], crowd: int) -> list[list[int]]:
         """Who is at these places; where there is a crowd, nobody."""
         held = map(self.traces.get, found)
-        return [there for there in held if there and len(there) < self.rules.crowd]
+        return [there for there in held if there and len(there) < crowd]
 
     def _world(self, mine: Facts, found: Places) -> World:
         holders = {name: len(self.traces.get(place, ())) for place, name in found.exact.items() if name}
@@ -82,15 +82,15 @@ class Register:
             counted, traced = set(_tokens(held)), set(places(held).all())
             held.absorb(mine)
             self._count(set(_tokens(held)) - counted)
-            self._trace(number, [place for place in places(held).all() if place not in traced])
+            self._trace(number, places(held), lambda place: place not in traced)
         else:
             before = held.found
             held.absorb(mine)
             held.found = before
 
-    def stand(self, number: int, found: Iterable[int]) -> None:
-        """Somebody we know stands at these places, too, where there is room."""
-        self._trace(number, sorted(found))
+    def stand(self, number: int, found: Container[int]) -> None:
+        """Somebody we know stands at those of their places that are among these, where there is room."""
+        self._trace(number, places(self.people[number]), found.__contains__)
 
     def _add_new(self, number: int, mine: Facts) -> None:
         self.people[number] = held = Facts(at=mine.at)
@@ -100,7 +100,7 @@ class Register:
         if held == mine:
             held.found = places(mine)
         self._count(set(_tokens(held)))
-        self._trace(number, places(held).all())
+        self._trace(number, places(held), lambda _place: True)
 
     def _count(self, tokens: Iterable[str]) -> None:
         for token in tokens:
@@ -122,12 +122,13 @@ class Register:
         self.touched.add(loser)
         self.add(winner, lost)
 
-    def _trace(self, number: int, found: Iterable[int]) -> None:
-        for place in found:
-            there = self.traces.setdefault(place, [])
-            if number not in there and len(there) < self.rules.crowd:
-                there.append(number)
-                self._note(place, number, gone=False)
+    def _trace(self, number: int, found: Places, wanted: Callable[[int], bool]) -> None:
+        for some, crowd in ((found.exact, self.rules.crowd), (found.fuzzy, self.rules.fuzzy_crowd)):
+            for place in filter(wanted, some):
+                there = self.traces.setdefault(place, [])
+                if number not in there and len(there) < crowd:
+                    there.append(number)
+                    self._note(place, number, gone=False)
 
     def _note(self, place: int, number: int, gone: bool) -> None:
         add, drop = (self.removed, self.added) if gone else (self.added, self.removed)

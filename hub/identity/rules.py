@@ -60,6 +60,7 @@ class Rules:
     latest_user_days: float = 14.0
     silence_days: float = 30.0
     crowd: int = 24  # a place with so many people says nothing
+    fuzzy_crowd: int = 8  # the same of a place that a piece of a number or of a mailbox leads to
     fuzzy_candidates: int = 6
     strict: bool = False  # only verified identifiers merge two contacts by themselves
 

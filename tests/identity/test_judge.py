@@ -44,6 +44,18 @@ def who(made: Register, newcomer: Facts) -> int:
 ANNA = came("Анна Серова", phones=(MOBILE,), emails=(MAIL,))
 
 
+@given(st.permutations(range(30)))
+def test_half_a_number_beside_a_first_name_that_many_have_says_nothing(order: list[int]) -> None:
+    """In a big base such a place would be ever longer; whose last name is the same there as well is found by that."""
+    lasts = [first + second for first in ("Бар", "Вол", "Гус", "Дуб", "Ель", "Жук") for second in "гдзкл"]
+    everybody = [came(f"Анна {lasts[n]}ова", phones=(f"+7916123{n + 10:02}{n:02}",)) for n in order]
+    made = register(*everybody)
+    assert max(map(len, made.traces.values())) == made.rules.fuzzy_crowd
+    slip = came("Анна Баргова", phones=("+79161231009",))
+    assert who(made, slip) == order.index(0) + 1
+    assert len(made.resolve(slip).candidates) <= made.rules.fuzzy_crowd
+
+
 @pytest.mark.parametrize("tie", [{"phones": (MOBILE,)}, {"emails": (MAIL,)}])
 @pytest.mark.parametrize(("name", "joined"), [("Anna Serova", 1), ("Аня", 1), ("", 1), ("Олег Литвин", 0), ("Олег", 0)])
 def test_a_number_or_a_mailbox_joins_unless_the_names_object(tie: dict[str, Any], name: str, joined: int) -> None:
