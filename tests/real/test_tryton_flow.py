@@ -13,18 +13,27 @@ from hub.model import conversion, deal, lead
 from tests.flow.conftest import embedded  # noqa: F401
 from tests.flow.scene import Scene
 from tests.real.stage import ANNA, remote, stage
-from tests.real.tryton import DATABASE, PASSWORD, tryton_server
+from tests.real.tryton import DATABASE, PASSWORD, rewind, tryton_server
 from tests.servers import Stack
 
 pytestmark = pytest.mark.timeout(600)
 LEAD, PARTY = "sale.opportunity", "party.party"
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a Tryton, and the folder of its account."""
+    folder = tmp_path_factory.mktemp("tryton")
+    with tryton_server(folder) as url:
+        yield url, folder
+
+
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """An account of its own for each test: a hub takes in what it finds there."""
-    with tryton_server(tmp_path) as url:
-        yield url
+def address(served: tuple[str, Path]) -> str:
+    """An account in which nothing was done yet, for each test: a hub takes in what it finds there."""
+    url, folder = served
+    rewind(folder)
+    return url
 
 
 @pytest.fixture
