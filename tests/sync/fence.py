@@ -21,17 +21,14 @@ class Fence:
     def __init__(self, clock: FixedClock) -> None:
         self._clock = clock
         self._kept: dict[str, set[str]] = defaultdict(set)
-        self._transaction: Any = None
         self._before: dict[str, tuple[str, int | None]] = {}
         self.wrong: list[str] = []
 
     def look(self, conn: Connection) -> None:
         """Who holds what, when a transaction begins."""
-        if conn.get_transaction() is not self._transaction:
-            self._transaction = conn.get_transaction()
-            raw: Any = conn.connection.dbapi_connection
-            rows = raw.execute("SELECT id, lease, lease_until FROM link WHERE lease <> ''")
-            self._before = {row[0]: (row[1], row[2]) for row in rows}
+        raw: Any = conn.connection.dbapi_connection
+        rows = raw.execute("SELECT id, lease, lease_until FROM link WHERE lease <> ''")
+        self._before = {row[0]: (row[1], row[2]) for row in rows}
 
     def worker(self, lease: str, parcels: Sequence[Parcel], keep: Sequence[Parcel]) -> None:
         for one in (parcel.row.id for parcel in parcels):
@@ -52,7 +49,6 @@ def _watched(save: Callable[..., Any], tell: Callable[..., None]) -> Callable[..
     def told(self: Any, conn: Connection, *args: Any, **more: Any) -> Any:
         fence = self._store.__dict__.get("fence")
         if fence is not None:
-            fence.look(conn)
             tell(fence, self, *args, **more)
         return save(self, conn, *args, **more)
 

@@ -113,8 +113,8 @@ class Seams(Store):
         super().__init__(hub, inbox)
         object.__setattr__(self, "seam", lambda _name: None)
 
-        @event.listens_for(hub, "before_execute")
-        def _watch(conn: Connection, *_statement: Any) -> None:
+        @event.listens_for(hub, "begin")
+        def _watch(conn: Connection) -> None:
             self.__dict__["fence"].look(conn)
 
     @contextmanager
@@ -142,7 +142,8 @@ def open_memory(tables: MetaData) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN")
+        raw: Any = conn.connection.dbapi_connection
+        raw.execute("BEGIN")  # nobody else has this database: no errors to translate
 
     tables.create_all(engine)
     return engine
