@@ -30,7 +30,7 @@ from hub.sync.records import PLACE
 from hub.sync.split import Row, placement_json
 from hub.sync.steps import OWN, carry_out, impossible, inverse, named, resolved, same, sentence, shape, take_back
 from hub.sync.strangers import WELCOME
-from hub.sync.untaken import refused
+from hub.sync.untaken import refused, say_again
 from mappings import load, shipped
 
 
@@ -191,7 +191,7 @@ class Provision:
                 .values(config=config, fingerprint=account.fingerprint, state="active", why="")
             )
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="applied"))
-            _try_refused(conn, self._clock, live)
+            say_again(conn, self._clock, live.id)
             if before is not None and any(step.what in ("field", "stage") for step in plan.steps):
                 fields = {step.values["code"] for step in plan.steps if (step.what, step.action) == ("field", "create")}
                 moved = before["strategy"] != placement_of(plan.strategy)
@@ -255,15 +255,6 @@ def possible(crm: CRM, schema: Schema | None) -> tuple[str, ...]:
 def _is_own(plan: Plan) -> bool:
     """Whether every stage stands in a pipeline that this plan makes: then nobody has cards there yet."""
     return all(row[3].startswith(NEW) for row in plan.rows)
-
-
-def _try_refused(conn: Connection, clock: Clock, live: Live) -> None:
-    """What the CRM did not take may have been mended over there: it is told once more."""
-    mine = (link.c.connection_id == live.id) & (link.c.state == "linked") & (link.c.code == "left_out")
-    for row in conn.execute(select(link.c.id, link.c.base).where(mine)):
-        base = {name: value for name, value in row.base.items() if name != REFUSED}
-        again = {"base": base, "dirty": link.c.dirty + 1, "lane": REST, "due_at": clock.now()}
-        conn.execute(update(link).where(link.c.id == row.id).values(again))
 
 
 def _look_at_all(conn: Connection, clock: Clock, live: Live, fields: Collection[str], *, moved: bool) -> None:

@@ -1,6 +1,7 @@
 """What a CRM did not take of a record: kept with the value and the CRM's words, to be listed and not to be said twice.
 
-Guarantees: the rest of the record goes; another value is tried, and the same one when the set-up is applied again.
+Guarantees: the rest of the record goes; another value is tried, and the same one when somebody says so or applies the
+set-up again.
 """
 
 from __future__ import annotations
@@ -8,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Connection, select, update
+
+from hub.clock import Clock
+from hub.model import link
+from hub.store.notes import REST
 from hub.sync.account import Account
 from hub.sync.apply import Sighting
 from hub.sync.plan import REFUSED, Agreed
@@ -43,3 +49,14 @@ def tell_refused(account: Account, row: Any, agreed: Agreed, sighting: Sighting)
     }
     if not sighting.code:
         sighting.code, sighting.why = left_out(sighting.base)
+
+
+def say_again(conn: Connection, clock: Clock, connection_id: str) -> int:
+    """What the CRM did not take may have been mended over there: it is told once more. Answers of how many records."""
+    mine = (link.c.connection_id == connection_id) & (link.c.state == "linked") & (link.c.code == "left_out")
+    rows = conn.execute(select(link.c.id, link.c.base).where(mine)).all()
+    for row in rows:
+        base = {name: value for name, value in row.base.items() if name != REFUSED}
+        again = {"base": base, "dirty": link.c.dirty + 1, "lane": REST, "due_at": clock.now()}
+        conn.execute(update(link).where(link.c.id == row.id).values(again))
+    return len(rows)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.crms.amocrm import AmoCRM
+from connectors.crms.amocrm.sandbox import rules
 from connectors.crms.amocrm.scan import BIN_EVERY
 from connectors.http import Received
 from hub.funnel import moves
@@ -18,6 +19,7 @@ from hub.sync import push
 from hub.sync.ledger import Ledger
 from hub.sync.pull import Puller
 from hub.sync.scans import Scans
+from hub.sync.untaken import say_again
 from tests.flow.scene import Scene
 
 ANNA = {"name": "Anna Peters", "phone": "+79161234567", "email": "anna@peters.test", "submission_id": "s-1"}
@@ -148,6 +150,21 @@ def test_a_refused_field_stays_behind_and_the_rest_arrives(waiting: Scene) -> No
     before = waiting.writes()
     waiting.settle()
     assert waiting.writes() == before
+
+
+def test_a_refused_value_is_said_again_when_somebody_says_so(waiting: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    retitle(waiting, "x" * 300)
+    waiting.settle()
+    monkeypatch.setattr(rules, "_native", lambda *_told: [])  # names may be longer over there by now
+    before = waiting.writes()
+    waiting.settle()
+    assert waiting.writes() == before, "nobody said so yet"
+    for expected in (1, 0):
+        with waiting.hub.store.write() as conn:
+            assert say_again(conn, waiting.clock, waiting.crm_id) == expected
+        waiting.settle()
+    assert (waiting.card()["name"], waiting.link("lead").code) == ("x" * 300, "")
+    assert waiting.writes() == before + 1
 
 
 def test_a_person_there_names_the_card_whose_name_was_refused(waiting: Scene) -> None:

@@ -246,6 +246,25 @@ def test_a_stuck_record_is_sent_again(world: World, state: str, remote: str | No
     assert len(noted(world, "tried_again")) == 1
 
 
+def test_values_a_crm_did_not_take_are_sent_again(world: World) -> None:
+    form = {"address": "https://acme.test/x", "token": "t"}
+    base = {"title": "Windows", "@refused": {"name": ["Windows", "too long"]}}
+    with world.hub.store.write() as conn:
+        made = setup.add_connection(conn, world.hub.clock, world.hub.vault, registry.crm("amocrm"), "Our CRM", form)
+        for state, ref in (("linked", "7"), ("tombstoned", "8")):
+            conn.execute(link.insert().values(
+                id=world.hub.clock.new_id(), connection_id=made, role="lead", record_id=ref, remote_kind="leads",
+                remote_id=ref, state=state, code="left_out", why="name: too long", since=1, dirty=0, base=base,
+            ))  # fmt: skip
+    admin = world.admin
+    assert "Send them again" in admin.get("/admin/attention").get_data(as_text=True)
+    press(admin, f"/admin/attention/values/{made}")
+    assert "1 record is sent again" in admin.get("/admin/attention").get_data(as_text=True)
+    with world.hub.store.read() as conn:
+        rows = {row.remote_id: (row.dirty, row.base) for row in conn.execute(select(link))}
+    assert rows == {"7": (1, {"title": "Windows"}), "8": (0, base)}
+
+
 def test_every_cause_of_the_sync_has_words_and_something_to_do(world: World) -> None:
     moved = {"closed", "not_here", "no_stage", "no_lead", "needs_reason", "not_rejected", "has_open_lead"}
     shown = {*ACTIONS, *PASSING, *moved} - {"", *SETTLED}

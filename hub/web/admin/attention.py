@@ -17,7 +17,7 @@ from hub.funnel.carried import lacking
 from hub.identity.cards import AGAIN
 from hub.intake import quarantine
 from hub.robots.parked import parked
-from hub.sync import unsaid
+from hub.sync import unsaid, untaken
 from hub.sync.decide import asked, believe_gone, settle
 from hub.sync.health import health
 from hub.web.admin import cards, letters, notes
@@ -40,6 +40,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/attention/replay", "replay_cause", replay_cause, methods=["POST"])
     bp.add_url_rule("/attention/links/<key:link_id>", "try_again", try_again, methods=["POST"])
     bp.add_url_rule("/attention/links/<key:link_id>/settle", "settle_field", settle_field, methods=["POST"])
+    bp.add_url_rule("/attention/values/<key:connection_id>", "say_values_again", say_values_again, methods=["POST"])
     bp.add_url_rule("/attention/gone/<key:connection_id>", "confirm_gone", confirm_gone, methods=["POST"])
     bp.add_url_rule("/attention/<key:event_id>", "message", message)
     bp.add_url_rule("/attention/<key:event_id>/<what>", "act_on_message", act, methods=["POST"])
@@ -125,6 +126,14 @@ def settle_field(link_id: str) -> Response:
     changed = _changed(lambda conn: settle(conn, hub().clock, actor(), link_id, field, side))
     hub().ring("push")
     return done(_("Settled. The other side follows.") if changed else _("This was settled already."), "attention")
+
+
+def say_values_again(connection_id: str) -> Response:
+    """Values that a CRM did not take are sent to it once more."""
+    count = _changed(lambda conn: untaken.say_again(conn, hub().clock, connection_id))
+    hub().ring("push")
+    told = ngettext("%(num)d record is sent again.", "%(num)d records are sent again.", count)
+    return done(told if count else _("This was settled already."), "attention")
 
 
 def confirm_gone(connection_id: str) -> Response:
