@@ -106,14 +106,14 @@ class Ledger:
         return going
 
     def _portion(self, lane: int, size: int) -> int:
-        """How many to take: at least one call full. Of what can wait no more than about half a second's worth of
-        the account's calls (a read and a write each), so that a fresh lead never stands behind more than that."""
+        """How many to take: at least one call full. Of what can wait so many full calls as the account takes in a
+        quarter of a second (a read and a write each), so that a fresh lead never stands behind more than that."""
         facts = self._account.crm.facts
         most = max(size, facts.batch)
         if lane < REST or self._account.live.row.config.get("unlimited"):
             return most
         calls, seconds = facts.budget
-        return min(most, max(facts.batch, round(facts.batch * calls / seconds / 4)))
+        return min(most, facts.batch * max(1, int(calls / seconds / 4)))
 
     def _wake(self, conn: Connection, asleep: Sequence[Parcel]) -> None:
         """Contacts that nobody needed so far (their leads stay in the hub) and that a card needs now."""
