@@ -260,7 +260,8 @@ class FakeCRM(CRM):
         if self.facts.conditional_write and op.version and op.version != str(row.version):
             return Failed(Conflict("changed meanwhile"))
         self._judge(row, op)
-        row.values.update({name: tidy(value) for name, value in op.values.items()})
+        row.marker = str(op.values.get("HUB_ID", row.marker))
+        row.values.update({name: tidy(value) for name, value in op.values.items() if name != "HUB_ID"})
         row.links.update(op.links)
         if row.kind == "people" and "firms" in op.links:
             self.hired[row.ref] = op.links["firms"][0]
@@ -302,7 +303,8 @@ class FakeCRM(CRM):
 
     def _judge(self, row: Row, op: Op) -> None:
         """What no write of ours may ever do."""
-        same = [name for name, value in op.values.items() if row.values.get(name) == tidy(value) and name != "pipeline"]
+        there = {**row.values, "HUB_ID": row.marker}
+        same = [name for name, value in op.values.items() if there.get(name) == tidy(value) and name != "pipeline"]
         looked = self.read_at.get((row.ref, self.reader()), 0)
         unseen = {name for name in op.values if self.person_at.get((row.ref, name), -1) >= looked}
         if set(same) - unseen:
