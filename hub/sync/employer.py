@@ -16,7 +16,7 @@ from connectors.contract import Op, Record
 from hub.clock import Clock
 from hub.model import company, contact, link, mirror_company
 from hub.store.lists import among
-from hub.store.notes import REST, note
+from hub.store.notes import REST, mark_dirty, note
 from hub.sync import records
 from hub.sync.plan import OLDER, Slot
 
@@ -168,6 +168,9 @@ def take(conn: Connection, clock: Clock, account: Any, contact_id: str, ref: str
     """The contact is of the company that this card stands for; of none for ""."""
     before = conn.execute(select(contact.c.company_id).where(contact.c.id == contact_id)).scalar()
     company_id = _of_card(conn, clock, account, ref) if ref else None
+    card = ties(conn, account.id, [company_id]).get(company_id) if company_id else None
+    if card is not None and card.remote_id not in (None, ref):
+        mark_dirty(conn, clock, [contact_id], REST)  # the company is one here, and has two cards there: it is the other
     if company_id == before or (ref and company_id is None) or (not ref and _gone(conn, account, str(before or ""))):
         return
     values = {"company_id": company_id, "version": contact.c.version + 1, "updated_at": clock.now()}

@@ -145,11 +145,25 @@ def take(conn: Connection, clock: Clock, account: Any, row: Any, ref: str) -> st
         same = (lead.c.contact_id == owner) & (lead.c.direction_id == held.direction_id) & (lead.c.state == "open")
         if conn.execute(select(lead.c.id).where(same)).first() is not None:
             return WHY
-    values = {"contact_id": owner, "version": table.c.version + 1}
-    conn.execute(update(table).where(table.c.id == row.record_id).values(values))
     facts = {"field": "contact", "from": _name(conn, held.contact_id), "to": _name(conn, owner)}
-    note(conn, clock, row.role, row.record_id, "field", f"crm:{account.id}", facts)
+    for role, record_id in ((row.role, row.record_id), *_goes_on_as(conn, account, row.role, held)):
+        mine, values = TABLES[role].c, {"contact_id": owner, "version": TABLES[role].c.version + 1}
+        conn.execute(update(TABLES[role]).where(mine.id == record_id).values(values))
+        note(conn, clock, role, record_id, "field", f"crm:{account.id}", facts)
     return ""
+
+
+def _goes_on_as(conn: Connection, account: Any, role: str, held: Any) -> Sequence[tuple[str, str]]:
+    """The deal that a card's lead has just become, or the lead that its deal was and is again: one card, moved over the
+    border and hung on somebody else before anybody looked."""
+    if account.native:
+        return ()
+    if role == "deal":
+        return [("lead", str(held.lead_id))] if held.state == "reverted" and held.lead_id else []
+    if held.state != "converted":
+        return []
+    mine = select(deal.c.id).where(deal.c.lead_id == held.id, deal.c.state != "reverted")
+    return [("deal", str(one)) for one in conn.execute(mine).scalars()]
 
 
 def _name(conn: Connection, contact_id: str) -> str:

@@ -157,7 +157,8 @@ class Observer:
             return
         why = holder.take(conn, self._clock, account, row, str(sighting.flat[holder.PERSON]))
         if why:
-            sighting.code, sighting.why = holder.BUSY, why
+            if not sighting.code:
+                sighting.code, sighting.why = holder.BUSY, why
             _keep(holder.PERSON, sighting, flat)
 
     def _compare(self, account: Account, row: Any, record: Record, flat: records.Flat) -> Agreed:
@@ -261,19 +262,18 @@ class Observer:
             if known.get(conflict.field) != [conflict.hub, conflict.crm]:
                 facts = {"field": conflict.field, "hub": conflict.hub, "crm": conflict.crm, "winner": conflict.winner}
                 note(conn, self._clock, row.role, row.record_id, "conflict", actor, facts)
-        sighting.base.pop(ASKED, None)
-        if asked:
-            sighting.base[ASKED] = asked
-            sighting.code, sighting.why = "conflict", f"Changed on both sides: {', '.join(sorted(asked))}"
         unread = _unread(account, row, agreed)
-        sighting.base.pop(UNREAD, None)
-        if unread:
-            sighting.base[UNREAD] = unread
-        if unread and not asked:
+        sighting.base |= {ASKED: asked, UNREAD: unread}
+        for name in (ASKED, UNREAD):
+            if not sighting.base[name]:
+                del sighting.base[name]
+        if asked:
+            sighting.code, sighting.why = "conflict", f"Changed on both sides: {', '.join(sorted(asked))}"
+        elif unread:
             names = ", ".join(unread)
             sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
-        elif not asked and row.code not in PASSING and _still_stands(row.code, agreed):
-            sighting.code, sighting.why = row.code, row.why
+        else:
+            sighting.code, sighting.why = _standing(row, agreed)
         if FIGHT in row.base:
             sighting.code, sighting.why = "fight", cause(row.base[FIGHT])
         tell_refused(account, row, agreed, sighting)
@@ -289,12 +289,14 @@ def _stray(conn: Connection, account: Account, row: Any, record: Record) -> bool
     return conn.execute(select(contact.c.id).where(contact.c.id == marker)).first() is not None
 
 
-def _still_stands(code: str, agreed: Agreed) -> bool:
-    """Whether a move that was not followed is there as it was: another stage says nothing of whom a card hangs on."""
+def _standing(row: Any, agreed: Agreed) -> tuple[str, str]:
+    """The cause of a move that was not followed and is there as it was, and why. That a card hangs on somebody to whom
+    it could not be followed is seen from itself: another stage says nothing of that."""
     told = agreed.hub.keys() | agreed.push.keys()
-    if code == holder.BUSY and holder.torn(agreed.base, agreed.raw):
-        return holder.PERSON not in told
-    return not MOVES & told
+    if holder.PERSON not in told and holder.torn(agreed.base, agreed.raw):
+        return holder.BUSY, holder.WHY
+    stands = row.code not in PASSING and not MOVES & told
+    return (row.code, row.why) if stands else ("", "")
 
 
 def _raw(row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:

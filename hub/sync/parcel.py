@@ -64,6 +64,8 @@ class Parcel:
         self.state, self.remote_id, self.attempts, self.lookups = row.state, row.remote_id, row.attempts, row.lookups
         self.base, self.raw, self.sent = dict(row.base), dict(row.raw), dict(row.sent)
         self.dirty = row.dirty
+        if row.state == "linked":  # what waits for a person outlives a worker that stops before it has looked
+            self.code, self.why = row.code, row.why
 
     @property
     def marker(self) -> str:

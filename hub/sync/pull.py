@@ -298,11 +298,15 @@ def _as_remembered(account: Account, row: Any, record: Record | None) -> bool:
 
 def _is_news(row: Any, seen: Sighting) -> bool:
     """Whether anything is to be written down. Blanks that are shown where nothing is known are none."""
-    if seen.push or seen.again or (seen.state, seen.code, seen.base) != (row.state, row.code, row.base):
+    if seen.push or seen.again or (seen.state, seen.code) != (row.state, row.code):
         return True
-    raw = row.raw
+    forgotten = row.base.keys() - seen.base.keys()
+    return bool(forgotten) or _grown(row.base, seen.base) or _grown(row.raw, seen.raw)
+
+
+def _grown(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return any(
-        value != raw[name] if name in raw else value not in (None, "", [], {}) for name, value in seen.raw.items()
+        value != before[name] if name in before else value not in (None, "", [], {}) for name, value in now.items()
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from hub.model import deal, journal, lead, link
 from hub.sync import employer, holder, records
 from hub.sync.account import ROLES
+from hub.sync.holder import torn
 from hub.sync.plan import ABSENT, ASKED
 from tests.sync.fake import Row, tidy
 
@@ -152,9 +153,10 @@ def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[s
         mine, shown_ = flats[row.role, row.record_id]["contact"], there.links.get("people", ())
         card = people.get(mine)
         known = card is not None and card.state == "linked"
-        if shown_ and known and row.code != "has_open_lead" and living(world, owners.get(shown_[0], "")) != mine:
+        asked = row.code and torn(row.base, row.raw)
+        if shown_ and known and not asked and living(world, owners.get(shown_[0], "")) != mine:
             yield f"I1 {row.role} {row.record_id} is {mine}'s here, and hangs on {shown_} there"
-        if shown_ and card is None and row.code != "has_open_lead":
+        if shown_ and card is None and not asked:
             yield f"A11 {row.role} {row.record_id} is {mine}'s here, who was never made there"
         if there.by != "api":
             continue

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.sync.fake import PROFILES
-from tests.sync.schedules import FULL, PARTS, SHARED, failing, part
+from tests.sync.schedules import FULL, ONCE_FAILED, PARTS, SHARED, failing, part
 from tests.sync.switches import IN_A_SCENE, SWITCHES
 from tests.sync.world import World, schedule
 
@@ -18,6 +18,10 @@ from tests.sync.world import World, schedule
 @pytest.mark.parametrize("number", range(SHARED, PARTS))
 def test_no_schedule_violates_an_invariant(number: int) -> None:
     assert part(number) == []
+
+
+def test_no_schedule_that_once_failed_violates_one() -> None:
+    assert failing(ONCE_FAILED) == []
 
 
 @settings(max_examples=500 if FULL else 20, deadline=None, suppress_health_check=list(HealthCheck))
