@@ -40,8 +40,11 @@ def answers(house: House) -> dict[tuple[str, str], str]:
 
 
 def press(page: Page, key: str, left: int) -> None:
+    """Until the page that answers is there and listens: it gives a pair the focus."""
     page.keyboard.press(key)
     expect(page.locator("[data-pair]")).to_have_count(left)
+    if left:
+        expect(page.locator("[data-pair]:focus")).to_have_count(1)
 
 
 def test_pairs_are_answered_without_a_mouse(enter: Enter, house: House) -> None:
