@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
 from connectors.contract import CRM, Polled, Raw, Reply, Source, digest
 from connectors.errors import ConnectorError, Unverified
@@ -59,7 +56,17 @@ class Intake:
 
     def __init__(self, inbox: Inbox, clock: Clock, config: Config) -> None:
         self._inbox, self._clock, self._config = inbox, clock, config
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    @cached_property
+    def _limiter(self) -> Callable[[str, str, int], bool]:
+        """Counts a hit of somebody for something; answers whether that is within so many a minute. Read when somebody
+        knocks: a process that only works never does."""
+        from limits import RateLimitItemPerMinute
+        from limits.storage import MemoryStorage
+        from limits.strategies import FixedWindowRateLimiter
+
+        window = FixedWindowRateLimiter(MemoryStorage())
+        return lambda what, whose, per_minute: window.hit(RateLimitItemPerMinute(per_minute), what, whose)
 
     def accept(self, live: Live, raw: Raw, sender: str = "") -> Accepted | Reply:
         """Store one pushed message; a `Reply` alone is a handshake that was answered and not stored.
@@ -149,7 +156,7 @@ class Intake:
             raise Refused(429, "too_many", "Too many unverified messages; not stored")
 
     def _hit(self, what: str, whose: str, per_minute: int) -> bool:
-        return self._limiter.hit(RateLimitItemPerMinute(per_minute), what, whose)
+        return self._limiter(what, whose, per_minute)
 
     def _delivery(self, source: Source, raw: Raw) -> str:
         given = raw.header("idempotency-key")

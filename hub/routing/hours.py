@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
-from holidays import HolidayBase, country_holidays
-
 from hub.clock import DAY, HOUR, instant, millis
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 Span = tuple[str, str]
 """Begin and end as "09:00"; an end at or before the begin is on the next day; "24:00" is the day's end."""
@@ -65,10 +67,21 @@ def minutes_of(clock: str) -> int:
 @lru_cache(maxsize=64)
 def public_holidays(country: str, region: str) -> HolidayBase | None:
     """Days off by law, filled as years are asked for; None for a country or region nobody knows."""
+    if not country:
+        return None
+    from holidays import country_holidays  # megabytes, in each process, for those who keep holidays
+
     try:
-        return country_holidays(country, subdiv=region or None) if country else None
+        return country_holidays(country, subdiv=region or None)
     except NotImplementedError:
         return None
+
+
+def countries_with_holidays() -> Mapping[str, Sequence[str]]:
+    """Codes of countries whose holidays are known, with those of their regions."""
+    from holidays import list_supported_countries
+
+    return list_supported_countries(include_aliases=False)
 
 
 class WorkTime:

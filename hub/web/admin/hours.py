@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, abort, render_template
 from flask_babel import get_locale
 from flask_babel import gettext as _
-from holidays import list_supported_countries
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
@@ -17,7 +16,7 @@ from hub.clock import instant
 from hub.model import calendar
 from hub.routing import shifts
 from hub.routing.check import plan_complaints
-from hub.routing.hours import available_zones
+from hub.routing.hours import available_zones, countries_with_holidays
 from hub.told import Unusable
 from hub.web.admin.frame import actor, done, failed, hub, sentence, told, words
 from hub.web.desk.shown import typed
@@ -115,7 +114,7 @@ def _page(row: Any, values: Mapping[str, str], week: list[str], wrong: Mapping[s
     ahead = shifts.ahead(shifts.plan_of(row), hub().clock.now()) if row else []
     return render_template(
         "admin/plan.html", row=row, values=values, week=list(zip(day_names(), week, strict=True)), wrong=wrong,
-        zones=_zones(), countries=countries(), regions=list_supported_countries().get(values["country"].upper(), []),
+        zones=_zones(), countries=countries(), regions=countries_with_holidays().get(values["country"].upper(), []),
         ahead=ahead, written=shifts.written, complaints=complaints(row) if row else [],
     )  # fmt: skip
 
@@ -129,6 +128,6 @@ def countries() -> list[tuple[str, str]]:
     """Countries whose public holidays are known, by name in the reader's language."""
     locale = get_locale()
     names = locale.territories if locale else {}
-    codes = list_supported_countries(include_aliases=False)
+    codes = countries_with_holidays()
     known = sorted(((code, str(names.get(code, code))) for code in codes), key=lambda pair: pair[1])
     return [("", _("— no public holidays")), *known]
