@@ -175,7 +175,7 @@ def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
                 }
                 conn.execute(link.insert().values({**_heir(clock, row, "deal", deal_id), **fresh}))
         elif row.state in ("linked", "held", "parked"):
-            conn.execute(link.insert().values(_heir(clock, row, "deal", deal_id)))
+            conn.execute(link.insert().values(_unless_taken(conn, _heir(clock, row, "deal", deal_id))))
             # Without its lease: an answer that is on its way to this row belongs to nobody any more.
             gone = {"state": "history", "dirty": 0, "lease": "", "lease_until": None, "code": "", "why": ""}
             conn.execute(update(link).where(link.c.id == row.id).values(gone))
@@ -210,6 +210,16 @@ def _heir(clock: Clock, row: Any, role: str, record_id: str) -> dict[str, Any]:
     if heir["state"] not in ("held", "tombstoned"):  # what waits for a person keeps its cause
         heir |= {"code": "", "why": "", "since": clock.now()}
     return heir
+
+
+def _unless_taken(conn: Connection, heir: dict[str, Any]) -> dict[str, Any]:
+    """The heir as it is; held for a person where its card is another record's already, because people merged two cards
+    over there."""
+    same = [link.c[name] == heir[name] for name in ("connection_id", "remote_kind", "remote_id", "role")]
+    if heir["remote_id"] is None or conn.execute(select(link.c.id).where(*same)).first() is None:
+        return heir
+    why = f"Card {heir['remote_id']} over there belongs to another record here: merge them"
+    return {**heir, "remote_id": None, "state": "held", "code": "same_remote", "why": why}
 
 
 def _heir_state(row: Any) -> str:

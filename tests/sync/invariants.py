@@ -153,7 +153,7 @@ def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[s
         mine, shown_ = flats[row.role, row.record_id]["contact"], there.links.get("people", ())
         card = people.get(mine)
         known = card is not None and card.state == "linked"
-        asked = row.code and torn(row.base, row.raw)
+        asked = row.code == "has_open_lead" or (row.code and torn(row.base, row.raw))
         if shown_ and known and not asked and living(world, owners.get(shown_[0], "")) != mine:
             yield f"I1 {row.role} {row.record_id} is {mine}'s here, and hangs on {shown_} there"
         if shown_ and card is None and not asked:
