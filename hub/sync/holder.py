@@ -141,16 +141,24 @@ def take(conn: Connection, clock: Clock, account: Any, row: Any, ref: str) -> st
     owner = _of_card(conn, clock, account, ref)
     if owner == held.contact_id:
         return ""
-    if row.role == "lead" and held.state == "open":
-        same = (lead.c.contact_id == owner) & (lead.c.direction_id == held.direction_id) & (lead.c.state == "open")
-        if conn.execute(select(lead.c.id).where(same)).first() is not None:
-            return WHY
+    moved = [(row.role, row.record_id), *_goes_on_as(conn, account, row.role, held)]
+    if any(role == "lead" and _is_one_too_many(conn, record_id, owner) for role, record_id in moved):
+        return WHY
     facts = {"field": "contact", "from": _name(conn, held.contact_id), "to": _name(conn, owner)}
-    for role, record_id in ((row.role, row.record_id), *_goes_on_as(conn, account, row.role, held)):
+    for role, record_id in moved:
         mine, values = TABLES[role].c, {"contact_id": owner, "version": TABLES[role].c.version + 1}
         conn.execute(update(TABLES[role]).where(mine.id == record_id).values(values))
         note(conn, clock, role, record_id, "field", f"crm:{account.id}", facts)
     return ""
+
+
+def _is_one_too_many(conn: Connection, lead_id: str, owner: str) -> bool:
+    """Whether this lead is open, and its new contact has an open one in the same direction."""
+    mine = conn.execute(select(lead).where(lead.c.id == lead_id, lead.c.state == "open")).one_or_none()
+    if mine is None:
+        return False
+    same = (lead.c.contact_id == owner) & (lead.c.direction_id == mine.direction_id) & (lead.c.state == "open")
+    return conn.execute(select(lead.c.id).where(same, lead.c.id != lead_id)).first() is not None
 
 
 def _goes_on_as(conn: Connection, account: Any, role: str, held: Any) -> Sequence[tuple[str, str]]:
