@@ -101,3 +101,27 @@ def test_somebody_who_is_not_there_is_made_before_a_lead_hangs_on_them(there: Fa
     there.made.settle(2)
     assert len(there.sent) == before + 2
     assert there.made.row(lead).contact_id == who
+
+
+def test_a_deal_that_comes_back_on_somebody_with_an_open_lead_stops_nothing(
+    embedded: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dragged back over the border and hung on another contact before anybody looked."""
+    with far(embedded, "bitrix24", monkeypatch) as there:
+        there.set_up("two_blocks")
+        there.made.post(**{**ANNA, "email": ""})
+        there.made.settle(3)
+        there.convert()
+        there.made.settle(2)
+        there.made.post(submission_id="boris", message="Two doors", **BORIS)
+        there.made.settle(3)
+        card = there.made.row(link, role="deal", state="linked")
+        [boris] = [row for row in there.made.rows(contact) if row.name == BORIS["name"]]
+        ref = there.made.row(link, role="contact", record_id=boris.id).remote_id
+        there.drag("deal", "lead", "warm")
+        there.do(Op(card.remote_kind, {}, ref=card.remote_id, links={there.person.contact_kind: (ref,)}))
+        there.made.advance(120)
+        there.made.settle(3)
+        [back] = there.made.rows(link, role="lead", remote_id=card.remote_id)
+        assert back.state == "linked"
+        assert len({row.contact_id for row in there.made.rows(lead, state="open")}) == 2, "everybody keeps their own"
