@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -50,13 +49,6 @@ def wait_until(predicate: Callable[[], object], seconds: float = 10.0) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"not true within {seconds:g} s: {predicate}")
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    """A loopback TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # ── processes that never outlive us ──────────────────────────────────────────────────────────────

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +19,9 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from sqlalchemy import create_engine, text
 
-from tests.servers import Stack, free_port, fresh_database, wait_until
+from connectors.testing import ports
+from connectors.testing.ports import free_port
+from tests.servers import Stack, fresh_database, wait_until
 
 
 @pytest.fixture
@@ -107,8 +111,20 @@ def test_stack_is_empty_and_its_own(stack: Stack) -> None:
     assert stack.folder.is_dir()
 
 
-def test_free_port_is_free() -> None:
-    assert 1024 < free_port() < 65536
+def test_a_free_port_can_be_had_and_no_outgoing_connection_is_ever_given_it() -> None:
+    for port in (free_port() for _ in range(50)):
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+        range_of_the_system = Path("/proc/sys/net/ipv4/ip_local_port_range")
+        assert not range_of_the_system.exists() or port < int(range_of_the_system.read_text().split()[0])
+
+
+def test_a_port_somebody_listens_on_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setattr(secrets, "randbelow", lambda _: port - ports.FIRST)
+    assert free_port() == port
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(OSError, match="no free port"):
+        free_port()
 
 
 def test_wait_until_gives_up() -> None:

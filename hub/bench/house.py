@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import select, update
 
 from connectors import registry
+from connectors.testing.ports import free_port
 from hub.app import Hub, open_hub
-from hub.bench.processes import cpu_s, free_port, listens, running, wait_until
+from hub.bench.processes import cpu_s, listens, running, wait_until
 from hub.config import Config, load_config
 from hub.model import connection
 from hub.setup import add_connection, add_member, first_setup

@@ -25,13 +25,6 @@ def wait_until(true: Callable[[], object], seconds: float = PATIENCE_S, every: f
         time.sleep(every)
 
 
-def free_port() -> int:
-    """A loopback port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def listens(port: int) -> bool:
     """Whether somebody takes connections on this loopback port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

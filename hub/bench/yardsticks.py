@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.testing.ports import free_port
 from hub.bench.load import Order, send
-from hub.bench.processes import cpu_s, free_port, listens, running, wait_until
+from hub.bench.processes import cpu_s, listens, running, wait_until
 
 
 def fsync_per_s(folder: Path, seconds: float) -> int:

@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from werkzeug.serving import make_server
 
+from connectors.testing.ports import free_port
 from hub.clock import MINUTE, Clock, FixedClock
-from tests.servers import free_port
 from tests.web.world import PASSWORD, World, build, open_world
 
 WATCH = """

@@ -12,11 +12,11 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from connectors.crms.amocrm.sandbox import create_sandbox, serving
+from connectors.testing.ports import free_port
 from hub.app import Hub, create_app, open_hub
 from hub.config import load_config
 from hub.model import connection
 from hub.setup import first_token
-from tests.servers import free_port
 
 
 @pytest.fixture

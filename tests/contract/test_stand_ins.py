@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from connectors.testing.ports import free_port
 from hub.cli import main
 from hub.cli_sandbox import rehearsable
-from tests.servers import free_port, running
+from tests.servers import running
 
 
 def page(port: int, path: str = "/") -> str:

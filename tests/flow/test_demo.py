@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port
+from connectors.testing.ports import free_port
 
 KEYS = {
     "received", "inquiries", "contacts", "leads", "deals", "crm_records", "joined", "quarantined", "parked",

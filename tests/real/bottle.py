@@ -12,8 +12,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.testing.ports import free_port
 from tests.real.prepared import PATIENCE, Recipe, answers, newer_python, prepared
-from tests.servers import free_port, guarded, running
+from tests.servers import guarded, running
 
 VERSION = "1.35.0"
 ENVIRONMENT = {

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from connectors.testing.ports import free_port
 from tests.real.prepared import PATIENCE, Recipe, answers, prepared
-from tests.servers import free_port, guarded, running
+from tests.servers import guarded, running
 
 PASSWORD = "hub-test-password"
 DATABASE = "tryton"

@@ -20,9 +20,10 @@ from typing import Any
 
 import pytest
 
+from connectors.testing.ports import free_port
 from hub.model import event
 from hub.web.door import Told
-from tests.servers import free_port, wait_until
+from tests.servers import wait_until
 from tests.web import loops
 from tests.whole import FORM, Whole, whole_hub
 from workers.front import front

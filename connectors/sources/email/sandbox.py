@@ -19,6 +19,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from connectors.testing.ports import free_port
+
 USER, PASSWORD = "sales@hub.test", "secret"
 PATIENCE = 30.0  # seconds a server has to answer
 
@@ -99,7 +101,7 @@ class Mailbox:
 
 def start_mailbox(user: str = USER, password: str = PASSWORD, *, smtp: bool = True) -> Mailbox:
     """pymap with an empty box, and its SMTP door."""
-    imap_port, smtp_port = _free_port(), _free_port() if smtp else 0
+    imap_port, smtp_port = free_port(), free_port() if smtp else 0
     if importlib.util.find_spec("pymap") is None:
         raise RuntimeError("pymap is not installed: pip install pymap aiosmtpd")
     login = ["--demo-user", user, "--demo-password", password]
@@ -113,7 +115,7 @@ def start_mailbox(user: str = USER, password: str = PASSWORD, *, smtp: bool = Tr
 
 def start_dovecot(folder: Path, port: int = 0) -> Mailbox:
     """Dovecot with Maildirs below `folder`, which outlive a restart. As root the path to it must be open to all."""
-    box = Mailbox(port or _free_port())
+    box = Mailbox(port or free_port())
     config = _configured(folder, box)
     return _started(box, [["dovecot", "-F", "-c", str(config)]])
 
@@ -142,12 +144,6 @@ def _await(box: Mailbox, port: int) -> None:
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"the mail server did not answer within {PATIENCE:.0f} seconds")
-
-
-def _free_port() -> int:
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        return int(line.getsockname()[1])
 
 
 def _configured(folder: Path, box: Mailbox) -> Path:
