@@ -17,7 +17,7 @@ from hub.sync import holder
 from hub.sync.account import Account
 from hub.sync.employer import SEEN as COMPANY
 from hub.sync.parcel import APART, BACKOFF, TIES, Parcel, blame, doubt, settled_after
-from hub.sync.plan import ABSENT, OLDER, REFUSED
+from hub.sync.plan import ABSENT, ASKED, OLDER, REFUSED
 from hub.sync.untaken import left_out, refused
 
 OUTAGE = 10 * MINUTE
@@ -64,12 +64,19 @@ def arrive(account: Account, parcel: Parcel, record: Record, echoed: bool, now: 
     parcel.base = {name: value for name, value in parcel.base.items() if name != REFUSED}
     parcel.base |= {**agreed, **({REFUSED: never} if never else {})}
     hung = {name: parcel.sent[name] for name in TIES.values() if name in parcel.sent}
-    seen = hung | account.seen(record, parcel.row.role) if echoed else _plain(parcel.sent)
+    seen = hung | _shown(account, parcel, record) if echoed else _plain(parcel.sent)
     parcel.raw = {**parcel.raw, **seen}
     parcel.sent, parcel.remote_id = {name: parcel.sent[name] for name in (OLDER,) if name in parcel.sent}, record.ref
     parcel.state, parcel.attempts = "linked", 0
     parcel.code, parcel.why = parcel.remark if parcel.remark[0] not in ("", "left_out") else left_out(parcel.base)
     parcel.due_at, parcel.dirty = now, -parcel.row.dirty
+
+
+def _shown(account: Account, parcel: Parcel, record: Record) -> dict[str, Any]:
+    """What the answer shows; of a field that a person here has to decide their edit stays news until then."""
+    asked = {slot.crm for slot in account.faces[parcel.row.role].slots if slot.hub in parcel.base.get(ASKED, {})}
+    seen = account.seen(record, parcel.row.role)
+    return {name: value for name, value in seen.items() if name in parcel.sent or name not in asked}
 
 
 def _plain(sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,9 @@ class Applier:
             return
         self._columns(conn, account.id, row, news)
         if employer.EMPLOYER in news:
-            employer.take(conn, self._clock, account, row.record_id, str(news[employer.EMPLOYER] or ""))
+            ref = str(news[employer.EMPLOYER] or "")
+            employer.take(conn, self._clock, account, row.record_id, ref)
+            sighting.again |= not ref  # what the company's card had said instead is the contact's own word again
         if row.role == "contact":
             self._points(conn, account, row.record_id, news)
         if "owner" in news:

@@ -25,6 +25,7 @@ ACTIONS = {
     "left_out": "correct", "fight": "decide", "refuse_together": "wait",
     "second_card": "merge", "in_doubt": "confirm", "merge_by_hand": "merge", "make_again": "confirm",
     "deleted_in_crm": "none", "undone": "none", "unknown_outcome": "wait", "retry": "wait",
+    "stays_here": "none",
 }  # fmt: skip
 """By cause: what a person can do. A cause that is not here is tried again."""
 

@@ -25,7 +25,7 @@ from hub.store.notes import REST, mark_dirty, note
 from hub.sync.account import Account
 from hub.sync.apply import LISTS, Applier, Sighting
 from hub.sync.foreign import guarded
-from hub.sync.holder import living
+from hub.sync.holder import living, wake
 from hub.sync.plan import Memory, reconcile
 from hub.told import kept
 
@@ -84,6 +84,7 @@ def _follow(conn: Connection, clock: Clock, account: Account, row: Any, other: A
     loser, winner = living(conn, row.record_id), living(conn, other.record_id)
     if loser != winner:
         unify(conn, clock, account, winner, loser)
+        wake(conn, account.id, [winner], clock.now())  # cards hang on the one that is left, and no change time says so
     elif other.record_id != winner and row.record_id == winner:
         gone = {"remote_id": None, "state": cards.RESTS, "code": cards.THERE, "why": "", "since": clock.now()}
         conn.execute(update(link).where(link.c.id == other.id).values(gone))

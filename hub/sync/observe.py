@@ -21,39 +21,21 @@ from hub.identity.mirror import forget
 from hub.model import contact, deal, link, sync_write
 from hub.store.notes import note
 from hub.sync import employer, holder, records
-from hub.sync.account import ROLES, SEEN_PLACE, Account
+from hub.sync.account import ROLES, Account
 from hub.sync.apply import Applier, Sighting, convert
-from hub.sync.fight import FIGHT, cause
+from hub.sync.causes import UNREAD, give_cause
+from hub.sync.fight import FIGHT
 from hub.sync.foreign import guarded
 from hub.sync.holder import living
 from hub.sync.joined import Followed, follow, read_second
 from hub.sync.plan import ASKED, OLDER, Agreed, Memory, reconcile
 from hub.sync.suspects import sharers, suspect
-from hub.sync.untaken import refused, tell_refused
+from hub.sync.untaken import refused
 
 FEW = 10
 """So many deletions in an hour are believed without asking."""
 SKEW_S = 120.0
 """Two clocks may differ by this much before anybody's edit counts as the later one."""
-UNREAD = "@unread"
-"""Under this name a base lists fields whose value over there nobody here knows."""
-PASSING = frozenset(
-    {
-        "",
-        "conflict",
-        "unmapped",
-        "unreadable",
-        "unknown_outcome",
-        "retry",
-        "refuse",
-        "refuse_together",
-        "left_out",
-        "fight",
-    }
-)
-"""Causes that are gone when a look does not find them again."""
-MOVES = {records.PLACE, holder.PERSON}
-"""Fields whose news may not be possible to follow."""
 WHY_GIVEN = "The CRM merged the contact's own card into this one: one card, there and here"
 
 
@@ -163,8 +145,6 @@ class Observer:
 
     def _compare(self, account: Account, row: Any, record: Record, flat: records.Flat) -> Agreed:
         seen = account.seen(record, row.role)
-        if account.native and row.role == "lead" and record.links.get(account.crm.deal_kind):
-            seen.pop(SEEN_PLACE, None)  # a converted lead stands on a stage of the CRM's own
         now = self._clock.now()
         older = [values for until, values in row.sent.get(OLDER, ()) if until > now]
         quiet = bool(row.base) and not row.dirty
@@ -174,8 +154,13 @@ class Observer:
         seen = employer.remembered(holder.agreed(seen, row.raw, record.links.get(account.crm.contact_kind, ())), row)
         memory = Memory(base, _raw(row, seen), row.sent, older, _newer(account, row, record, now), quiet)
         left = {*row.base.get(FIGHT, ()), *employer.instead(flat)}
+        if account.native and row.role == "lead" and record.links.get(account.crm.deal_kind):
+            left.add(records.PLACE)  # a converted lead stands on a stage of the CRM's own, and stays there
         slots = account.faces[row.role].slots
-        return reconcile([one for one in slots if one.hub not in left] if left else slots, memory, flat, seen)
+        agreed = reconcile([one for one in slots if one.hub not in left] if left else slots, memory, flat, seen)
+        if not account.kind(row.role):
+            agreed.push.clear()  # a card whose lead stays here is only read
+        return agreed
 
     # ── records that are not there any more ──────────────────────────────────────────────────────
 
@@ -267,16 +252,7 @@ class Observer:
         for name in (ASKED, UNREAD):
             if not sighting.base[name]:
                 del sighting.base[name]
-        if asked:
-            sighting.code, sighting.why = "conflict", f"Changed on both sides: {', '.join(sorted(asked))}"
-        elif unread:
-            names = ", ".join(unread)
-            sighting.code, sighting.why = "unmapped", f"The CRM shows a value that nobody here knows: {names}"
-        else:
-            sighting.code, sighting.why = _standing(row, agreed)
-        if FIGHT in row.base:
-            sighting.code, sighting.why = "fight", cause(row.base[FIGHT])
-        tell_refused(account, row, agreed, sighting)
+        give_cause(account, row, agreed, sighting)
 
 
 def _stray(conn: Connection, account: Account, row: Any, record: Record) -> bool:
@@ -287,16 +263,6 @@ def _stray(conn: Connection, account: Account, row: Any, record: Record) -> bool
     if marker in ("", row.record_id):
         return False
     return conn.execute(select(contact.c.id).where(contact.c.id == marker)).first() is not None
-
-
-def _standing(row: Any, agreed: Agreed) -> tuple[str, str]:
-    """The cause of a move that was not followed and is there as it was, and why. That a card hangs on somebody to whom
-    it could not be followed is seen from itself: another stage says nothing of that."""
-    told = agreed.hub.keys() | agreed.push.keys()
-    if holder.PERSON not in told and holder.torn(agreed.base, agreed.raw):
-        return holder.BUSY, holder.WHY
-    stands = row.code not in PASSING and not MOVES & told
-    return (row.code, row.why) if stands else ("", "")
 
 
 def _raw(row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from hub.identity.cards import HERE
 from hub.sync import holder, records
 from hub.sync.account import Account
 from hub.sync.apply import Sighting
+from hub.sync.causes import PASSING, STAYS, WHY_STAYS
 from hub.sync.employer import EMPLOYER, SEEN
 from hub.sync.foreign import guarded
-from hub.sync.observe import PASSING
 from hub.sync.plan import OLDER
 from hub.sync.split import NotPlaced
 from hub.sync.untaken import ANY, refused
@@ -105,6 +105,8 @@ def prepare(account: Account, parcels: Sequence[Parcel], now: int) -> None:
     for parcel in sorted(parcels, key=lambda p: p.row.role == "contact"):
         if not account.kind(parcel.row.role):
             parcel.idle, parcel.dirty = True, -parcel.row.dirty
+            if parcel.state == "linked" and parcel.code in PASSING:
+                parcel.code, parcel.why = STAYS, WHY_STAYS
         elif parcel.row.state == "sending":
             doubt(account, parcel, "the worker that sent it stopped", now)
         elif parcel.row.state == "new" and id(parcel) not in carried:

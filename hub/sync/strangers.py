@@ -20,11 +20,10 @@ from hub.funnel.moves import NEXT_STEP
 from hub.model import contact, deal, lead, link, look_again, match_key, stage
 from hub.store.engine import Store, add_unless_there
 from hub.store.notes import REST, note
+from hub.sync import employer, holder
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier
 from hub.sync.born import born, named
-from hub.sync.employer import wake
-from hub.sync.holder import living
 from hub.sync.observe import Observer, is_gone
 from hub.sync.plan import ABSENT
 from hub.sync.reading import read_each
@@ -37,6 +36,8 @@ WELCOME = "import"
 
 
 APART = ("outside", "later")
+HUNG_ON = {"company": employer.wake, "contact": holder.wake}
+"""What hangs on a record of ours hears of it when its card is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Strangers:
         if spot is None:
             return Verdict("outside", why="stands on a stage that is none of ours")
         person = unknown.person_of(account, record)
-        owners = list(dict.fromkeys(living(conn, one) for one in self._owners_of(conn, account, person)))
+        owners = list(dict.fromkeys(holder.living(conn, one) for one in self._owners_of(conn, account, person)))
         if len(owners) > 1:
             return Verdict("ambiguous", spot[0], spot, why="its phone and e-mail belong to different contacts here")
         verdict = self._among_leads(conn, account, spot, owners[0] if owners else "")
@@ -207,7 +208,8 @@ class Strangers:
             }  # fmt: skip
             mine = update(link).where(link.c.id == verdict.record_id).values(known)
             found = conn.execute(mine.returning(link.c.role, link.c.record_id)).one()
-            wake(conn, account.id, [found.record_id] if found.role == "company" else [], self._clock.now())
+            if found.role in HUNG_ON:
+                HUNG_ON[found.role](conn, account.id, [found.record_id], self._clock.now())
             return True
         if verdict.what == "ambiguous":
             held = {"state": "held", "code": "ambiguous", "why": f"It was made in the CRM, and {verdict.why}"}

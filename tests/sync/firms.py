@@ -138,13 +138,14 @@ class Firms:
 
     def _bare(self, links: Sequence[Any], flats: dict[Any, Any], people: dict[str, str]) -> Iterator[str]:
         """A11: when we have hung a contact on a company, the cards we made of that contact hang on it, too: unless
-        people have untied or moved them, or the company went away before they heard of it."""
+        people have untied or moved them, somebody left the company here, or it went away before they heard of it."""
         crm = self.world.crm
         for row in links:
             there = crm.rows.get(row.remote_id or "")
             if there is None or row.state != "linked" or there.kind not in crm.company_on or there.by != "api":
                 continue
-            ref = people.get(flats[row.role, row.record_id]["contact"], "")
+            contact_id = flats[row.role, row.record_id]["contact"]
+            ref = "" if contact_id in self.apart else people.get(contact_id, "")
             firm = crm.hired.get(ref, "")
             still = firm and firm in _firms(crm.rows.get(ref)) and not crm.rows[firm].deleted
             if still and "firms" not in there.links and not {there.ref, ref, firm} & (crm.poison | crm.rehung):

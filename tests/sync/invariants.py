@@ -76,6 +76,11 @@ def ill(world: World, row: Any) -> bool:
     return (row.remote_id or "") in world.crm.poison
 
 
+def stays(world: World, row: Any) -> bool:
+    """Whether it is a lead again whose card nobody takes back: leads stay here, and its cause says so."""
+    return not world.account.kind(row.role) and row.code == "stays_here"
+
+
 def told_values(lines: list[Any]) -> dict[str, set[Any]]:
     """Every value that stands in a record's timeline."""
     known: dict[str, set[Any]] = defaultdict(set)
@@ -96,7 +101,7 @@ def converged(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator
     """I1: both sides agree on every two-way field, or an open difference is shown to a person."""
     for row in links:
         there = shown(world, row)
-        if row.state != "linked" or there is None or there.deleted or ill(world, row):
+        if row.state != "linked" or there is None or there.deleted or ill(world, row) or stays(world, row):
             continue
         flat, record = flats[row.role, row.record_id], world.crm.shown(there)
         seen = world.account.seen(record, row.role)
@@ -149,6 +154,8 @@ def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[s
     for row in links:
         there = shown(world, row)
         if row.role in ("contact", "company") or row.state != "linked" or there is None or ill(world, row):
+            continue
+        if stays(world, row):
             continue
         mine, shown_ = flats[row.role, row.record_id]["contact"], there.links.get("people", ())
         card = people.get(mine)

@@ -13,11 +13,9 @@ from sqlalchemy import update
 
 from hub.clock import HOUR, MINUTE, SECOND, FixedClock
 from hub.model import connection, lead
+from tests.sync.scenes import Scene, card, leads, links, retitle, settled, world_rows
 from tests.sync.schedules import FULL
-from tests.sync.test_rules import Scene, card, leads, links, retitle, scene, settled, world_rows
 from tests.sync.world import CRM_ID, World
-
-__all__ = ["scene"]
 
 PLAYED = ("two_blocks", "strong", "no_bin", "native")
 JUMPS = (-HOUR, HOUR, -10 * MINUTE, 10 * MINUTE, -SECOND, SECOND)

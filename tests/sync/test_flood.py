@@ -12,13 +12,12 @@ from hub.model import link
 from hub.store.notes import REST
 from hub.sync.companies import ONE_OF_OURS
 from hub.sync.ledger import ANY_DUE, NEXT_DUE
+from tests.sync.scenes import Scene, leads, links
 from tests.sync.schedules import FULL
-from tests.sync.test_rules import Scene, leads, links, scene
 from tests.sync.test_two import OTHER, second
 from tests.sync.world import CRM_ID, World
 from workers.tasks import abreast
 
-__all__ = ["scene"]
 FLOOD = 1_000_000 if FULL else 100_000
 MOST_MB = 50.0
 """For a batch, whatever waits behind it."""

@@ -16,10 +16,8 @@ from hub.store.notes import mark_dirty
 from hub.sync.decide import asked, settle
 from hub.sync.fight import ROUNDS
 from hub.sync.health import health
-from tests.sync.test_rules import Scene, card, leads, links, retitle, scene, settled, world_rows
+from tests.sync.scenes import Scene, card, leads, links, retitle, settled, world_rows
 from tests.sync.world import CRM_ID, MAPPING, World
-
-__all__ = ["scene"]
 
 
 def picky(world: World, kind: str, field: str, bad: str, names_it: bool = True) -> None:

@@ -13,10 +13,9 @@ from sqlalchemy import select
 from hub.intake.connections import Live
 from hub.model import connection, lead, link
 from tests.sync.fake import PROFILES, FakeCRM, Row
-from tests.sync.test_rules import Scene, retitle, scene, world_rows
+from tests.sync.scenes import Scene, retitle, world_rows
 from tests.sync.world import CRM_ID, World
 
-__all__ = ["scene"]
 OTHER = "crm-2"
 
 

@@ -14,8 +14,8 @@ from connectors import registry
 from hub import setup
 from hub.intake import quarantine
 from hub.model import connection, event_work, inquiry, journal, lead, link, pull_state
+from hub.sync.causes import PASSING
 from hub.sync.health import ACTIONS, SETTLED
-from hub.sync.observe import PASSING
 from hub.web.admin.attention import cause_words
 from hub.web.desk.shown import when
 from tests.web.world import World, press

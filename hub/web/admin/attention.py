@@ -213,6 +213,9 @@ def cause_words() -> dict[str, tuple[str, str]]:
         "unmapped": (_("A value nobody here knows"), _("Name it in the mapping, or set the CRM up again.")),
         "ambiguous": (_("Made in the CRM, and not clear whose"), _("Merge or close one of the two, then try again.")),
         "second_deal": (_("One lead, two deals in the CRM"), _("Merge the deals there.")),
+        "stays_here": (
+            _("A deal there, a lead again here"), _("Delete the card there, or convert the lead once more."),
+        ),
         "merged_in_crm": (_("Merged in the CRM"), _("Merge the two records here as well.")),
         "second_card": (_("One person, two cards"), _("Merge the two cards in the CRM, or leave the second one.")),
         "merge_by_hand": (_("The CRM does not merge two cards"), _("Merge the two cards there by hand.")),
