@@ -216,6 +216,7 @@ def _unless_taken(conn: Connection, heir: dict[str, Any]) -> dict[str, Any]:
     """The heir as it is; held for a person where its card is another record's already, because people merged two cards
     over there."""
     same = [link.c[name] == heir[name] for name in ("connection_id", "remote_kind", "remote_id", "role")]
+    same.append(link.c.record_id != heir["record_id"])
     if heir["remote_id"] is None or conn.execute(select(link.c.id).where(*same)).first() is None:
         return heir
     why = f"Card {heir['remote_id']} over there belongs to another record here: merge them"
@@ -272,10 +273,11 @@ def _hand_links_back(conn: Connection, clock: Clock, lead_id: str, deal_id: str)
                 conn.execute(update(link).where(link.c.id == old.id).values(gone))
             continue
         known = conn.execute(select(link.c.id).where(mine)).scalar()
-        back = _heir(clock, old, "lead", lead_id)
+        back = _unless_taken(conn, _heir(clock, old, "lead", lead_id))
         if known is None:
             passenger = {"role": "lead", "record_id": lead_id, "dirty": link.c.dirty + 1}
-            conn.execute(update(link).where(link.c.id == old.id).values(passenger))
+            held = {name: back[name] for name in ("remote_id", "state", "code", "why") if back["state"] == "held"}
+            conn.execute(update(link).where(link.c.id == old.id).values({**passenger, **held}))
         else:
             conn.execute(link.delete().where(link.c.id == old.id))
             conn.execute(update(link).where(link.c.id == known).values({**back, "id": known}))

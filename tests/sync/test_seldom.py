@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import update
+
 from hub.funnel import moves
 from hub.identity.shown import enter
 from hub.model import contact, lead, link
@@ -56,11 +58,8 @@ def test_no_stage_is_told_to_a_lead_that_is_a_deal_over_there(scene: Scene) -> N
 def test_a_lead_that_stays_here_again_says_so_of_its_card(scene: Scene) -> None:
     """Where leads stay in the hub, a deal that was taken back leaves a card behind."""
     world = scene("held")
-    with world.store.write() as conn:
-        world.new_lead(conn)
-    lead_id = world_rows(world, lead)[0].id
-    with world.store.write() as conn:
-        deal_id = moves.convert_lead(conn, world.clock, lead_id, "member:v")
+    lead_id = new_lead(world)
+    deal_id = convert(world, lead_id)
     settled(world)
     with world.store.write() as conn:
         moves.revert_conversion(conn, world.clock, deal_id, "warm", "member:v")
@@ -72,8 +71,35 @@ def test_a_lead_that_stays_here_again_says_so_of_its_card(scene: Scene) -> None:
 
 
 def converted_once_more(world: World, lead_id: str) -> tuple[Any, ...]:
-    with world.store.write() as conn:
-        deal_id = moves.convert_lead(conn, world.clock, lead_id, "member:v")
+    deal_id = convert(world, lead_id)
     settled(world)
     (row,) = world_rows(world, link, record_id=deal_id)
     return row.code, row.state, row.remote_id
+
+
+def test_a_deal_that_is_a_lead_again_waits_where_its_card_is_another_leads(scene: Scene) -> None:
+    world = scene("two_blocks")
+    lead_id = new_lead(world)
+    deal_id = convert(world, lead_id)
+    settled(world)
+    (held,) = world_rows(world, link, record_id=deal_id)
+    other = new_lead(world)
+    with world.store.write() as conn:  # people merged its card into this one over there
+        there = {"remote_id": held.remote_id, "remote_kind": held.remote_kind, "state": "history", "dirty": 0}
+        conn.execute(update(link).where(link.c.record_id == other).values(there))
+        moves.revert_conversion(conn, world.clock, deal_id, "warm", "member:v")
+    (row,) = world_rows(world, link, record_id=lead_id)
+    assert (row.state, row.code, row.remote_id) == ("held", "same_remote", None)
+
+
+def new_lead(world: World) -> str:
+    """A lead that no CRM has yet."""
+    before = {row.id for row in world_rows(world, lead)}
+    with world.store.write() as conn:
+        world.new_lead(conn)
+    return str(({row.id for row in world_rows(world, lead)} - before).pop())
+
+
+def convert(world: World, lead_id: str) -> str:
+    with world.store.write() as conn:
+        return moves.convert_lead(conn, world.clock, lead_id, "member:v")
