@@ -65,7 +65,7 @@ def agreed(seen: dict[str, Any], raw: Mapping[str, Any], refs: Sequence[str]) ->
 
 def torn(base: Mapping[str, Any], raw: Mapping[str, Any]) -> bool:
     """Whether the card hangs on somebody else than we agreed on, and the hub could not follow."""
-    return bool(base.get(PERSON)) and SEEN in raw and raw[SEEN] != base[PERSON]
+    return PERSON in base and SEEN in raw and raw[SEEN] != (base[PERSON] or "")
 
 
 # ── the hub's side ───────────────────────────────────────────────────────────────────────────────
