@@ -44,7 +44,8 @@ class Sighting:
     """A link after the CRM's record was looked at. `push` are hub values the CRM still has to be told.
 
     `remote_id` is the record it stands for from now on, None when that stays, "" for none; `again` asks for one more
-    look; `stray` says that it carries the id of another record of ours.
+    look; `stray` says that it carries the id of another record of ours; `heir` is the record here that goes on with the
+    card, where it went over the border.
     """
 
     state: str
@@ -58,6 +59,7 @@ class Sighting:
     again: bool = False
     version: str = ""
     stray: bool = False
+    heir: str = ""
 
 
 class Applier:
@@ -235,7 +237,7 @@ class _Move:
             return  # the card was made for a deal that had been a lead: one link has served both
         seen = {"base": self.sighting.base, "raw": self.sighting.raw, "sent": {}}
         self.conn.execute(update(link).where(mine).values(seen))
-        self.sighting.state, self.sighting.push = "history", {}
+        self.sighting.state, self.sighting.push, self.sighting.heir = "history", {}, record_id
 
 
 def _lead_in_lead_block(move: _Move) -> None:

@@ -138,10 +138,14 @@ class Observer:
         if holder.PERSON not in news:
             return
         why = holder.take(conn, self._clock, account, row, str(sighting.flat[holder.PERSON]))
-        if why:
-            if not sighting.code:
-                sighting.code, sighting.why = holder.BUSY, why
-            _keep(holder.PERSON, sighting, flat)
+        if not why:
+            return
+        _keep(holder.PERSON, sighting, flat)
+        if sighting.heir:  # the record that goes on with the card shows it, at its next look
+            heir = (link.c.record_id == sighting.heir) & (link.c.connection_id == account.id)
+            conn.execute(update(link).where(heir).values(base=sighting.base))
+        elif not sighting.code:
+            sighting.code, sighting.why = holder.BUSY, why
 
     def _compare(self, account: Account, row: Any, record: Record, flat: records.Flat) -> Agreed:
         seen = account.seen(record, row.role)

@@ -123,5 +123,5 @@ def test_a_deal_that_comes_back_on_somebody_with_an_open_lead_stops_nothing(
         there.made.advance(120)
         there.made.settle(3)
         [back] = there.made.rows(link, role="lead", remote_id=card.remote_id)
-        assert back.state == "linked"
+        assert (back.state, back.code) == ("linked", "has_open_lead")
         assert len({row.contact_id for row in there.made.rows(lead, state="open")}) == 2, "everybody keeps their own"
