@@ -24,15 +24,27 @@ ENVIRONMENT = {
     "ALLOWED_HOSTS": "localhost,127.0.0.1",
     "DJANGO_SETTINGS_MODULE": "bottle_settings",
 }
+SERVED = {"DEBUG": "False"}
+"""As in production. With DEBUG Django writes every statement down, which is a sixth of its time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bottle:
-    """A running server: its address, a token for programs, and a session of the administrator."""
+    """A running server: its address, a token for programs, a session of the administrator, and its files."""
 
     address: str
     token: str
     session: str
+    folder: Path
+
+    def rewind(self) -> None:
+        """The account is again as it was kept, at first when its server started. Emptying it by hand is half of a
+        test's calls."""
+        _copy(self.folder / "kept.sqlite3", self.folder / "db.sqlite3")
+
+    def keep(self) -> None:
+        """From now on the account is rewound to what it is now."""
+        _copy(self.folder / "db.sqlite3", self.folder / "kept.sqlite3")
 
 
 def recipe() -> Recipe:
@@ -55,17 +67,19 @@ def bottle_server(folder: Path) -> Iterator[Bottle]:
     with prepared(recipe()) as made:
         account, port = made / "account", free_port()
         shutil.copytree(account, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("db.sqlite3*"))
-        _copy(account / "db.sqlite3", folder / "db.sqlite3")
-        env = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(folder), "BOTTLE_DATABASE": str(folder / "db.sqlite3")}
+        for name in ("kept.sqlite3", "db.sqlite3"):
+            _copy(account / "db.sqlite3", folder / name)
+        places = {"PYTHONPATH": str(folder), "BOTTLE_DATABASE": str(folder / "db.sqlite3")}
+        env = {**os.environ, **ENVIRONMENT, **SERVED, **places}
         options = f"-b 127.0.0.1:{port} -w 1 -k gthread --threads 4 --no-control-socket".split()
         python = made / "env/bin/python"
         command = guarded([python, "-m", "gunicorn", "crm.wsgi:application", *options], signal.SIGTERM)
         with running(command, folder, lambda: answers(port), signal.SIGTERM, seconds=PATIENCE, env=env):
             told = json.loads((folder / "credentials.json").read_text(encoding="utf-8"))
-            yield Bottle(f"http://127.0.0.1:{port}", told["token"], told["session"])
+            yield Bottle(f"http://127.0.0.1:{port}", told["token"], told["session"], folder)
 
 
 def _copy(source: Path, target: Path) -> None:
     """Whole, whatever still stands in its write-ahead log."""
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target, timeout=30)) as new:
         old.backup(new)

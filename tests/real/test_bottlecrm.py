@@ -49,10 +49,8 @@ def wire(bottle: Bottle) -> Iterator[Interposed]:
 
 @pytest.fixture
 def crm(bottle: Bottle, wire: Interposed) -> BottleCRM:
-    made = Quick({"address": bottle.address}, {"token": bottle.token}, wire)
-    for kind in (LEADS, DEALS, CONTACTS):
-        made.delete(kind, [one.ref for one in rows(made, kind) if not one.deleted])
-    return made
+    bottle.rewind()
+    return Quick({"address": bottle.address}, {"token": bottle.token}, wire)
 
 
 def rows(crm: BottleCRM, kind: str) -> list[Record]:
