@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 
-from hub.store.engine import Store
+from hub.store.engine import CHANGED, Store
 
 NAME = "work.bell"
 
@@ -71,14 +71,9 @@ def ring_when_committed(store: Store, ring: Callable[[str], None]) -> None:
 
 
 def _ring_after(engine: Engine, name: str, ring: Callable[[str], None]) -> None:
-    """SQLAlchemy tells of a commit just before it; the connection comes home to its pool just after."""
-
-    @event.listens_for(engine, "commit")
-    def _committing(conn: Connection) -> None:
-        if not conn.get_execution_options().get("reading"):
-            conn.info[NAME] = True
+    """A connection comes home to its pool just after its commit."""
 
     @event.listens_for(engine, "checkin")
     def _home(_raw: object, record: Any) -> None:
-        if record.info.pop(NAME, False):
+        if record.info.pop(CHANGED, False):
             ring(name)

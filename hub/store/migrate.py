@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from hub.store.engine import Store
+from hub.store.engine import Store, reading
 
 HEADS = {"hub": "0013", "inbox": "0001"}
 """Newest revision of each set of tables; a test keeps it equal to the scripts' own head."""
@@ -32,7 +32,7 @@ def version_table(name: str) -> str:
 
 def revision(engine: Engine, name: str) -> str:
     """The revision a database is at; "" when it is empty."""
-    with engine.connect().execution_options(reading=True) as conn, conn.begin():
+    with reading(engine) as conn:
         if not inspect(conn).has_table(version_table(name)):
             return ""
         found = conn.execute(text(f"SELECT version_num FROM {version_table(name)}")).scalar()  # noqa: S608 - own name

@@ -19,6 +19,7 @@ from hub.clock import Clock
 from hub.identity.cards import SECONDS
 from hub.model import link, look_again
 from hub.store.engine import Store
+from hub.store.lists import among
 from hub.store.many import run_many
 from hub.sync import companies, employer, holder
 from hub.sync.account import Account, Accounts
@@ -39,7 +40,13 @@ HINTS = 200
 STUMBLES = 12
 """After so many failures in a row a hint is dropped: polling and the audit see the record all the same."""
 
-READ = or_(link.c.state == "linked", (link.c.state == "history") & link.c.code.in_(SECONDS))
+LOOKED_AT = (
+    select(link)
+    .where(link.c.connection_id == bindparam("b_connection"), link.c.remote_kind == bindparam("b_kind"))
+    .where(or_(link.c.state == "linked", (link.c.state == "history") & link.c.code.in_(SECONDS)))
+    .where(among(link.c.remote_id))
+    .with_for_update()
+)
 """Links whose records are looked at: those in step, and second cards of merged contacts."""
 SEEN = (
     update(link)
@@ -230,9 +237,8 @@ class Puller:
         the mirror."""
         refs, news = list(found), 0
         for start in range(0, len(refs), 400):
-            mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind) & READ
-            asked = select(link).where(mine, link.c.remote_id.in_(refs[start : start + 400])).with_for_update()
-            rows = list(conn.execute(asked))
+            asked = {"b_connection": account.id, "b_kind": kind, "wanted": refs[start : start + 400]}
+            rows = list(conn.execute(LOOKED_AT, asked))
             same = {row.id for row in rows if not thorough and _as_remembered(account, row, found[row.remote_id])}
             looked = self._not_stale(conn, [row for row in rows if row.id not in same], asked_at)
             if settled is not None:

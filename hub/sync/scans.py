@@ -27,6 +27,7 @@ TAKEN = (
     update(pull_state)
     .where(_SCAN, pull_state.c.due_at <= bindparam("b_now"), _FREE)
     .values(lease=bindparam("lease"), lease_until=bindparam("lease_until"))
+    .returning(pull_state.c.cursor)
 )
 _MINE = update(pull_state).where(_SCAN, pull_state.c.lease == bindparam("b_lease")).values(cursor=bindparam("cursor"))
 PAGE_DONE = _MINE.values(lease_until=bindparam("lease_until"))
@@ -62,11 +63,8 @@ class Scans:
             if row is None:
                 start = {"connection_id": account.id, "kind": kind, "cursor": "", "due_at": now, "lease": ""}
                 add_unless_there(conn, pull_state, {**start, "code": "", "why": ""})
-            taken = conn.execute(TAKEN, {**place, "lease": lease, "lease_until": now + LEASE})
-            if not taken.rowcount:
-                return None
-            row = conn.execute(SCAN, place).one()
-            return str(row.cursor or "")
+            taken = conn.execute(TAKEN, {**place, "lease": lease, "lease_until": now + LEASE}).one_or_none()
+            return None if taken is None else str(taken.cursor or "")
 
     def move(self, conn: Connection, account: Account, kind: str, lease: str, page: Changes, every: int) -> bool:
         """A page was applied; False when somebody else took this scan over. The next scan is due `every` ms later."""

@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from connectors.contract import Person, Record
 from connectors.errors import ConnectorError
 from hub.identity.normalize import normalise
 from hub.model import link
+from hub.store.lists import among
 from hub.sync.account import Account
 from hub.sync.foreign import guarded
 from hub.sync.plan import ABSENT
 
+LINKED = select(link.c.remote_id).where(
+    link.c.connection_id == bindparam("b_connection"),
+    link.c.remote_kind == bindparam("b_kind"),
+    among(link.c.remote_id),
+)
+
 
 def linked_refs(conn: Connection, account: Account, kind: str, refs: Sequence[str]) -> set[str]:
     """Which of these are known, alive or not."""
-    mine = (link.c.connection_id == account.id) & (link.c.remote_kind == kind)
-    found: set[str] = set()
-    for start in range(0, len(refs), 400):
-        there = link.c.remote_id.in_(refs[start : start + 400])
-        found.update(str(ref) for ref in conn.execute(select(link.c.remote_id).where(mine, there)).scalars())
-    return found
+    asked = {"b_connection": account.id, "b_kind": kind, "wanted": list(refs)}
+    return {str(ref) for ref in conn.execute(LINKED, asked).scalars()} if refs else set()
 
 
 def values_of(account: Account, record: Record | None, role: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from hub.funnel.moves import (
 from hub.model import deal, lead, lineup, member, rotation
 from hub.routing.ledger import deviations, read_ledger
 from hub.routing.rotation import POOL
+from hub.store.engine import WRITES
 from tests.funnel.desk import Desk, open_lead, open_leads
 
 STEPS = 8
@@ -117,7 +118,7 @@ class Play:
         engine = self.desk.store.hub
 
         def look(conn: Any) -> None:
-            if not conn.get_execution_options().get("reading"):
+            if conn.connection.info[WRITES]:
                 assert not conn.connection.dbapi_connection.execute(NOBODYS).fetchall()
                 self.looks += 1
 

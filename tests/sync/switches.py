@@ -119,8 +119,9 @@ def nobody_hangs(patch: Patch) -> None:
 
 def no_second_look(patch: Patch) -> None:
     """A11: a company that comes late stays without its people."""
-    for place in (ledger, employer, strangers):
+    for place in (ledger, employer):
         patch.setattr(place, "wake", lambda conn, connection_id, companies, at, lease="": None)
+    patch.setitem(strangers.HUNG_ON, "company", lambda conn, connection_id, companies, at: None)
 
 
 def cards_stay_bare(patch: Patch) -> None:

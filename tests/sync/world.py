@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import orjson
@@ -39,7 +39,7 @@ from hub.model import (
     look_again,
     member,
 )
-from hub.store.engine import Store, _dumps, _loads, add_unless_there, sqlite_library
+from hub.store.engine import STATEMENTS, Store, _dumps, _loads, add_unless_there, reading, sqlite_library
 from hub.store.notes import FRESH, mark_dirty
 from hub.sync.account import Account, Accounts
 from hub.sync.audit import Auditor
@@ -113,37 +113,34 @@ class Seams(Store):
         super().__init__(hub, inbox)
         object.__setattr__(self, "seam", lambda _name: None)
 
-        @event.listens_for(hub, "begin")
-        def _watch(conn: Connection) -> None:
-            self.__dict__["fence"].look(conn)
+    @cached_property
+    def raw(self) -> Any:
+        """The hub's one connection, for looks that are no work of anybody's."""
+        return self.hub.raw_connection().dbapi_connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         self.seam("tx<")  # type: ignore[attr-defined]
         with self.hub.begin() as conn:
+            self.__dict__["fence"].look(conn)
             yield conn
         self.seam("tx>")  # type: ignore[attr-defined]
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.hub.connect().execution_options(reading=True) as conn, conn.begin():
+        with reading(self.hub) as conn:
             yield conn
 
 
 def open_memory(tables: MetaData) -> Engine:
     engine = create_engine(
-        "sqlite://", module=sqlite_library(), poolclass=StaticPool,
-        json_serializer=_dumps, json_deserializer=_loads,
+        "sqlite+leadhub://", module=sqlite_library(), poolclass=StaticPool, json_serializer=_dumps,
+        json_deserializer=_loads, connect_args={"cached_statements": STATEMENTS},
     )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:
         raw.isolation_level = None
-
-    @event.listens_for(engine, "begin")
-    def _begin(conn: Connection) -> None:
-        raw: Any = conn.connection.dbapi_connection
-        raw.execute("BEGIN")  # nobody else has this database: no errors to translate
 
     tables.create_all(engine)
     return engine
@@ -291,7 +288,7 @@ class World:
         """Whether a worker would find anything; one that finds nothing is no interesting schedule."""
         if task == "flow":
             return self.inquiries.flow._anything_due(self.clock.now())
-        raw: Any = self.store.hub.raw_connection().dbapi_connection
+        raw = self.store.raw
         due = {
             "push": "SELECT 1 FROM link WHERE dirty > 0 AND due_at <= ? "
             "AND state IN ('new','sending','uncertain','linked')",
@@ -664,7 +661,7 @@ class World:
 
     def watch_cursor(self) -> None:
         """I11: never backwards, never past what must be visible."""
-        raw: Any = self.store.hub.raw_connection().dbapi_connection
+        raw = self.store.raw
         for kind, cursor in raw.execute("SELECT kind, cursor FROM pull_state").fetchall():
             if not cursor:
                 continue
