@@ -53,14 +53,14 @@ class Ledger:
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
     def read(self, newcomers: Sequence[Facts], contacts: Collection[str] = ()) -> list[list[int]]:
-        """Everything that resolving these newcomers may ask; answers the short list of each."""
+        """Everything that resolving these newcomers may ask; answers whom each of them may be."""
         found = [places(one) for one in newcomers]
         self._lock(found)
         self._traces({place for one in found for place in one.all()})
         numbers = {self.number(one) for one in contacts}
         numbers.update(number for one in found for number in self.register.candidates(one))
         self._people(numbers)
-        lists = [self.register.shortlist(one) for one in found]
+        lists = [list(self.register.near(one)) for one in newcomers]
         self._common(tokens(newcomers))
         self._verdicts({name for one in newcomers for name in one.ids}, numbers)
         return lists

@@ -39,9 +39,12 @@ class Register:
 
     def resolve(self, mine: Facts) -> Verdict:
         """Who the newcomer is. Changes nothing."""
+        return self.compare(mine, self.near(mine))
+
+    def near(self, mine: Facts) -> dict[int, Facts]:
+        """Whom the newcomer may be: the candidates who have more in common with them than a piece of a number."""
         near = ((number, self.people[number]) for number in self.shortlist(places(mine)))
-        others = {number: theirs for number, theirs in near if not are_strangers(mine, theirs, self.rules)}
-        return self.compare(mine, others)
+        return {number: theirs for number, theirs in near if not are_strangers(mine, theirs, self.rules)}
 
     def compare(self, mine: Facts, others: Mapping[int, Facts]) -> Verdict:
         """Which of these the newcomer is. Changes nothing."""

@@ -1,9 +1,10 @@
 """What a batch of inquiries needs to know, read in few queries, and what it decided, written in few more.
 
 The book answers questions from memory, including about rows of its own batch that are not written yet,
-so that ten inquiries of one new person in one batch open one lead. `write` says it all to the database
-at the end of the transaction; a unique key taken by another worker meanwhile raises `Collision`, and the
-batch is read and decided anew.
+so that ten inquiries of one new person in one batch open one lead. Of the contacts that are looked at only
+those are read whom somebody of the batch may be; `meet` reads the rare one who takes part all the same.
+`write` says it all to the database at the end of the transaction; a unique key taken by another worker
+meanwhile raises `Collision`, and the batch is read and decided anew.
 """
 
 from __future__ import annotations
@@ -84,8 +85,11 @@ class Book:
         self.policy = self._policy()
         self._read_setup()
         self._read_said(batch)
+        self.contacts: dict[str, Row] = {}
+        self.leads: dict[str, Row] = {}
+        self.open_leads: dict[tuple[str, str], str] = {}
+        self.open_deals: dict[tuple[str, str], str] = {}
         self._read_people(batch)
-        self._read_work(batch)
         self.firms = Firms(conn, batch, self.contacts)
         self.giving = Giving(conn, now, sorted(self.contacts), sorted(set(self.firms.owners.values())), kept)
 
@@ -128,7 +132,7 @@ class Book:
             self.owners[row.kind, row.value] = row.contact_id
         self.ledger.meet(set(self.owners.values()))
         people |= set(self.owners.values())
-        self.contacts: dict[str, Row] = {row.id: dict(row._mapping) for row in self._rows(CONTACTS, sorted(people))}
+        self._read_contacts(sorted(people))
         self._adopt()
         self.overthere = Overthere(self._conn, batch, self.owners, self.crms)
 
@@ -144,18 +148,24 @@ class Book:
         for owner, keys in strange.items():
             self.ledger.adopt(owner, of_contact(self.contacts[owner], points[owner], keys))
 
-    def _read_work(self, batch: Sequence[Understood]) -> None:
-        self.open_leads: dict[tuple[str, str], str] = {}
-        self.leads: dict[str, Row] = {}
-        contacts = sorted(self.contacts)
+    def meet(self, contacts: Iterable[str]) -> None:
+        """These take part."""
+        strange = sorted({one for one in contacts if one and one not in self.contacts})
+        if strange:
+            self._read_contacts(strange)
+            self.firms.meet(strange)
+            self.giving.meet(strange)
+
+    def _read_contacts(self, contacts: Sequence[str]) -> None:
+        """They and what runs with them."""
+        self.contacts.update({row.id: dict(row._mapping) for row in self._rows(CONTACTS, contacts)})
         # Whoever was put off until later goes on where they were: that line brings the lead back.
         running = [row for row in self._rows(LEADS, contacts) if row.state in ("open", "nurture")]
         for row in sorted(running, key=lambda one: one.state == "open"):
             self.leads[row.id] = dict(row._mapping)
             self.open_leads[row.contact_id, row.direction_id] = row.id
-        self.open_deals: dict[tuple[str, str], str] = {
-            (row.contact_id, row.direction_id): row.id for row in self._rows(OPEN_DEALS, contacts)
-        }
+        for row in self._rows(OPEN_DEALS, contacts):
+            self.open_deals[row.contact_id, row.direction_id] = row.id
 
     def _rows(self, which: Select[Any], wanted: Sequence[Any]) -> Iterable[Any]:
         return self._conn.execute(which, {"wanted": wanted}) if wanted else ()

@@ -41,6 +41,7 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     running = book.thread_of(one)
     in_thread = str(running["contact_id"]) if running else ""
     match = recognise(book.ledger, one.known, one.facts, book.owners, in_thread)
+    book.meet((match.contact_id, *(other.contact_id for other in match.merges)))
     match = book.overthere.look(book, one, match)
     match = replace(match, why=(*match.why, *book.firms.look(one)))
     _merge(book, one, match, clock)

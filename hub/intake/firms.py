@@ -57,7 +57,11 @@ class Firms:
         for row in self._rows(KEYS_OF, found):
             self.known[row.company_id].add((row.kind, row.value))
             self._names[row.company_id] = row.name
-        for row in self._rows(APART, [*found, *sorted(contacts)] if found else []):
+        self.meet([*found, *sorted(contacts)] if found else [])
+
+    def meet(self, contacts: Sequence[str]) -> None:
+        """Which companies these people are said not to belong to."""
+        for row in self._rows(APART, contacts):
             self._apart.add((row.first_id, row.second_id))
 
     def _rows(self, which: Select[Any], wanted: Sequence[Any]) -> Iterable[Any]:

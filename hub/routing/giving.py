@@ -63,6 +63,13 @@ class Giving:
         """Two contacts are one from now on: whoever had the other one's client has this one."""
         self._same.setdefault(winner, []).extend([loser, *self._same.pop(loser, ())])
 
+    def meet(self, contact_ids: Sequence[str]) -> None:
+        """These contacts may get a lead as well."""
+        if self._gathering is None:
+            self._contacts = [*self._contacts, *contact_ids]
+        else:
+            self._own = own_owners(self._conn, contact_ids) | self._own
+
     def due(self, one: Assignment, at: int, within: int) -> int:
         """When so much working time of the owner will be over: the lead's first next step."""
         return self._house.staff.people[one.owner].work.add(max(at, one.opens_at), within)

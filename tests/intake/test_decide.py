@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from hub.model import contact_point, event_work, inquiry, journal, lead, rotation
+from hub.identity.ledger import Ledger
+from hub.model import contact, contact_point, event_work, inquiry, journal, lead, rotation
 from tests.servers import Stack
 from tests.whole import JSON, Whole, whole_hub
 
@@ -62,6 +63,17 @@ def test_leads_are_shared_out_and_the_turns_are_kept(whole: Whole) -> None:
     for number in range(7):
         sent(whole, live, name=f"Person {chr(65 + number)}", phone=f"+7916000000{number}")
     assert sorted(row.given for row in whole.rows(rotation)) == [3, 4]
+
+
+def test_who_takes_part_unforeseen_is_read_all_the_same(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contact nobody was expected to be: their lead is joined, and no second one opened."""
+    foreseen = Ledger.read
+    live = whole.connect("webhook")
+    sent(whole, live, name="Anna Serova", phone="+79161234507")
+    monkeypatch.setattr(Ledger, "read", lambda *known: [[] for _each in foreseen(*known)])
+    sent(whole, live, name="Anna Serova", phone="+79161234517", company="Northlight")
+    assert [row.decision for row in whole.rows(inquiry)] == ["new_lead", "joined"]
+    assert [row.company for row in whole.rows(contact)] == ["Northlight"]
 
 
 # ── what the database forbids ────────────────────────────────────────────────────────────────────
