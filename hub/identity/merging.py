@@ -26,6 +26,7 @@ from hub.identity.places import number_of, places
 from hub.identity.rules import VERSION
 from hub.identity.shown import inherit, restore, snapshot
 from hub.identity.stored import of_contact
+from hub.identity.survivorship import WHOLE
 from hub.model import (
     contact,
     contact_point,
@@ -104,8 +105,16 @@ def merge(conn: Connection, one: Merge) -> str:
     conn.execute(merge_log.insert().values(row))
     gone = (review.c.first_id == one.loser) | (review.c.second_id == one.loser)
     conn.execute(update(review).where(gone, review.c.state == "open").values(state="gone", answered_at=one.at))
-    _tell(conn, one, "merged", {"contact": one.loser, "merge": one.id, "why": list(one.why)})
+    told = {"merge": one.id, "why": list(one.why), "values": _not_shown(conn, moved["contact"], one.winner)}
+    _tell(conn, one, "merged", told)
     return one.id
+
+
+def _not_shown(conn: Connection, before: Sequence[Row], winner: str) -> dict[str, str]:
+    """What one of the two showed and the contact that is left does not, by field."""
+    [now] = snapshot(conn, [winner])
+    rest = {field: [row[field] for row in before if row[field] not in ("", None, now[field])] for field in WHOLE}
+    return {field: ", ".join(values) for field, values in rest.items() if values}
 
 
 def _check(conn: Connection, one: Merge) -> None:

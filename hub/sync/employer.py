@@ -223,6 +223,7 @@ def stands_in(account: Any, row: Any, record: Record) -> bool:
     return row.role == "company" and not row.base and made.startswith(STANDS_IN)
 
 
-def dismiss(conn: Connection, company_id: str) -> None:
-    """This is nobody's company."""
+def dismiss(conn: Connection, clock: Clock, connection_id: str, company_id: str) -> None:
+    """This is nobody's company; whose card named it is looked at again."""
+    wake(conn, connection_id, [company_id], clock.now())
     conn.execute(update(contact).where(contact.c.company_id == company_id).values(company_id=None))

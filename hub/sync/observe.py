@@ -103,7 +103,7 @@ class Observer:
         if flat.get("merged_into"):
             return read_second(conn, self._clock, account, row, record, flat)
         if employer.stands_in(account, row, record):
-            employer.dismiss(conn, row.record_id)
+            employer.dismiss(conn, self._clock, account.id, row.record_id)
             why = "Made for a deal whose contact has no company"
             return Sighting("history", flat, {}, {}, code="stands_in", why=why)
         try:
@@ -173,7 +173,7 @@ class Observer:
             forget(conn, [(account.id, row.remote_id)])
             if row.role != "company" or flat.get("name"):
                 return Sighting("new", flat, {}, {}, remote_id="", again=True)
-            employer.dismiss(conn, row.record_id)  # nothing is known of it but that it was there
+            employer.dismiss(conn, self._clock, account.id, row.record_id)  # known by nothing but that it was there
         if row.role == "contact":
             conn.execute(update(link).where(link.c.id == row.id).values(code="deleted_in_crm"))
             suspect(conn, self._clock, account, row.record_id, sharers(conn, row.record_id))

@@ -92,6 +92,15 @@ def by_hand(whole: Whole) -> str:
         return join(conn, Merge(whole.hub.clock.new_id(), first, second, whole.hub.clock.now(), "member:m"))
 
 
+def test_the_timeline_says_what_is_not_shown_any_more(real: Whole) -> None:
+    live = real.connect("webhook")
+    says(real, live, name="Anna Field", phone="+79161234507")
+    says(real, live, name="Anna Maria Field", email="field-a@pochta.test")
+    by_hand(real)
+    told = [row.facts["values"] for row in real.rows(journal) if row.what == "merged"]
+    assert told == [{"name": "Anna Field"}] * 2
+
+
 def taken_apart(whole: Whole, merge_id: str) -> None:
     with whole.hub.store.write() as conn:
         undo(conn, merge_id, "member:m", whole.hub.clock.now())

@@ -238,6 +238,13 @@ def _fields(names: Iterable[str]) -> str:
     return ", ".join(str(words.FIELDS.get(name, name)) for name in sorted(names))
 
 
+def _merged(_names: Names, facts: Mapping[str, Any]) -> str:
+    told = _("Merged with another contact: they are one person.")
+    rest = facts.get("values") or {}
+    named = ", ".join(f"{words.FIELDS.get(name, name)} “{value}”" for name, value in sorted(rest.items()))
+    return told + " " + _("Not shown any more: %(values)s.", values=named) if rest else told
+
+
 def _not_followed(names: Names, facts: Mapping[str, Any]) -> str:
     if not names.scope.sees_deals:
         return ""
@@ -256,7 +263,7 @@ SENTENCES: Mapping[tuple[str, str], Callable[[Names, Mapping[str, Any]], str]] =
     ("", "given"): _given,
     ("lead", "moved"): _moved_in("lead"),
     ("deal", "moved"): _moved_in("deal"),
-    ("contact", "merged"): lambda _n, _f: _("Merged with another contact: they are one person."),
+    ("contact", "merged"): _merged,
     ("contact", "unmerged"): lambda _n, _f: _("Taken apart again: two people."),
     ("", "rejected"): lambda _n, f: _("Rejected: %(reason)s", reason=f.get("reason", "")),
     ("", "reopened"): _reopened,
