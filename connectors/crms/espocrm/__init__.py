@@ -63,6 +63,7 @@ class EspoCRM(CRM):
         Setting("duplicates", "Duplicates", default="pass", help="refuse: EspoCRM's own check stays on"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = LEADS, DEALS, PEOPLE, FIRMS
+    company_on = (DEALS,)
     note_kind, task_kind, activity_kinds = NOTES, TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "", "stage", "assignedUserId"
     facts = Facts(

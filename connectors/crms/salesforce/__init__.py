@@ -61,6 +61,7 @@ class Salesforce(CRM):
         Setting("token", "Access token", secret=True, help="Only to try it out: it ends with its session"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = LEADS, DEALS, PEOPLE, FIRMS
+    company_on = (DEALS,)
     note_kind, task_kind, activity_kinds = NOTES, TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "RecordTypeId", "StageName", "OwnerId"
     facts = Facts(

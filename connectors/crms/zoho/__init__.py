@@ -68,6 +68,7 @@ class Zoho(CRM):
         Setting("token", "Access token", secret=True, help="Only to try it out: it lives for an hour"),
     )
     lead_kind, deal_kind, contact_kind, company_kind = LEADS, DEALS, PEOPLE, FIRMS
+    company_on = (DEALS,)
     note_kind, task_kind, activity_kinds = NOTES, TASKS, doings.LISTED
     pipeline_field, stage_field, owner_field = "Pipeline", "Stage", "Owner"
     facts = Facts(
