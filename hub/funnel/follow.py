@@ -19,7 +19,7 @@ from hub.store.engine import add_unless_there
 LOOK_BACK = {"sqlite": 2 * SECOND, "postgresql": 20 * SECOND}
 BEGIN_BEFORE = 10 * MINUTE
 """A new follower does not act on what is older than that."""
-PORTION = 500
+PORTION = 1000
 
 MINE = select(follower).where(follower.c.name == bindparam("b_name"))
 MINE_ALONE = MINE.with_for_update(skip_locked=True)

@@ -21,8 +21,12 @@ from hub.notices.words import say
 from hub.robots.outbox import NEW
 from hub.routing.reading import read_floor
 from hub.store.engine import Store, add_unless_there
+from hub.store.lists import among
 
 GIVING = ("opened", "given", "reopened")
+OPEN = select(lead.c.id, lead.c.owner_id, lead.c.taken_by, lead.c.source, lead.c.title, lead.c.text).where(
+    among(lead.c.id), lead.c.state == literal_column("'open'")
+)
 EXCERPT = 600
 Rows = list[list[list[str]]]
 
@@ -32,7 +36,7 @@ def follow_given(conn: Connection, clock: Clock, lines: Sequence[Any]) -> None:
     last = {line.subject_id: line for line in lines if line.subject == "lead" and line.what in GIVING}
     if not last:
         return
-    rows = list(conn.execute(select(lead).where(lead.c.id.in_(sorted(last)), lead.c.state == literal_column("'open'"))))
+    rows = conn.execute(OPEN, {"wanted": sorted(last)}).all()
     told = [row for row in rows if last[row.id].actor != f"member:{row.owner_id}"]
     offered = offered_to(conn, [row for row in told if not row.taken_by]) if told else {}
     places = reaches(conn, [*(row.owner_id for row in told), *(one for some in offered.values() for one in some)])

@@ -13,19 +13,19 @@ from sqlalchemy import Connection, select
 
 from hub.model import assignment, lineup
 from hub.routing.ledger import TAKEN
+from hub.store.lists import among
+
+DECIDED = (
+    select(assignment.c.lead_id, assignment.c.member_id, assignment.c.why, lineup.c.members)
+    .select_from(assignment.outerjoin(lineup, lineup.c.id == assignment.c.lineup_id))
+    .where(among(assignment.c.lead_id), assignment.c.by != TAKEN)
+    .order_by(assignment.c.at, assignment.c.id)
+)
 
 
 def offered_to(conn: Connection, leads: Sequence[Any]) -> dict[str, frozenset[str]]:
     """Members by lead (rows of `lead`), for those that were offered, also when somebody has taken one by now."""
-    decided = assignment.outerjoin(lineup, lineup.c.id == assignment.c.lineup_id)
-    columns = (assignment.c.lead_id, assignment.c.member_id, assignment.c.why, lineup.c.members)
-    mine = assignment.c.lead_id.in_([row.id for row in leads]) & (assignment.c.by != TAKEN)
-    newest = {
-        row.lead_id: row
-        for row in conn.execute(
-            select(*columns).select_from(decided).where(mine).order_by(assignment.c.at, assignment.c.id)
-        )
-    }
+    newest = {row.lead_id: row for row in conn.execute(DECIDED, {"wanted": [row.id for row in leads]})}
     found = {}
     for row in leads:
         last = newest.get(row.id)
