@@ -60,7 +60,8 @@ class Heard:
         with self._store.read() as conn:
             waits = conn.execute(select(deadline.c.id).where(deadline.c.state.in_(("running", "late"))).limit(1))
             patience = 0 if waits.first() is not None else IDLE
-        return sum(self._listen(account, kind, patience) for kind in account.crm.activity_kinds)
+            due = self._scans.due(conn, account, account.crm.activity_kinds, patience)
+        return sum(self._listen(account, kind, patience) for kind in due)
 
     def _listen(self, account: Account, kind: str, patience: int) -> int:
         lease = self._clock.new_id()

@@ -111,10 +111,10 @@ class Puller:
         return looked
 
     def _wanted(self, account: Account) -> list[str]:
-        """Companies are listed rarely before one of ours goes there."""
+        """Kinds whose list is due. Companies are listed rarely before one of ours goes there."""
         with self._store.read() as conn:
             without = "" if companies.are_listed(conn, account, self._clock.now()) else account.kind("company")
-        return [kind for kind in account.kinds if kind != without]
+            return self._scans.due(conn, account, [kind for kind in account.kinds if kind != without])
 
     # ── hooks ────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,7 +5,7 @@ A cursor is saved in the commit that applied its page, so a kill repeats a page 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
@@ -22,7 +22,7 @@ LEASE = 3 * MINUTE
 
 _SCAN = (pull_state.c.connection_id == bindparam("b_connection")) & (pull_state.c.kind == bindparam("b_kind"))
 _FREE = or_(pull_state.c.lease == "", pull_state.c.lease_until <= bindparam("b_now"))
-SCAN = select(pull_state).where(_SCAN)
+STANDS = select(pull_state.c.kind, pull_state.c.due_at).where(pull_state.c.connection_id == bindparam("b_connection"))
 TAKEN = (
     update(pull_state)
     .where(_SCAN, pull_state.c.due_at <= bindparam("b_now"), _FREE)
@@ -49,22 +49,23 @@ class Scans:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
-    def take(self, account: Account, kind: str, lease: str, patience: int = 0) -> str | None:
-        """Lease the scan and answer its cursor; None when it is not due or another worker has it.
+    def due(self, conn: Connection, account: Account, kinds: Iterable[str], patience: int = 0) -> list[str]:
+        """Those of these kinds whose scan is due; with `patience` (ms) it is so much later, the first time too."""
+        now = self._clock.now() - patience
+        later = {row.kind for row in conn.execute(STANDS, {"b_connection": account.id}) if row.due_at > now}
+        return [kind for kind in kinds if kind not in later]
 
-        With `patience` (ms) it is due so much later, the first time too."""
+    def take(self, account: Account, kind: str, lease: str, patience: int = 0) -> str | None:
+        """Lease the scan and answer its cursor; None when it is not due, as `due` says, or another worker has it."""
         now = self._clock.now()
         place = {"b_connection": account.id, "b_kind": kind, "b_now": now - patience}
-        with self._store.read() as conn:
-            row = conn.execute(SCAN, place).one_or_none()
-        if row is not None and row.due_at + patience > now:
-            return None
+        mine = {**place, "lease": lease, "lease_until": now + LEASE}
+        first = {"connection_id": account.id, "kind": kind, "cursor": "", "due_at": now, "lease": ""}
         with self._store.write() as conn:
-            if row is None:
-                start = {"connection_id": account.id, "kind": kind, "cursor": "", "due_at": now, "lease": ""}
-                add_unless_there(conn, pull_state, {**start, "code": "", "why": ""})
-            taken = conn.execute(TAKEN, {**place, "lease": lease, "lease_until": now + LEASE}).one_or_none()
-            return None if taken is None else str(taken.cursor or "")
+            taken = conn.execute(TAKEN, mine).one_or_none()
+            if taken is None and add_unless_there(conn, pull_state, {**first, "code": "", "why": ""}):
+                taken = conn.execute(TAKEN, mine).one_or_none()
+        return None if taken is None else str(taken.cursor or "")
 
     def move(self, conn: Connection, account: Account, kind: str, lease: str, page: Changes, every: int) -> bool:
         """A page was applied; False when somebody else took this scan over. The next scan is due `every` ms later."""
