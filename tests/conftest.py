@@ -12,17 +12,15 @@ import gc
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redis
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
-from sqlalchemy import make_url
 
-from hub.store.engine import open_store
-from hub.store.migrate import migrate
+from tests.emptied import Emptied
 from tests.once import lay_tables, sparing
 from tests.servers import Stack, fresh_database, postgres_server, redis_server
 
@@ -70,24 +68,19 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_tables(postgres_url: str) -> Iterator[str]:
-    """The name of a database with the tables of a hub and nothing in them, to be copied."""
-    with fresh_database(postgres_url) as url:
-        store = open_store(url, url)
-        migrate(store)
-        store.close()
-        yield str(make_url(url).database)
+def emptied(postgres_url: str) -> Iterator[Emptied]:
+    """A database with the tables of a hub, emptied for each test that asks for its address."""
+    with closing(Emptied(postgres_url)) as made:
+        yield made
 
 
 @pytest.fixture(params=["embedded", "servers"])
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
     """A place for a hub's data with empty tables, once on SQLite files and once on PostgreSQL with Redis."""
     if request.param == "embedded":
         lay_tables(tmp_path)
-        yield embedded(tmp_path)
-        return
-    with servers(request, tmp_path, request.getfixturevalue("postgres_tables")) as made:
-        yield made
+        return embedded(tmp_path)
+    return servers(request, tmp_path, request.getfixturevalue("emptied").url())
 
 
 @pytest.fixture(params=["embedded", "servers"])
@@ -96,21 +89,19 @@ def bare_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack
     if request.param == "embedded":
         yield embedded(tmp_path)
         return
-    with servers(request, tmp_path, "template0") as made:
-        yield made
+    with fresh_database(request.getfixturevalue("postgres_url")) as database:
+        yield servers(request, tmp_path, database)
 
 
 def embedded(folder: Path) -> Stack:
     return Stack("embedded", f"sqlite:///{folder}/hub.db", f"sqlite:///{folder}/inbox.db", None, folder)
 
 
-@contextmanager
-def servers(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[Stack]:
+def servers(request: pytest.FixtureRequest, folder: Path, database: str) -> Stack:
     redis_url: str = request.getfixturevalue("redis_url")
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-    with fresh_database(request.getfixturevalue("postgres_url"), template) as database:
-        yield Stack("servers", database, database, redis_url, folder)
+    return Stack("servers", database, database, redis_url, folder)
 
 
 @pytest.fixture(scope="session")

@@ -191,12 +191,13 @@ def _programs(user: pwd.struct_passwd | None) -> Iterator[Path]:
 
 
 def _connects(url: str) -> bool:
-    with suppress(psycopg.OperationalError), _session(url):
+    with suppress(psycopg.OperationalError), session(url):
         return True
     return False
 
 
-def _session(url: str) -> psycopg.Connection[tuple[object, ...]]:
+def session(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection of our own to a SQLAlchemy URL; each statement is a transaction."""
     plain = make_url(url).set(drivername="postgresql")
     return psycopg.connect(plain.render_as_string(hide_password=False), autocommit=True)
 
@@ -209,10 +210,10 @@ def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
     """
     name = f"hub_{uuid.uuid4().hex[:12]}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-    with _session(server) as session:
-        session.execute(create)
+    with session(server) as connected:
+        connected.execute(create)
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
-        with _session(server) as session:
-            session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        with session(server) as connected:
+            connected.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -17,8 +17,9 @@ import pytest
 import redis
 
 from hub.model import lead, link
+from tests.emptied import Emptied
 from tests.flow.scene import REAL, TOKEN, Scene, configured, scene
-from tests.servers import Stack, fresh_database, redis_server, wait_until
+from tests.servers import Stack, redis_server, wait_until
 from workers.fleet import Doorbell, queue_of
 from workers.process import environment
 
@@ -83,11 +84,12 @@ def team(made: Scene, *queues: str, sweep: float = 60.0) -> Iterator[Team]:
 
 
 @pytest.fixture
-def on_servers(postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[Scene]:
+def on_servers(emptied: Emptied, redis_url: str, tmp_path: Path) -> Iterator[Scene]:
     """A hub on PostgreSQL and Redis, in real time."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-    with fresh_database(postgres_url) as url, scene(Stack("servers", url, url, redis_url, tmp_path), REAL) as made:
+    url = emptied.url()
+    with scene(Stack("servers", url, url, redis_url, tmp_path), REAL) as made:
         yield made
 
 
