@@ -67,7 +67,8 @@ class Facts:
     def of(self, kind: str) -> list[str]:
         """Values of one kind of identifier."""
         mark = kind + ":"
-        return [place[len(mark) :] for place in self.ids if place.startswith(mark)]
+        size = len(mark)
+        return [place[size:] for place in self.ids if place[:size] == mark]
 
     @property
     def reachable(self) -> bool:

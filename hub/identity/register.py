@@ -15,7 +15,7 @@ from hub.identity.judge import Pair, Verdict, judge
 from hub.identity.names import Name, turned
 from hub.identity.places import Places, places
 from hub.identity.rules import Rules
-from hub.identity.weigh import World, are_strangers
+from hub.identity.weigh import World, acquainted
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Register:
     def near(self, mine: Facts) -> dict[int, Facts]:
         """Whom the newcomer may be: the candidates who have more in common with them than a piece of a number."""
         near = ((number, self.people[number]) for number in self.shortlist(places(mine)))
-        return {number: theirs for number, theirs in near if not are_strangers(mine, theirs, self.rules)}
+        return acquainted(mine, near, self.rules)
 
     def compare(self, mine: Facts, others: Mapping[int, Facts]) -> Verdict:
         """Which of these the newcomer is. Changes nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log2
 
@@ -83,17 +83,20 @@ def weigh(mine: Facts, theirs: Facts, world: World, rules: Rules) -> Weighed:
     return found
 
 
-def are_strangers(mine: Facts, theirs: Facts, rules: Rules) -> bool:
-    """Whether nothing but a piece of a number or of a mailbox brought these two together, and not even their last names
-    are the same: whatever else is weighed, names alone join nobody. In a big base most candidates are such."""
-    return (
-        mine.ids.keys().isdisjoint(theirs.ids)
-        and not any(one.surname == other.surname for one in mine.names for other in theirs.names)
-        and not any(one in theirs.firms for one in mine.firms)
-        and not any(one in theirs.domains for one in mine.domains)
-        and _near_number(mine, theirs) is None
-        and not _best_mailbox(mine, theirs, rules)[0]
-    )
+def acquainted(mine: Facts, others: Iterable[tuple[int, Facts]], rules: Rules) -> dict[int, Facts]:
+    """Those whom more than a piece of a number or of a mailbox brought together with a newcomer, or who have the same
+    last name. The rest are strangers: whatever else is weighed, names alone join nobody. In a big base most are."""
+    surnames, firms, domains = {one.surname for one in mine.names}, set(mine.firms), set(mine.domains)
+    numbers, mailboxes = mine.of("p"), mine.of("m")
+
+    def is_known(theirs: Facts) -> bool:
+        if not (mine.ids.keys().isdisjoint(theirs.ids) and surnames.isdisjoint([one.surname for one in theirs.names])):
+            return True
+        if not (firms.isdisjoint(theirs.firms) and domains.isdisjoint(theirs.domains)):
+            return True
+        return _near_number(numbers, theirs) is not None or bool(_best_mailbox(mailboxes, theirs, rules)[0])
+
+    return {number: theirs for number, theirs in others if is_known(theirs)}
 
 
 # ── identifiers ──────────────────────────────────────────────────────────────────────────────────
@@ -136,24 +139,29 @@ def _near(found: Weighed, mine: Facts, theirs: Facts, world: World, rules: Rules
     """In a bigger base more neighbours are there by chance; only looked at when nothing agrees exactly."""
     have = {place[0] for place in found.personal}
     if "p" not in have:
-        near = _near_number(mine, theirs)
+        near = _near_number(mine.of("p"), theirs)
         if near is not None:
             _add_near(found, "near_number", rules.near_number, f"p:{near}", world, rules)
     if "m" not in have and not any(place.startswith("m:") for place in found.desk):
-        bits, code, mailbox = _best_mailbox(mine, theirs, rules)
+        bits, code, mailbox = _best_mailbox(mine.of("m"), theirs, rules)
         if bits:
             _add_near(found, code, bits, f"m:{mailbox}", world, rules)
 
 
-def _near_number(mine: Facts, theirs: Facts) -> str | None:
-    """A number of theirs that is nearly one of mine."""
-    return next((b for a in mine.of("p") for b in theirs.of("p") if _one_slip(a, b) or _abroad(a, b)), None)
+def _near_number(numbers: Sequence[str], theirs: Facts) -> str | None:
+    """A number of theirs that is nearly one of these."""
+    held = theirs.of("p") if numbers else ()
+    for a in numbers:
+        for b in held:
+            if _one_slip(a, b) or _abroad(a, b):
+                return b
+    return None
 
 
-def _best_mailbox(mine: Facts, theirs: Facts, rules: Rules) -> tuple[float, str, str]:
-    """(bits, code, mailbox) of theirs that is nearest to one of mine; no bits when none is near."""
-    pairs = (_near_mailbox(a, b, theirs, rules) for a in mine.of("m") for b in theirs.of("m"))
-    return max(pairs, default=(0.0, "", ""))
+def _best_mailbox(mailboxes: Sequence[str], theirs: Facts, rules: Rules) -> tuple[float, str, str]:
+    """(bits, code, mailbox) of theirs that is nearest to one of these; no bits when none is near."""
+    held = theirs.of("m") if mailboxes else ()
+    return max([_near_mailbox(a, b, theirs, rules) for a in mailboxes for b in held], default=(0.0, "", ""))
 
 
 def _add_near(found: Weighed, code: str, bits: float, place: str, world: World, rules: Rules) -> None:
