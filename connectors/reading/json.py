@@ -13,7 +13,7 @@ from connectors.reading.body import MAX_DEPTH, MAX_JSON_KEYS, BadBody, Body, dec
 # The closing quote is optional, so that a body of escaped quotes cannot make the scan quadratic.
 _STRINGS = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)', re.DOTALL)
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-_LONG = re.compile(r"\d{16}|\d[eE][-+]?\d")  # numbers that have to be looked at one by one
+_LONG = re.compile(r"[0-9](?:[0-9]{15}|[eE][-+]?[0-9])")  # numbers that have to be looked at one by one
 _SAFE = 2**53  # past it a JavaScript receiver and SQLite's JSON functions lose digits of ids
 
 
