@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ class Live:
     row: Row[Any]
     connector: Connector
 
-    @property
+    @cached_property
     def id(self) -> str:
         return str(self.row.id)
 
