@@ -133,15 +133,29 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
             return str(found)
     if row.state in WITHOUT_DEAL:
         raise NotPossible("closed", "A lead closed without a deal has to be reopened before it can become one")
-    now = clock.now()
     deal_id = clock.new_id()
     conn.execute(
         deal.insert().values(
             id=deal_id, lead_id=row.id, contact_id=row.contact_id, direction_id=row.direction_id,
             stage=deal_stage or first_stage_of(conn, row.direction_id, "deal"), state="open", owner_id=row.owner_id,
-            title=row.title, amount="", currency="", reason="", version=1, opened_at=now, active_at=now,
+            title=row.title, amount="", currency="", reason="", version=1, opened_at=clock.now(), active_at=clock.now(),
         )
     )  # fmt: skip
+    _close_as(conn, clock, row, deal_id, actor)
+    note(conn, clock, "deal", deal_id, "opened", actor, {"lead": row.id})
+    return deal_id
+
+
+def convert_into(conn: Connection, clock: Clock, lead_id: str, deal_id: str, actor: str) -> None:
+    """The open lead became this deal, which was known before it and had been no lead's."""
+    row = open_lead(conn, lead_id)
+    conn.execute(update(deal).where(deal.c.id == deal_id).values(lead_id=lead_id, version=deal.c.version + 1))
+    _close_as(conn, clock, row, deal_id, actor)
+
+
+def _close_as(conn: Connection, clock: Clock, row: Any, deal_id: str, actor: str) -> None:
+    """The lead is closed, and goes on as this deal, which stands in its place in every CRM."""
+    now = clock.now()
     n = conn.execute(select(func.count()).where(conversion.c.lead_id == row.id)).scalar() or 0
     before = carried.remember(conn, row)
     made: dict[str, Any] = {"id": clock.new_id(), "n": n + 1, "state": "done", "by": actor, "at": now, "before": before}
@@ -149,9 +163,7 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
     save_lead(conn, clock, row, state="converted", closed_at=now, qualified_at=now)
     _hand_links_over(conn, clock, row.id, deal_id)
     note(conn, clock, "lead", row.id, "converted", actor, {"deal": deal_id})
-    note(conn, clock, "deal", deal_id, "opened", actor, {"lead": row.id})
     carried.sign(conn, clock, made["id"], before, deal_id)
-    return deal_id
 
 
 def _hand_links_over(conn: Connection, clock: Clock, lead_id: str, deal_id: str) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_, update
 
+from hub.clock import Clock
 from hub.identity.emails import emails
 from hub.identity.firms import RETIRED, Firm, Key, registered
 from hub.identity.merging import CannotMerge, pair_of
 from hub.model import company, company_key, contact, contact_point, journal, link, not_same
 from hub.store.engine import inserting
+from hub.store.notes import note
 
 COMPANY = ("name", "key", "website", "domain", "tax_id", "address")
 """What is kept of a company."""
@@ -76,12 +78,13 @@ def learn(conn: Connection, company_id: str, firm: Firm) -> str:
     return next(iter(others), "")
 
 
-def unite(conn: Connection, winner: str, loser: str, at: int) -> None:
-    """Two companies are one: people, keys, what only the loser knows, and its cards where the winner has none."""
+def unite(conn: Connection, clock: Clock, winner: str, loser: str, actor: str) -> None:
+    """Two companies are one: people, keys, what only the loser knows, and its cards where the winner has none. What
+    else the loser said stands in the winner's timeline."""
     rows = {row.id: row for row in conn.execute(select(company).where(company.c.id.in_((winner, loser))))}
     if rows.keys() != {winner, loser}:
         raise CannotMerge(f"There is no company {winner if winner not in rows else loser}")
-    kept, gone = rows[winner]._mapping, rows[loser]._mapping
+    kept, gone, at = rows[winner]._mapping, rows[loser]._mapping, clock.now()
     news = {name: gone[name] for name in COMPANY if gone[name] and not kept[name]}
     people = select(contact.c.id).where(contact.c.company_id == loser)
     mine = (link.c.role == "contact") & link.c.record_id.in_(people) & (link.c.state == "linked")
@@ -91,6 +94,9 @@ def unite(conn: Connection, winner: str, loser: str, at: int) -> None:
     if news:
         conn.execute(update(company).where(company.c.id == winner).values(news))
     conn.execute(update(company).where(company.c.id == loser).values(merged_into=winner))
+    told = {name: gone[name] for name in COMPANY if name != "key" and gone[name]}
+    rest = {name: value for name, value in told.items() if value != (kept[name] or value)}
+    note(conn, clock, "company", winner, "merged", actor, {"company": loser, "values": rest})
     _hand_cards_over(conn, winner, loser, at)
 
 

@@ -124,7 +124,7 @@ class Applier:
         if other and not held["name"]:
             card = employer.ties(conn, account.id, [other]).get(other)
             if card is None or (card.state == "new" and not card.remote_id and not card.lease):
-                unite(conn, other, held["id"], self._clock.now())
+                unite(conn, self._clock, other, held["id"], f"crm:{account.id}")
                 sighting.base, sighting.raw, sighting.push, sighting.again = {}, {}, {}, True
 
     def _points(self, conn: Connection, account: Account, contact_id: str, news: Mapping[str, Any]) -> None:
@@ -260,9 +260,19 @@ def _lead_over_the_border(move: _Move) -> None:
 
 def convert(conn: Connection, clock: Clock, lead_id: str, actor: str) -> str:
     """A lead that is a deal over there, also one that was closed here without a deal; answers the deal's id."""
+    _wanted_again(conn, clock, lead_id, actor)
+    return moves.convert_lead(conn, clock, lead_id, actor)
+
+
+def convert_into(conn: Connection, clock: Clock, lead_id: str, deal_id: str, actor: str) -> None:
+    """The same, where it became a deal over there that had come here already."""
+    _wanted_again(conn, clock, lead_id, actor)
+    moves.convert_into(conn, clock, lead_id, deal_id, actor)
+
+
+def _wanted_again(conn: Connection, clock: Clock, lead_id: str, actor: str) -> None:
     if conn.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar() in moves.WITHOUT_DEAL:
         moves.reopen_lead(conn, clock, lead_id, moves.first_stage(conn, lead_id), actor)
-    return moves.convert_lead(conn, clock, lead_id, actor)
 
 
 def _deal_in_deal_block(move: _Move) -> None:

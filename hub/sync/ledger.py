@@ -291,7 +291,7 @@ class Ledger:
         mine, clock = parcel.row.record_id, self._clock
         came = (journal.c.subject_id == other) & (journal.c.what == "imported") & (journal.c.subject == "contact")
         if parcel.row.role == "company":
-            unite(conn, going_on(conn, other), mine, clock.now())
+            unite(conn, clock, going_on(conn, other), mine, f"crm:{self._account.id}")
         elif parcel.row.role == "contact" and conn.execute(select(journal.c.id).where(came)).first() is not None:
             unify(conn, clock, self._account, living(conn, other), mine)
             if living(conn, mine) == mine:

@@ -18,12 +18,13 @@ from hub.clock import HOUR, SECOND, Clock, millis
 from hub.identity import cards
 from hub.identity.employers import unite
 from hub.identity.mirror import forget
-from hub.model import contact, deal, link, sync_write
+from hub.model import contact, link, sync_write
 from hub.store.notes import note
 from hub.sync import employer, holder, records
 from hub.sync.account import ROLES, Account
-from hub.sync.apply import Applier, Sighting, convert
+from hub.sync.apply import Applier, Sighting
 from hub.sync.causes import UNREAD, give_cause
+from hub.sync.converted import follow_conversion
 from hub.sync.fight import FIGHT
 from hub.sync.foreign import guarded
 from hub.sync.holder import living
@@ -119,7 +120,7 @@ class Observer:
             self._follow(conn, account, row, agreed.hub, flat, sighting)
             writes.append(before_image(self._clock, row, "hub", flat, agreed.hub))
         if account.native and row.role == "lead" and (refs := record.links.get(account.crm.deal_kind)):
-            self._converted(conn, account, row, refs[0], sighting)
+            follow_conversion(conn, self._clock, account, row, refs[0], sighting)
         return sighting
 
     def _follow(
@@ -189,13 +190,17 @@ class Observer:
         facts = {"ref": row.remote_id, "into": into, "record": other.record_id if other else ""}
         note(conn, self._clock, row.role, row.record_id, "merged_in_crm", actor, facts)
         if other is None:
+            if row.role == "contact":
+                holder.wake(
+                    conn, account.id, [row.record_id], self._clock.now()
+                )  # its cards hang on the one that is left
             return Sighting("linked", flat, dict(row.base), dict(row.raw), remote_id=into, again=True)
         conn.execute(update(link).where(link.c.id == other.id).values(dirty=link.c.dirty + 1, due_at=self._clock.now()))
         unsaid = {name: flat.get(name) for name, agreed in row.base.items() if name in flat and flat[name] != agreed}
         if unsaid:
             note(conn, self._clock, row.role, row.record_id, "unsaid", actor, {"values": unsaid})
         if row.role == "company":
-            unite(conn, employer.going_on(conn, other.record_id), row.record_id, self._clock.now())
+            unite(conn, self._clock, employer.going_on(conn, other.record_id), row.record_id, actor)
             why = f"The CRM merged it into {into}: one company, there and here"
             return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code=cards.THERE, why=why)
         if row.role == "contact" and living(conn, row.record_id) == living(conn, other.record_id):
@@ -203,35 +208,6 @@ class Observer:
             return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code=cards.THERE, why=why)
         why = f"The CRM merged it into {into}, which is another record here: merge the two here as well"
         return Sighting("tombstoned", flat, dict(row.base), dict(row.raw), code="merged_in_crm", why=why)
-
-    # ── conversions in a CRM with leads of its own ───────────────────────────────────────────────
-
-    def _converted(self, conn: Connection, account: Account, row: Any, ref: str, sighting: Sighting) -> None:
-        """The lead was converted, over there or by us: its deal here and the deal there belong together."""
-        deals = select(deal.c.id).where(deal.c.lead_id == row.record_id)
-        mine = (link.c.connection_id == account.id) & (link.c.role == "deal")
-        if conn.execute(select(link.c.id).where(mine, link.c.remote_id == ref)).first() is not None:
-            return
-        theirs = conn.execute(select(link).where(mine, link.c.record_id.in_(deals)).order_by(link.c.since)).all()
-        if not theirs:
-            convert(conn, self._clock, row.record_id, f"crm:{account.id}")
-            theirs = conn.execute(select(link).where(mine, link.c.record_id.in_(deals))).all()
-        waiting = [one for one in theirs if one.remote_id is None and not self._leased(one)]
-        if waiting:
-            known = {
-                "remote_id": ref, "remote_kind": account.crm.deal_kind, "state": "linked", "dirty": link.c.dirty + 1,
-                "due_at": self._clock.now(), "sent": {}, "lookups": 0, "attempts": 0, "code": "", "why": "",
-            }  # fmt: skip
-            conn.execute(update(link).where(link.c.id == waiting[-1].id).values(known))
-        elif theirs and not any(self._leased(one) for one in theirs):
-            sighting.code = "second_deal"
-            sighting.why = (
-                f"The CRM made deal {ref} of this lead, and {theirs[-1].remote_id} is its deal too: merge them"
-            )
-
-    def _leased(self, row: Any) -> bool:
-        """Whether it is on its way this moment: its answer is awaited."""
-        return bool(row.lease and row.lease_until and row.lease_until > self._clock.now())
 
     # ── telling ──────────────────────────────────────────────────────────────────────────────────
 

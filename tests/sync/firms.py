@@ -72,7 +72,7 @@ class Firms:
         rows = conn.execute(select(company.c.id).where(company.c.merged_into.is_(None)).order_by(company.c.id)).all()
         if len(rows) > 1 and self.world.chance.random() < 0.5:
             winner, loser = self.world.chance.sample(rows, 2)
-            unite(conn, winner.id, loser.id, self.world.clock.now())
+            unite(conn, self.world.clock, winner.id, loser.id, "member:v")
 
     def leave_here(self, conn: Connection) -> None:
         row = self.world.pick(conn, contact, contact.c.company_id.is_not(None), contact.c.merged_into.is_(None))

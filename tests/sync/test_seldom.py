@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from hub.funnel import moves
 from hub.identity.shown import enter
-from hub.model import contact, lead, link
+from hub.model import contact, deal, lead, link
 from hub.store.notes import mark_dirty
 from hub.sync.decide import asked
 from hub.sync.health import health
@@ -103,3 +104,26 @@ def new_lead(world: World) -> str:
 def convert(world: World, lead_id: str) -> str:
     with world.store.write() as conn:
         return moves.convert_lead(conn, world.clock, lead_id, "member:v")
+
+
+@pytest.mark.parametrize("converted_here", [False, True])
+def test_a_deal_that_is_listed_before_its_conversion_is_the_leads(scene: Scene, converted_here: bool) -> None:
+    """A person converts over there, and the list of deals shows it first, without a word about leads."""
+    world = scene("native", strangers="import")
+    (lead_id,) = leads(world)
+    lead_there = world.crm.live("leads")[0]
+    deal_there = world.crm.make("cards", {"title": "By hand", "pipeline": "p", "stage": "deal-in_work"})
+    settled(world)
+    if converted_here:
+        world.crm.fault = lambda call: "before" if call == "write" else ""
+        convert(world, lead_id)
+        world.pusher.drain(CRM_ID)
+        world.crm.fault = lambda call: ""
+    world.crm.convert_row(lead_there, deal_there)
+    settled(world, 6)
+    (mine,) = [row for row in world_rows(world, deal) if row.lead_id == lead_id]
+    (row,) = world_rows(world, link, role="deal", state="linked")
+    assert (row.record_id, row.remote_id, mine.stage) == (mine.id, deal_there.ref, "in_work")
+    assert world_rows(world, lead)[0].state == "converted"
+    assert len(world.crm.live("cards")) == 1
+    assert night(world).startswith("0 differences")
