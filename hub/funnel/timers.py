@@ -31,6 +31,8 @@ from hub.store.notes import note
 
 NAME = "clocks"
 LONGEST_REST = 5 * SECOND
+ARRIVED = "in_crm"
+"""What the hub writes of every lead when its card is made: nothing has happened to the lead, no clock is looked at."""
 
 Listener = Callable[[Connection, Clock, Sequence[Any]], None]
 """Does something about new journal lines, in the transaction that counts them as read."""
@@ -114,7 +116,7 @@ class Timers:
 
 def follow_clocks(conn: Connection, clock: Clock, lines: Sequence[Any]) -> None:
     """Clocks start and stop; a head hears of late ones that were met after all."""
-    ours = [line for line in lines if line.subject == "lead"]
+    ours = [line for line in lines if line.subject == "lead" and line.what != ARRIVED]
     if not ours:
         return
     leads = lock_leads(conn, [line.subject_id for line in ours])

@@ -98,17 +98,17 @@ def reconcile(slots: Sequence[Slot], memory: Memory, hub: Values, seen: Values |
 
 def _unheard_of(slot: Slot, memory: Memory, ours: Any, shown: Any, agreed: Agreed) -> None:
     """A field that was never agreed on, of a record that nobody edited here: blanks are filled from over there, and
-    nothing is written before somebody edits the record or asks for it."""
+    nothing is written before somebody edits the record or asks for it. Two values that differ stay news until then."""
     theirs = ABSENT if shown is ABSENT or slot.direction == "out" else slot.into(shown)
     if theirs is ABSENT:
         if shown is not ABSENT and slot.direction != "out" and shown != memory.raw.get(slot.crm, ABSENT):
             agreed.unread.append(slot.hub)
         return
-    agreed.raw[slot.crm] = shown
     if slot.same(ours, theirs):
-        agreed.base[slot.hub] = ours
+        agreed.base[slot.hub], agreed.raw[slot.crm] = ours, shown
     elif _filled(theirs) and (not _filled(ours) or slot.policy in ("crm", "latest")):
         agreed.hub[slot.hub] = agreed.base[slot.hub] = theirs
+        agreed.raw[slot.crm] = shown
 
 
 def _field(slot: Slot, memory: Memory, hub: Values, seen: Values, agreed: Agreed) -> None:

@@ -313,8 +313,10 @@ def test_what_was_never_agreed_on_is_written_nowhere_before_somebody_edits(
     assert agreed.push == {}
     assert agreed.hub.get("name") == here
     assert agreed.conflicts == []
-    edited = reconcile([slot(policy=policy)], Memory(held.base, {}, {}), {"name": ours}, {"NAME": shown})
-    assert bool(edited.push or edited.hub or edited.conflicts), "with the next edit it is compared like any other"
+    if here is None:
+        edited = reconcile([slot(policy=policy)], Memory(agreed.base, agreed.raw, {}), {"name": ours}, {"NAME": shown})
+        assert bool(edited.push or edited.conflicts), "with the next edit it is compared like any other"
+        assert bool(edited.conflicts) == bool(shown), "nobody's value is written over without a word"
 
 
 def test_a_value_nobody_knows_is_told_also_where_nothing_was_agreed_on() -> None:

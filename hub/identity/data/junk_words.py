@@ -16,9 +16,8 @@ OF_FORMS = words(
     " formulario formulaire 1 2 3"
 )
 
-# Searched in text that is lower case already, and every choice begins with its own letter: without re.I, and without
-# a \b in front, `re` leaps from one possible beginning to the next, in a tenth of
-# the time.
+# Searched in text that is lower case already, and every choice begins with a letter: without re.I, and without \b in
+# front, `re` leaps from one possible beginning to the next, in a tenth of the time.
 OFFER = re.compile(
     r"seo(?<=\bseo)\b|backlink|first page of google|top[ -]?10\b|топ[ -]?10\b|продвижени\w+ сайт|раскрутк\w+"
     r"|casino|казино|ставк\w+ на спорт"
