@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Connection, select, update
+
+from hub.clock import Clock
+from hub.model import link
+from hub.store.notes import PERSON
 from hub.sync import holder, records
-from hub.sync.account import Account
+from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Sighting
 from hub.sync.fight import FIGHT, cause
 from hub.sync.plan import ASKED, Agreed
@@ -35,6 +40,8 @@ PASSING = frozenset(
     }
 )
 """Causes that are gone when a look does not find them again."""
+MOVES = ("closed", "has_open_lead", "needs_reason", "no_lead", "no_stage", "not_here", "not_rejected", "reverted")
+"""Causes of a move over there that was not possible here."""
 
 
 def give_cause(account: Account, row: Any, agreed: Agreed, sighting: Sighting) -> None:
@@ -62,3 +69,16 @@ def _standing(row: Any, agreed: Agreed) -> tuple[str, str]:
         return holder.BUSY, holder.WHY
     stands = row.code not in PASSING and row.why != holder.WHY and records.PLACE not in told
     return (row.code, row.why) if stands else ("", "")
+
+
+def follow_again(conn: Connection, clock: Clock, connection_id: str, code: str) -> int:
+    """What stood in the way may be settled: moves over there that were not followed for this cause are looked at as if
+    they were new. Answers of how many records."""
+    mine = (link.c.connection_id == connection_id) & (link.c.state == "linked") & (link.c.code == code)
+    rows = conn.execute(select(link.c.id, link.c.raw, link.c.why).where(mine)).all() if code in MOVES else []
+    for row in rows:
+        moved = holder.SEEN if row.why == holder.WHY else SEEN_PLACE
+        raw = {name: value for name, value in row.raw.items() if name != moved}
+        again = {"raw": raw, "dirty": link.c.dirty + 1, "lane": PERSON, "due_at": clock.now()}
+        conn.execute(update(link).where(link.c.id == row.id).values(again))
+    return len(rows)

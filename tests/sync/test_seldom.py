@@ -11,6 +11,7 @@ from hub.funnel import moves
 from hub.identity.shown import enter
 from hub.model import contact, deal, lead, link
 from hub.store.notes import mark_dirty
+from hub.sync.causes import follow_again
 from hub.sync.decide import asked
 from hub.sync.health import health
 from tests.sync.scenes import Scene, card, leads, settled, world_rows
@@ -127,3 +128,33 @@ def test_a_deal_that_is_listed_before_its_conversion_is_the_leads(scene: Scene, 
     assert world_rows(world, lead)[0].state == "converted"
     assert len(world.crm.live("cards")) == 1
     assert night(world).startswith("0 differences")
+
+
+@pytest.mark.parametrize("moved", ["hung", "dragged"])
+def test_a_move_that_was_not_possible_is_followed_on_a_word(scene: Scene, moved: str) -> None:
+    """Both say the same: somebody has an open lead already. When that one is closed, it is."""
+    world = scene("two_blocks")
+    mine, other = leads(world, 2)
+    first, second = (next(row for row in world_rows(world, lead) if row.id == one) for one in (mine, other))
+    busy, ours = (world_rows(world, link, record_id=one.contact_id)[0].remote_id for one in (second, first))
+    there = world.crm.rows[world_rows(world, link, record_id=mine)[0].remote_id]
+    if moved == "dragged":
+        convert(world, mine)
+        settled(world)
+        with world.store.write() as conn:
+            conn.execute(update(lead).where(lead.c.id == other).values(contact_id=first.contact_id))
+        world.crm.edit(there, stage="lead-hot")
+    else:
+        world.crm.hang(there, "people", world.crm.rows[busy])
+    settled(world)
+    with world.store.write() as conn:
+        assert [one.code for one in health(conn)[0].troubles] == ["has_open_lead"]
+        moves.reject_lead(conn, world.clock, other, "no money", "member:v")
+        assert follow_again(conn, world.clock, CRM_ID, "has_open_lead") == 1
+    settled(world)
+    with world.store.read() as conn:
+        assert health(conn)[0].troubles == ()
+    (now,) = world_rows(world, lead, id=mine)
+    assert now.contact_id == (first if moved == "dragged" else second).contact_id
+    assert now.stage == ("hot" if moved == "dragged" else "new")
+    assert ours != busy

@@ -14,7 +14,8 @@ from connectors import registry
 from hub import setup
 from hub.intake import quarantine
 from hub.model import connection, event_work, inquiry, journal, lead, link, pull_state
-from hub.sync.causes import PASSING
+from hub.sync import holder
+from hub.sync.causes import MOVES, PASSING
 from hub.sync.health import ACTIONS, SETTLED
 from hub.web.admin.attention import cause_words
 from hub.web.desk.shown import when
@@ -265,9 +266,27 @@ def test_values_a_crm_did_not_take_are_sent_again(world: World) -> None:
     assert rows == {"7": (1, {"title": "Windows"}), "8": (0, base)}
 
 
+def test_moves_that_were_not_possible_are_looked_at_again(world: World) -> None:
+    form = {"address": "https://acme.test/x", "token": "t"}
+    raw = {"name": "Windows", "@place": ["1", "2"], "@person": "5"}
+    with world.hub.store.write() as conn:
+        made = setup.add_connection(conn, world.hub.clock, world.hub.vault, registry.crm("amocrm"), "Our CRM", form)
+        for ref, code, why in (("7", "has_open_lead", holder.WHY), ("8", "has_open_lead", ""), ("9", "conflict", "")):
+            conn.execute(link.insert().values(
+                id=world.hub.clock.new_id(), connection_id=made, role="lead", record_id=ref, remote_kind="leads",
+                remote_id=ref, state="linked", code=code, why=why, since=1, dirty=0, raw=raw,
+            ))  # fmt: skip
+    press(world.admin, f"/admin/attention/moves/{made}/has_open_lead")
+    assert "2 records are looked at again" in world.admin.get("/admin/attention").get_data(as_text=True)
+    with world.hub.store.read() as conn:
+        rows = {row.remote_id: (row.dirty, sorted(row.raw)) for row in conn.execute(select(link))}
+    assert rows == {"7": (1, ["@place", "name"]), "8": (1, ["@person", "name"]), "9": (0, sorted(raw))}
+    press(world.admin, f"/admin/attention/moves/{made}/conflict")
+    assert "This was settled already" in world.admin.get("/admin/attention").get_data(as_text=True)
+
+
 def test_every_cause_of_the_sync_has_words_and_something_to_do(world: World) -> None:
-    moved = {"closed", "not_here", "no_stage", "no_lead", "needs_reason", "not_rejected", "has_open_lead"}
-    shown = {*ACTIONS, *PASSING, *moved} - {"", *SETTLED}
+    shown = {*ACTIONS, *PASSING, *MOVES} - {"", *SETTLED}
     with world.app.test_request_context():
         known = cause_words()
     assert sorted(shown - known.keys()) == []

@@ -17,7 +17,7 @@ from hub.funnel.carried import lacking
 from hub.identity.cards import AGAIN
 from hub.intake import quarantine
 from hub.robots.parked import parked
-from hub.sync import unsaid, untaken
+from hub.sync import causes, unsaid, untaken
 from hub.sync.decide import asked, believe_gone, settle
 from hub.sync.health import health
 from hub.web.admin import cards, letters, notes
@@ -41,6 +41,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/attention/links/<key:link_id>", "try_again", try_again, methods=["POST"])
     bp.add_url_rule("/attention/links/<key:link_id>/settle", "settle_field", settle_field, methods=["POST"])
     bp.add_url_rule("/attention/values/<key:connection_id>", "say_values_again", say_values_again, methods=["POST"])
+    bp.add_url_rule("/attention/moves/<key:connection_id>/<code>", "follow_again", follow_again, methods=["POST"])
     bp.add_url_rule("/attention/gone/<key:connection_id>", "confirm_gone", confirm_gone, methods=["POST"])
     bp.add_url_rule("/attention/<key:event_id>", "message", message)
     bp.add_url_rule("/attention/<key:event_id>/<what>", "act_on_message", act, methods=["POST"])
@@ -66,7 +67,7 @@ def everything() -> str:
         }
     return render_template(
         "admin/attention.html", rows=rows[:PAGE], more=len(rows) > PAGE, page=page(), whose=whose, code=code,
-        words=cause_words(), channels=letters.channel_words(), letter_states=letters.state_words(),
+        words=cause_words(), moves=causes.MOVES, channels=letters.channel_words(), letter_states=letters.state_words(),
         doubts=unsaid.DOUBTS, note_words=notes.what_words(), **known,
     )  # fmt: skip
 
@@ -133,6 +134,14 @@ def say_values_again(connection_id: str) -> Response:
     count = _changed(lambda conn: untaken.say_again(conn, hub().clock, connection_id))
     hub().ring("push")
     told = ngettext("%(num)d record is sent again.", "%(num)d records are sent again.", count)
+    return done(told if count else _("This was settled already."), "attention")
+
+
+def follow_again(connection_id: str, code: str) -> Response:
+    """Moves over there that were not possible here are tried once more."""
+    count = _changed(lambda conn: causes.follow_again(conn, hub().clock, connection_id, code))
+    hub().ring("push")
+    told = ngettext("%(num)d record is looked at again.", "%(num)d records are looked at again.", count)
     return done(told if count else _("This was settled already."), "attention")
 
 
@@ -206,6 +215,7 @@ def cause_words() -> dict[str, tuple[str, str]]:
         "no_stage": (_("Stands on a stage that is gone here"), _("Set the CRM up again, then try again.")),
         "no_lead": (_("Moved to the leads, but never was one"), _("Move the card back.")),
         "needs_reason": (_("Rejected there without a reason"), _("Reject the lead here with a reason.")),
+        "reverted": (_("Moved there, but taken back here"), _("Move the card back.")),
         "not_rejected": (_("Reopened there, but not rejected here"), _("Move the card back.")),
         "has_open_lead": (
             _("Wanted again there, but another lead is open here"), _("Close one of the two leads, then try again."),
