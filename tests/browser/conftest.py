@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from werkzeug.serving import make_server
 
 from connectors.testing.ports import free_port
 from hub.clock import MINUTE, Clock, FixedClock
 from tests.web.world import PASSWORD, World, build, open_world
+
+PATIENCE_MS = 30_000
+"""With a page on a busy machine; pages answer within a tenth of a second."""
+expect.set_options(timeout=PATIENCE_MS)
 
 WATCH = """
 window.ran = 0;
@@ -80,7 +84,7 @@ def enter(chromium: Browser, house: House) -> Iterator[Enter]:
         context = chromium.new_context(viewport={"width": width, "height": 860}, locale=locale)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(WATCH)
         page.on("console", watched.console)
         page.on("pageerror", lambda error: watched.seen.append(str(error)))

@@ -243,9 +243,9 @@ def nested(depth: int) -> str:
     ids=["subject of 100 KB", "10,000 headers", "5,000 parts", "500 deep", "5,000 deep"],
 )
 def test_098_mails_built_to_hurt_wait(mail: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     draft = read(HEAD + mail)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert draft.kind is DraftKind.QUARANTINE
     assert draft.why.startswith("too big to be read")
     assert draft.person.emails == ("vera@example.com",)
@@ -257,9 +257,9 @@ def test_098_mails_built_to_hurt_wait(mail: str) -> None:
 )
 @pytest.mark.parametrize("kind", ["plain", "plain; format=flowed", "html"])
 def test_098_long_texts_take_no_long_time(text: str, kind: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     draft = read(HEAD + f"Subject: Fwd: hi\nContent-Type: text/{kind}\n\nx {text} y")
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert len(draft.text) <= 200_000
 
 

@@ -114,7 +114,7 @@ class TestContract(CRMContract):
         def hook() -> Raw:
             clock.tick(crm.facts.lag)
             crm.check()
-            return Raw(heard.get(timeout=5), AT)
+            return Raw(heard.get(timeout=30), AT)
 
         return Rig(
             crm,

@@ -148,7 +148,7 @@ def test_what_breaks_after_sending_has_an_unknown_outcome(case: str, client: Cal
         with pytest.raises(Retry) as caught:
             client(address).send("POST", f"http://{address}/token-1234?key=5678", json={"a": 1}, timeout=0.7)
         assert caught.value.effect is True
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15
         assert "1234" not in str(caught.value)
         assert "5678" not in str(caught.value)
 

@@ -196,7 +196,7 @@ def test_waiting_ends_at_once_when_something_is_there(box: Mailbox) -> None:
     box.deliver(mail("there"))
     began = time.monotonic()
     assert opened.wait(cursor, 30.0)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(("told", "half"), [("unterminated line: b'* 1 FETCH ('", True), ("EOF", False)])
@@ -223,7 +223,7 @@ def test_waiting_ends_with_its_time(box: Mailbox) -> None:
     cursor = caught_up(opened)
     began = time.monotonic()
     assert opened.wait(cursor, 0.5)
-    assert 0.4 < time.monotonic() - began < 5
+    assert 0.4 < time.monotonic() - began < 15
 
 
 def test_a_mail_above_the_limit_comes_without_its_attachment(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +325,7 @@ def test_a_server_without_idle_is_waited_for_by_the_clock(box: Mailbox, monkeypa
     cursor = caught_up(opened)
     began = time.monotonic()
     assert opened.wait(cursor, 0.5)
-    assert 0.4 < time.monotonic() - began < 5
+    assert 0.4 < time.monotonic() - began < 15
     assert "looked for" in opened.check()
 
 

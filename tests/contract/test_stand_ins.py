@@ -19,7 +19,7 @@ from tests.servers import running
 
 def page(port: int, path: str = "/") -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
             return str(answer.read().decode())
     except OSError:
         return ""

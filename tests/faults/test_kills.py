@@ -48,7 +48,7 @@ def must_be_zero(found: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(3600 if FULL else 120)
+@pytest.mark.timeout(3600 if FULL else 400)
 def test_embedded(tmp_path: Path) -> None:
     kills, begin = 200 if FULL else 8, time.monotonic()
     with house(tmp_path / "hub", Crm(latency=0.02, config=CONFIG)) as made:
@@ -56,7 +56,7 @@ def test_embedded(tmp_path: Path) -> None:
         try:
             campaign.start()
             campaign.kill_many(kills)
-            campaign.finish(600 if FULL else 90)
+            campaign.finish(600 if FULL else 300)
             found = told(campaign, begin)
         finally:
             campaign.stop()

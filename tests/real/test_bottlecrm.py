@@ -151,7 +151,7 @@ class TestContract(CRMContract):
             crm.page,
             steps,
             subscribe,
-            lambda: ear.heard.get(timeout=5),
+            lambda: ear.heard.get(timeout=30),
             lambda ref: crm.delete(LEADS, [ref]),
             real=True,
         )
@@ -355,7 +355,7 @@ def test_a_hook_with_a_wrong_signature_or_an_old_one_says_nothing(
 ) -> None:
     subscribe()
     ref = lead(crm)
-    raw = ear.heard.get(timeout=5)
+    raw = ear.heard.get(timeout=30)
     assert [(hint.kind, hint.ref) for hint in crm.touched(raw)] == [(LEADS, ref)]
     assert not crm.touched(replace(raw, body=raw.body + b" "))
     assert not crm.touched(replace(raw, headers={}))

@@ -322,9 +322,9 @@ def test_headers_beyond_16_kib_are_431(whole: Whole) -> None:
     ids=["plain", "in two members", "a small bomb", "a bomb", "cut", "not packed", "nothing"],
 )
 def test_a_packed_body_is_unpacked_within_its_limits(whole: Whole, packed: bytes, status: int) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     answer = whole.post(whole.connect("webhook"), packed, headers={"Content-Encoding": "gzip"})
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert answer.status_code == status
     assert [row.body for row in whole.rows(event)] == ([PLAIN] if status == 200 else [])
 
