@@ -6,13 +6,14 @@ of its lead. Whatever comes first, one deal here stands for one deal there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from hub.clock import Clock
 from hub.identity import cards
-from hub.model import deal, link
+from hub.model import deal, journal, link
 from hub.store.notes import note
 from hub.sync.account import Account
 from hub.sync.apply import Sighting, convert, convert_into
@@ -36,7 +37,7 @@ def follow_conversion(conn: Connection, clock: Clock, account: Account, row: Any
             "due_at": clock.now(), "sent": {}, "lookups": 0, "attempts": 0, "code": "", "why": "",
         }  # fmt: skip
         conn.execute(update(link).where(link.c.id == waiting[-1].id).values(known))
-    elif theirs and not any(_is_leased(clock, one) for one in theirs):
+    elif theirs and not any(_is_leased(clock, one) for one in theirs) and not _went_on(conn, theirs, ref):
         sighting.code = "second_deal"
         sighting.why = f"The CRM made deal {ref} of this lead, and {theirs[-1].remote_id} is its deal too: merge them"
 
@@ -59,6 +60,13 @@ def _takes_part(conn: Connection, clock: Clock, there: Any, lead_id: str, has_de
     conn.execute(update(link).where(link.c.id == there.id).values(left))
     note(conn, clock, "deal", there.record_id, "merged_in_crm", actor, {"ref": there.remote_id})
     return True
+
+
+def _went_on(conn: Connection, deals: Sequence[Any], ref: str) -> bool:
+    """Whether one of these deals was that card, which people merged into another one."""
+    merged = (journal.c.subject == "deal") & (journal.c.what == "merged_in_crm")
+    ours = journal.c.subject_id.in_([one.record_id for one in deals])
+    return any(facts.get("ref") == ref for facts in conn.execute(select(journal.c.facts).where(merged, ours)).scalars())
 
 
 def _is_leased(clock: Clock, row: Any) -> bool:

@@ -158,3 +158,21 @@ def test_a_move_that_was_not_possible_is_followed_on_a_word(scene: Scene, moved:
     assert now.contact_id == (first if moved == "dragged" else second).contact_id
     assert now.stage == ("hot" if moved == "dragged" else "new")
     assert ours != busy
+
+
+def test_a_deal_that_people_merged_is_no_second_one(scene: Scene) -> None:
+    """The converted lead goes on naming the card that is gone."""
+    world = scene("native", strangers="import")
+    (lead_id,) = leads(world)
+    convert(world, lead_id)
+    settled(world)
+    (mine,) = world.crm.live("cards")
+    other = world.crm.make("cards", {"title": "By hand", "pipeline": "p", "stage": "deal-in_work"})
+    world.crm.merge_rows(other, mine)
+    settled(world)
+    world.crm.touch(world.crm.live("leads")[0])
+    settled(world)
+    (row,) = world_rows(world, link, role="deal", state="linked")
+    assert row.remote_id == other.ref
+    with world.store.read() as conn:
+        assert health(conn)[0].troubles == ()
