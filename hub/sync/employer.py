@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, bindparam, case, select, update
 
 from connectors.contract import Op, Record
 from hub.clock import Clock
@@ -27,6 +27,21 @@ STANDS_IN = "of-"
 """So begins the marker of a company that a connector made for a deal whose contact has none, named like the contact."""
 AFTER_ALL = case((link.c.dirty == 0, REST), else_=link.c.lane)
 """The lane of a tie: it comes after fresh leads, unless its card has other news to tell."""
+WAKE = (
+    update(link)
+    .where(
+        link.c.connection_id == bindparam("b_connection"),
+        link.c.role == "contact",
+        link.c.record_id.in_(select(contact.c.id).where(among(contact.c.company_id))),
+        link.c.state.in_(("linked", "sending", "uncertain")),
+        link.c.lease != bindparam("b_lease"),
+    )
+    .values(
+        dirty=link.c.dirty + 1,
+        lane=AFTER_ALL,
+        due_at=case((link.c.state == "linked", bindparam("b_at")), else_=link.c.due_at),
+    )
+)
 STEPS = 20
 Pair = tuple[Any, Record | None]
 """A link's row, and what the CRM shows of it."""
@@ -154,11 +169,8 @@ def _said(row: Any, op: Op | None, kind: str) -> set[Any]:
 def wake(conn: Connection, connection_id: str, companies: Sequence[str], at: int, lease: str = "none") -> None:
     """The people of these companies have news to tell; those that `lease` has in hand hear of it themselves."""
     if companies:
-        people = select(contact.c.id).where(contact.c.company_id.in_(companies))
-        mine = (link.c.connection_id == connection_id) & (link.c.role == "contact") & link.c.record_id.in_(people)
-        under_way = link.c.state.in_(("linked", "sending", "uncertain")) & (link.c.lease != lease)
-        due = case((link.c.state == "linked", at), else_=link.c.due_at)
-        conn.execute(update(link).where(mine, under_way).values(dirty=link.c.dirty + 1, lane=AFTER_ALL, due_at=due))
+        asked = {"b_connection": connection_id, "b_lease": lease, "b_at": at, "wanted": list(companies)}
+        conn.execute(WAKE, asked)
 
 
 # ── what a CRM says ──────────────────────────────────────────────────────────────────────────────

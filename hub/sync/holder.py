@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from connectors.contract import Record
 from hub.clock import Clock
@@ -32,6 +32,18 @@ TABLES: Mapping[str, Any] = {"lead": lead, "deal": deal}
 BUSY = "has_open_lead"
 WHY = "Over there it hangs on a contact who has an open lead here: close one of the two, or merge them"
 STEPS = 20
+
+_THERE = (
+    (link.c.connection_id == bindparam("b_connection"))
+    & (link.c.state == "linked")
+    & (link.c.lease != bindparam("b_lease"))
+)
+WAKES = {
+    role: update(link)
+    .where(_THERE, link.c.role == role, link.c.record_id.in_(select(table.c.id).where(among(table.c.contact_id))))
+    .values(dirty=link.c.dirty + 1, lane=AFTER_ALL, due_at=bindparam("b_at"))
+    for role, table in TABLES.items()
+}
 
 
 def slot() -> Slot:
@@ -116,11 +128,9 @@ def _bring(conn: Connection, clock: Clock, account: Any, contacts: Sequence[tupl
 
 def wake(conn: Connection, connection_id: str, contacts: Sequence[str], at: int, lease: str = "none") -> None:
     """Cards that went without these contacts, whose own are there now, have news to tell."""
-    for role, table in TABLES.items() if contacts else ():
-        theirs = select(table.c.id).where(table.c.contact_id.in_(contacts))
-        mine = (link.c.connection_id == connection_id) & (link.c.role == role) & link.c.record_id.in_(theirs)
-        there = (link.c.state == "linked") & (link.c.lease != lease)
-        conn.execute(update(link).where(mine, there).values(dirty=link.c.dirty + 1, lane=AFTER_ALL, due_at=at))
+    asked = {"b_connection": connection_id, "b_lease": lease, "b_at": at, "wanted": list(contacts)}
+    for role in TABLES if contacts else ():
+        conn.execute(WAKES[role], asked)
 
 
 def _is_card_of(conn: Connection, account: Any, ref: str, contact_id: str) -> bool:
