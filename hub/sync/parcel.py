@@ -103,7 +103,8 @@ def prepare(account: Account, parcels: Sequence[Parcel], now: int) -> None:
     """Operations for what is new; what was left in the middle of sending becomes uncertain."""
     carried: set[int] = set()
     for parcel in sorted(parcels, key=lambda p: p.row.role == "contact"):
-        if not account.kind(parcel.row.role):
+        doubtful = parcel.row.state in ("sending", "uncertain")  # also of what stays here: it may have been made
+        if not doubtful and not account.kind(parcel.row.role):
             parcel.idle, parcel.dirty = True, -parcel.row.dirty
             if parcel.state == "linked" and parcel.code in PASSING:
                 parcel.code, parcel.why = STAYS, WHY_STAYS

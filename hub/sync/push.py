@@ -198,7 +198,8 @@ class _Carrier:
         self.ledger.settle(parcels)
 
     def _find(self, parcel: Parcel) -> Sequence[Record]:
-        return guarded(self.account.crm.find, self.account.kind(parcel.row.role), {"marker": parcel.marker})
+        kind = self.account.kind(parcel.row.role) or parcel.row.remote_kind
+        return guarded(self.account.crm.find, kind, {"marker": parcel.marker})
 
     def _update(self, parcels: Sequence[Parcel], role: str) -> None:
         """Read, reconcile, apply what people did over there, send what is left to say."""

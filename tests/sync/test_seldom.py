@@ -176,3 +176,21 @@ def test_a_deal_that_people_merged_is_no_second_one(scene: Scene) -> None:
     assert row.remote_id == other.ref
     with world.store.read() as conn:
         assert health(conn)[0].troubles == ()
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_card_on_its_way_is_found_also_when_its_deal_is_a_lead_again(scene: Scene, arrived: bool) -> None:
+    """Where leads stay here: the answer to a create was lost, and the conversion was taken back meanwhile."""
+    world = scene("held", strangers="import")
+    lead_id = new_lead(world)
+    deal_id = convert(world, lead_id)
+    world.crm.fault = lambda call: ("after" if arrived else "before") if call == "write" else ""
+    world.pusher.drain(CRM_ID)
+    world.crm.fault = lambda call: ""
+    with world.store.write() as conn:
+        moves.revert_conversion(conn, world.clock, deal_id, "warm", "member:v")
+    settled(world, 6)
+    (row,) = world_rows(world, link, role="lead")
+    found = (row.state, row.code, row.remote_id)
+    assert found == (("linked", "stays_here", card(world).ref) if arrived else ("new", "", None))
+    assert len(world_rows(world, deal)) == 1, "our own card is no stranger"
