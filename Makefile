@@ -18,7 +18,7 @@ start: .venv/run.stamp ## start the hub on this machine
 test: check ## everything CI runs: the checks, then every test
 	.ci/packages
 	$(BIN)/python -m compileall -q hub connectors mappings workers # else each of a hundred programs that tests start does
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp ## lint, format, types, who may import whom
 	$(BIN)/ruff check .

@@ -35,7 +35,8 @@ LONG = (
     "flow/test_every_placement.py", "flow/test_fleet.py", "flow/test_demo.py", "real/test_bottlecrm.py",
     "real/test_tryton.py", "flow/test_sync_faults.py", "real/test_bottlecrm_flow.py", "flow/test_whole_way.py",
     "identity/test_stream.py", "flow/test_routed.py", "flow/test_companies.py", "flow/test_conversions.py",
-    "sync/test_clocks.py", "browser/test_desk.py", "browser/test_admin_rooms.py", "real/test_tryton_flow.py",
+    "browser/test_scripts.py", "browser/test_admin_browser.py", "sync/test_clocks.py", "browser/test_desk.py",
+    "browser/test_admin_rooms.py", "real/test_tryton_flow.py",
     "flow/test_race.py", "identity/test_race.py",
 )  # fmt: skip
 """More than ten seconds of a core each, or of waiting, by the time they take."""

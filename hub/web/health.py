@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from hub.model import event, event_work, inbox_reader, link
+from hub.model.intake import UNDECIDED
 
 bp = Blueprint("health", __name__)
 
@@ -22,6 +23,7 @@ def health() -> Response:
             newest = conn.execute(select(func.max(event.c.seq))).scalar() or 0
         with hub.store.read() as conn:
             taken = conn.execute(select(inbox_reader.c.seq)).scalar() or 0
+            begun = conn.execute(select(func.count()).where(UNDECIDED, event_work.c.state == "taken")).scalar() or 0
             attention = conn.execute(
                 select(func.count()).where(event_work.c.state.in_(("parked", "quarantined")))
             ).scalar()
@@ -32,7 +34,7 @@ def health() -> Response:
             ).scalar()
     except DBAPIError:
         return _json({"ok": False, "database": "does not answer"}, 503)
-    return _json({"ok": True, "backlog": max(newest - taken, 0), "attention": attention, "to_crms": waiting})
+    return _json({"ok": True, "backlog": max(newest - taken, 0) + begun, "attention": attention, "to_crms": waiting})
 
 
 def _json(value: Mapping[str, object], status: int = 200) -> Response:
