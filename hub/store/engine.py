@@ -61,7 +61,7 @@ def _write_ahead(raw: Any) -> None:
     raw.execute("PRAGMA journal_mode=WAL")
 
 
-class _Marking:
+class _Marking(Dialect):
     """A dialect's part that knows which transactions only read, and leaves a mark on a connection of one that changed
     something. (The same from listeners costs a third of a short transaction: an engine that has any looks for them at
     every statement.)"""
@@ -71,7 +71,7 @@ class _Marking:
         dbapi_connection.info[WRITES] = not dbapi_connection.info.pop(READS, False)
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        super().do_commit(dbapi_connection)  # type: ignore[misc]
+        super().do_commit(dbapi_connection)
         if dbapi_connection.info.pop(WRITES, False):
             dbapi_connection.info[CHANGED] = True
 
