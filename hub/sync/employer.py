@@ -63,8 +63,8 @@ def believed(seen: dict[str, Any], base: Mapping[str, Any], row: Any, refs: Sequ
     that was never seen there is still to be made."""
     if row.raw.get(SEEN) in refs:
         seen[SEEN] = row.raw[SEEN]
-    if seen.get(SEEN) == "" and not row.raw.get(SEEN):
-        del seen[SEEN]
+    if not seen.get(SEEN) and not row.raw.get(SEEN):
+        seen.pop(SEEN, None)
         return {name: value for name, value in base.items() if name != EMPLOYER or not value}
     return base
 
@@ -146,6 +146,17 @@ def moved(changed: Iterable[tuple[Any, Any]], role: str = "company") -> list[str
             or (carries(before.state, before.base, before.raw) and now.remote_id not in (None, before.remote_id))
         )
     ]
+
+
+def orphaned(conn: Connection, changed: Iterable[tuple[Any, Any]]) -> list[str]:
+    """Contacts of companies whose card went away."""
+    gone = [before.record_id for before, now in changed if before.role == "company" and _went(before, now)]
+    people = select(contact.c.id).where(among(contact.c.company_id))
+    return list(conn.execute(people, {"wanted": gone}).scalars()) if gone else []
+
+
+def _went(before: Any, now: Any) -> bool:
+    return carries(before.state, before.base, before.raw) and not carries(now.state, now.base, now.raw)
 
 
 def tied(changed: Iterable[tuple[Any, Any]], kind: str) -> list[str]:

@@ -7,7 +7,7 @@ before a card is hung on them. Nothing is untied over there, and a card that say
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -20,7 +20,7 @@ from hub.model import contact, deal, lead, link
 from hub.store.engine import add_unless_there
 from hub.store.lists import among
 from hub.store.notes import REST, note
-from hub.sync import records
+from hub.sync import employer, records
 from hub.sync.employer import AFTER_ALL, Pair, carries
 from hub.sync.enrol import new_link
 from hub.sync.plan import Slot
@@ -131,6 +131,15 @@ def wake(conn: Connection, connection_id: str, contacts: Sequence[str], at: int,
     asked = {"b_connection": connection_id, "b_lease": lease, "b_at": at, "wanted": list(contacts)}
     for role in TABLES if contacts else ():
         conn.execute(WAKES[role], asked)
+
+
+def pass_on(conn: Connection, account: Any, changed: Iterable[tuple[Any, Any]], at: int, lease: str = "none") -> None:
+    """Of links as they were and are: whoever hangs on a card that is there now, or no more, or became part of another,
+    has news to tell."""
+    pairs = list(changed)
+    employer.wake(conn, account.id, employer.moved(pairs), at, lease)
+    tied = employer.tied(pairs, account.kind("company"))
+    wake(conn, account.id, [*employer.moved(pairs, "contact"), *tied, *employer.orphaned(conn, pairs)], at, lease)
 
 
 def _is_card_of(conn: Connection, account: Any, ref: str, contact_id: str) -> bool:

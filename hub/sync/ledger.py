@@ -23,7 +23,7 @@ from hub.store.notes import PERSON, REST
 from hub.sync import brake, companies, fight, holder, records
 from hub.sync.account import ROLES, Account
 from hub.sync.apply import Sighting
-from hub.sync.employer import going_on, moved, tied, wake
+from hub.sync.employer import going_on
 from hub.sync.holder import living
 from hub.sync.joined import unify
 from hub.sync.known import bound
@@ -307,10 +307,7 @@ class Ledger:
         """Only those in `keep` stay leased. Dirt that came meanwhile stays. What a new card is about to say is all
         that is written of it before it is sent; its memory is written with the answer."""
         kept, now = {id(p) for p in keep}, self._clock.now()
-        pairs = [(p.row, p) for p in parcels]
-        wake(conn, self._account.id, moved(pairs), now, self.lease)
-        people = [*moved(pairs, "contact"), *tied(pairs, self._account.kind("company"))]
-        holder.wake(conn, self._account.id, people, now, self.lease)
+        holder.pass_on(conn, self._account, [(p.row, p) for p in parcels], now, self.lease)
         rows = [self._row(p, id(p) in kept, now) for p in parcels]
         short = [row for p, row in zip(parcels, rows, strict=True) if id(p) in kept and p.row.state == "new"]
         for row in short:

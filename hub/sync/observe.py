@@ -190,11 +190,9 @@ class Observer:
         facts = {"ref": row.remote_id, "into": into, "record": other.record_id if other else ""}
         note(conn, self._clock, row.role, row.record_id, "merged_in_crm", actor, facts)
         if other is None:
-            if row.role == "contact":
-                holder.wake(
-                    conn, account.id, [row.record_id], self._clock.now()
-                )  # its cards hang on the one that is left
-            return Sighting("linked", flat, dict(row.base), dict(row.raw), remote_id=into, again=True)
+            # the one that is left never was seen with a company
+            raw = {name: one for name, one in row.raw.items() if row.role != "contact" or name != employer.SEEN}
+            return Sighting("linked", flat, dict(row.base), raw, remote_id=into, again=True)
         conn.execute(update(link).where(link.c.id == other.id).values(dirty=link.c.dirty + 1, due_at=self._clock.now()))
         unsaid = {name: flat.get(name) for name, agreed in row.base.items() if name in flat and flat[name] != agreed}
         if unsaid:

@@ -247,7 +247,7 @@ class Puller:
             rows = looked
             pairs = [(row, found[row.remote_id]) for row in rows]
             sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)
-            news += self._save(conn, rows, sightings, asked_at, account.kind("company"))
+            news += self._save(conn, account, rows, sightings, asked_at)
         remember(conn, account, kind, found, asked_at)
         companies.remember(conn, account, kind, found)
         return news
@@ -266,7 +266,12 @@ class Puller:
         return [row for row in rows if row.id not in doubted]
 
     def _save(
-        self, conn: Connection, rows: Sequence[Any], sightings: Mapping[str, Sighting], asked_at: int, firms: str
+        self,
+        conn: Connection,
+        account: Account,
+        rows: Sequence[Any],
+        sightings: Mapping[str, Sighting],
+        asked_at: int,
     ) -> int:
         """Memory of what was seen; what the CRM still has to be told makes the link dirty."""
         now = self._clock.now()
@@ -275,9 +280,7 @@ class Puller:
         values = [{**_row(row, sightings[row.id], now), "seen_at": asked_at} for row in (*fresh, *rest)]
         if values:
             run_many(conn, SEEN, values)
-            pairs, mine = [(row, sightings[row.id]) for row in fresh], rows[0].connection_id
-            employer.wake(conn, mine, employer.moved(pairs), now)
-            holder.wake(conn, mine, employer.tied(pairs, firms), now)
+            holder.pass_on(conn, account, [(row, sightings[row.id]) for row in fresh], now)
         return len(fresh)
 
 

@@ -119,15 +119,13 @@ def nobody_hangs(patch: Patch) -> None:
 
 def no_second_look(patch: Patch) -> None:
     """A11: a company that comes late stays without its people."""
-    for place in (ledger, employer):
-        patch.setattr(place, "wake", lambda conn, connection_id, companies, at, lease="": None)
+    patch.setattr(employer, "wake", lambda conn, connection_id, companies, at, lease="": None)
     patch.setitem(strangers.HUNG_ON, "company", lambda conn, connection_id, companies, at: None)
 
 
 def cards_stay_bare(patch: Patch) -> None:
     """A11: a company that comes late gets its people, and their cards stay without it."""
-    for place in (ledger, employer):
-        patch.setattr(place, "tied", lambda changed, kind: [])
+    patch.setattr(employer, "tied", lambda changed, kind: [])
 
 
 def nobody_is_made(patch: Patch) -> None:

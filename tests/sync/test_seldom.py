@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from connectors.contract import Op, Outcome
 from hub.funnel import moves
 from hub.identity.shown import enter
 from hub.model import contact, deal, lead, link
@@ -176,6 +178,56 @@ def test_a_deal_that_people_merged_is_no_second_one(scene: Scene) -> None:
     assert row.remote_id == other.ref
     with world.store.read() as conn:
         assert health(conn)[0].troubles == ()
+
+
+def of_a_company(world: World) -> str:
+    """Their contact is of a new company since now; answers its id."""
+    with world.store.write() as conn:
+        world.firms.hire_here(conn)
+    (row,) = world_rows(world, contact)
+    return str(row.company_id)
+
+
+@pytest.mark.parametrize("says", ["nothing", "none"])
+def test_who_is_merged_over_there_stays_with_their_company(scene: Scene, says: str) -> None:
+    """The card that is left says nothing of companies, or that it has none."""
+    world = scene("strong")
+    leads(world)
+    of_a_company(world)
+    settled(world)
+    (mine,), (firm,) = world.crm.live("people"), world.crm.live("firms")
+    assert mine.links["firms"] == (firm.ref,)
+    other = world.crm.make("people", {"name": mine.values["name"]})
+    if says == "none":
+        world.crm.hang(other, "firms", None)
+    world.crm.merge_rows(other, mine)
+    settled(world)
+    assert other.links["firms"] == (firm.ref,)
+    assert night(world).startswith("0 differences")
+
+
+def test_that_a_card_was_not_taken_for_a_company_is_forgotten_with_the_company(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody deletes the company over there when its contact was told of it, and the contact's card was not yet."""
+    world = scene("strong")
+    leads(world)
+    write = world.crm.write
+
+    def deleted_between(ops: Sequence[Op]) -> Sequence[Outcome]:
+        told = write(ops)
+        if any(op.kind == "people" and "firms" in op.links for op in ops):
+            world.crm.remove(world.crm.live("firms")[0])
+        return told
+
+    monkeypatch.setattr(world.crm, "write", deleted_between)
+    of_a_company(world)
+    world.pusher.drain(CRM_ID)
+    refused = [row.base.get("@refused") for row in world_rows(world, link, role="lead")]
+    assert refused != [None], "the scene is not the one that it should be"
+    settled(world)
+    assert night(world).startswith("0 differences")
+    assert not any(row.base.get("@refused") for row in world_rows(world, link))
 
 
 @pytest.mark.parametrize("arrived", [True, False])
