@@ -12,11 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from hub.clock import Clock
+from hub.funnel.moves import NotPossible
 from hub.identity import cards
 from hub.model import deal, journal, link
 from hub.store.notes import note
 from hub.sync.account import Account
 from hub.sync.apply import Sighting, convert, convert_into
+from hub.sync.causes import MOVES
 
 
 def follow_conversion(conn: Connection, clock: Clock, account: Account, row: Any, ref: str, sighting: Sighting) -> None:
@@ -25,10 +27,17 @@ def follow_conversion(conn: Connection, clock: Clock, account: Account, row: Any
     mine = (link.c.connection_id == account.id) & (link.c.role == "deal")
     theirs = conn.execute(select(link).where(mine, link.c.record_id.in_(deals)).order_by(link.c.since)).all()
     there = conn.execute(select(link).where(mine, link.c.remote_id == ref)).one_or_none()
-    if there is not None and not _takes_part(conn, clock, there, row.record_id, bool(theirs)):
+    if sighting.code in MOVES:  # what stood in the way may be settled
+        sighting.code = sighting.why = ""
+    try:
+        if there is not None and not _takes_part(conn, clock, there, row.record_id, bool(theirs)):
+            return
+        if not theirs:
+            convert(conn, clock, row.record_id, f"crm:{account.id}")
+    except NotPossible as error:
+        _not_followed(conn, clock, account, row, error, sighting)
         return
     if not theirs:
-        convert(conn, clock, row.record_id, f"crm:{account.id}")
         theirs = conn.execute(select(link).where(mine, link.c.record_id.in_(deals))).all()
     waiting = [one for one in theirs if one.remote_id is None and not _is_leased(clock, one)]
     if waiting:
@@ -40,6 +49,16 @@ def follow_conversion(conn: Connection, clock: Clock, account: Account, row: Any
     elif theirs and not any(_is_leased(clock, one) for one in theirs) and not _went_on(conn, theirs, ref):
         sighting.code = "second_deal"
         sighting.why = f"The CRM made deal {ref} of this lead, and {theirs[-1].remote_id} is its deal too: merge them"
+
+
+def _not_followed(
+    conn: Connection, clock: Clock, account: Account, row: Any, error: NotPossible, sighting: Sighting
+) -> None:
+    """It was closed here, and its person has another open lead by now: that is shown, and each look tries again."""
+    if row.code != error.code:
+        facts = {"code": error.code, "why": str(error), "to": "converted"}
+        note(conn, clock, row.role, row.record_id, "not_followed", f"crm:{account.id}", facts)
+    sighting.code, sighting.why = error.code, str(error)
 
 
 def _takes_part(conn: Connection, clock: Clock, there: Any, lead_id: str, has_deal: bool) -> bool:

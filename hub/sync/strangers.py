@@ -146,7 +146,8 @@ class Strangers:
         """The link that waits for this record; "outside" when its record has another card, or none any more."""
         deals = select(deal.c.id).where(deal.c.lead_id == marker)
         mine = (link.c.connection_id == account.id) & or_(link.c.record_id == marker, link.c.record_id.in_(deals))
-        rows = [row for row in conn.execute(select(link).where(mine)) if account.kind(row.role) == kind]
+        rows = conn.execute(select(link).where(mine)).all()
+        rows = [row for row in rows if kind in (account.kind(row.role), row.remote_kind)]
         if not rows:
             return None
         waiting = [row for row in rows if row.remote_id is None and row.state in ("uncertain", "sending", "new")]

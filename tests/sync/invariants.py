@@ -249,7 +249,7 @@ def explained(world: World, links: list[Any]) -> Iterator[str]:
         if row.state in ("parked", "held", "tombstoned") and not (row.code and row.why and row.since):
             yield f"I20 {row.state} without a cause: {row.role} {row.record_id}"
         if ill(world, row):
-            if row.dirty and not (row.code and row.why):
+            if row.dirty and row.state not in ("history", "tombstoned") and not (row.code and row.why):
                 yield f"I15 {row.role} {row.record_id} breaks every write and nobody is told"
             continue
         if row.state in ("sending", "uncertain") or (row.state == "new" and row.dirty and world.account.kind(row.role)):

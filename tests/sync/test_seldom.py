@@ -11,7 +11,7 @@ from sqlalchemy import update
 from connectors.contract import Op, Outcome
 from hub.funnel import moves
 from hub.identity.shown import enter
-from hub.model import contact, deal, lead, link
+from hub.model import contact, deal, journal, lead, link
 from hub.store.notes import mark_dirty
 from hub.sync.causes import follow_again
 from hub.sync.decide import asked
@@ -230,9 +230,10 @@ def test_that_a_card_was_not_taken_for_a_company_is_forgotten_with_the_company(
     assert not any(row.base.get("@refused") for row in world_rows(world, link))
 
 
-@pytest.mark.parametrize("arrived", [True, False])
-def test_a_card_on_its_way_is_found_also_when_its_deal_is_a_lead_again(scene: Scene, arrived: bool) -> None:
+@pytest.mark.parametrize("found_by", ["a look", "a list", ""])
+def test_a_card_on_its_way_is_found_also_when_its_deal_is_a_lead_again(scene: Scene, found_by: str) -> None:
     """Where leads stay here: the answer to a create was lost, and the conversion was taken back meanwhile."""
+    arrived = bool(found_by)
     world = scene("held", strangers="import")
     lead_id = new_lead(world)
     deal_id = convert(world, lead_id)
@@ -241,8 +242,35 @@ def test_a_card_on_its_way_is_found_also_when_its_deal_is_a_lead_again(scene: Sc
     world.crm.fault = lambda call: ""
     with world.store.write() as conn:
         moves.revert_conversion(conn, world.clock, deal_id, "warm", "member:v")
+    if found_by == "a list":
+        world.clock.advance(40)
+        world.puller.step(CRM_ID)
     settled(world, 6)
     (row,) = world_rows(world, link, role="lead")
     found = (row.state, row.code, row.remote_id)
     assert found == (("linked", "stays_here", card(world).ref) if arrived else ("new", "", None))
     assert len(world_rows(world, deal)) == 1, "our own card is no stranger"
+
+
+def test_a_conversion_over_there_that_is_not_possible_here_waits_for_it(scene: Scene) -> None:
+    """The lead was closed here, its person has another open one, and somebody converts the closed one over there."""
+    world = scene("native")
+    mine, other = leads(world, 2)
+    (first,) = world_rows(world, lead, id=mine)
+    with world.store.write() as conn:
+        moves.reject_lead(conn, world.clock, mine, "no money", "member:v")
+        conn.execute(update(lead).where(lead.c.id == other).values(contact_id=first.contact_id))
+    there = world.crm.rows[world_rows(world, link, record_id=mine)[0].remote_id]
+    world.crm.convert_row(there, world.crm.make("cards", {"title": "Deal", "pipeline": "p", "stage": "deal-in_work"}))
+    settled(world, 6)
+    with world.store.read() as conn:
+        assert [one.code for one in health(conn)[0].troubles] == ["has_open_lead"]
+    assert [row.what for row in world_rows(world, journal, subject_id=mine)].count("not_followed") == 1
+    with world.store.write() as conn:
+        moves.reject_lead(conn, world.clock, other, "no money", "member:v")
+        assert follow_again(conn, world.clock, CRM_ID, "has_open_lead") == 1
+    settled(world)
+    (deal_here,) = world_rows(world, deal)
+    assert (deal_here.lead_id, deal_here.stage) == (mine, "in_work")
+    with world.store.read() as conn:
+        assert health(conn)[0].troubles == ()
