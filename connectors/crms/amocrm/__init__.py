@@ -11,7 +11,6 @@ labels, everything else one scalar. `None` clears a field.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,7 +40,7 @@ from connectors.crms.amocrm.doings import LISTED, NOTES, TASKS
 from connectors.crms.amocrm.hooks import hints
 from connectors.crms.amocrm.scan import PAGE, Scan
 from connectors.crms.amocrm.setup import LOST, PALETTE, WON, nearest, provision, schema
-from connectors.crms.amocrm.shape import flat
+from connectors.crms.amocrm.shape import MARKER, carries, digits, flat
 from connectors.crms.amocrm.writing import Writer
 from connectors.errors import Pause, Retry
 from connectors.http import retry_after
@@ -51,7 +50,6 @@ __all__ = ["PALETTE", "AmoCRM", "nearest"]
 
 END_OF_TIME = 2**31 - 1  # a lower bound alone is not documented: the filter must be a range
 WITH = {"leads": "contacts", "contacts": "leads", "companies": "leads,contacts"}
-MARKER = "HUB_ID"
 _PAUSES = {
     401: "amoCRM does not accept the token: create a new long-lived token in the integration's card",
     402: "The amoCRM account is not paid",
@@ -211,7 +209,7 @@ class AmoCRM(CRM):
         for key, wanted in keys.items():
             for row in self._search(kind, key, wanted):
                 record = flat(kind, row)
-                if _carries(record, key, wanted):
+                if carries(record, key, wanted):
                     found[record.ref] = record
         return list(found.values())
 
@@ -265,12 +263,11 @@ class AmoCRM(CRM):
             }
             if MARKER not in codes:
                 raise Pause(f"amoCRM has no field {MARKER} for {kind}: set the account up first")
-            return self.pages(
-                kind, kind, [("with", WITH[kind]), (f"filter[custom_fields_values][{codes[MARKER]}][]", wanted)]
-            )
+            asked = f"filter[custom_fields_values][{codes[MARKER]}][]"
+            return self.pages(kind, kind, [("with", WITH[kind]), (asked, wanted)])
         if kind == "leads" or key not in {"phone", "email"}:
             return []
-        return self.pages(kind, kind, [("with", WITH[kind]), ("query", _digits(wanted) if key == "phone" else wanted)])
+        return self.pages(kind, kind, [("with", WITH[kind]), ("query", digits(wanted) if key == "phone" else wanted)])
 
 
 def _now(answer: Answer) -> int:
@@ -301,16 +298,3 @@ def _more(told: Mapping[str, Any]) -> bool:
 
 def _stamp(record: Record) -> int:
     return int((record.updated_at or datetime.fromtimestamp(0, UTC)).timestamp())
-
-
-def _digits(phone: str) -> str:
-    return re.sub(r"\D", "", phone)[-10:]
-
-
-def _carries(record: Record, key: str, wanted: str) -> bool:
-    if key == "marker":
-        return bool(record.values.get(MARKER) == wanted)
-    told = [str(one.get("value", "")) for one in record.values.get("PHONE" if key == "phone" else "EMAIL") or []]
-    if key == "phone":
-        return bool(_digits(wanted)) and _digits(wanted) in map(_digits, told)
-    return wanted.strip().casefold() in (one.strip().casefold() for one in told)

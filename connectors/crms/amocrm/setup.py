@@ -12,31 +12,11 @@ from typing import Any, Protocol
 from connectors.contract import Answer, Field, Pipeline, Schema, Stage, Step, User
 from connectors.errors import Missing, Pause, Refuse, Retry
 
-PALETTE = tuple(
-    [
-        "#fffeb2",
-        "#fffd7f",
-        "#fff000",
-        "#ffeab2",
-        "#ffdc7f",
-        "#ffce5a",
-        "#ffdbdb",
-        "#ffc8c8",
-        "#ff8f92",
-        "#d6eaff",
-        "#c1e0ff",
-        "#98cbff",
-        "#ebffb1",
-        "#deff81",
-        "#87f2c0",
-        "#f9deff",
-        "#f3beff",
-        "#ccc8f9",
-        "#eb93ff",
-        "#f2f3f4",
-        "#e6e8ea",
-    ]
-)
+PALETTE = (
+    "#fffeb2", "#fffd7f", "#fff000", "#ffeab2", "#ffdc7f", "#ffce5a", "#ffdbdb",
+    "#ffc8c8", "#ff8f92", "#d6eaff", "#c1e0ff", "#98cbff", "#ebffb1", "#deff81",
+    "#87f2c0", "#f9deff", "#f3beff", "#ccc8f9", "#eb93ff", "#f2f3f4", "#e6e8ea",
+)  # fmt: skip
 """The colours a stage may have; any other is refused (the vendor's SDK lists them in StatusModel.php)."""
 
 WON, LOST = "142", "143"  # the same ids in every pipeline

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from connectors.contract import Record, Value
 
+MARKER = "HUB_ID"
 WRITABLE = {
     "leads": frozenset(
         [
@@ -102,3 +104,18 @@ def _sent(one: Value) -> dict[str, Any]:
 def _refs(rows: Sequence[Mapping[str, Any]] | None) -> tuple[str, ...]:
     main_first = sorted(rows or [], key=lambda row: not row.get("is_main"))
     return tuple(str(row["id"]) for row in main_first)
+
+
+def digits(phone: str) -> str:
+    """The end of a number, which is what its text search finds."""
+    return re.sub(r"\D", "", phone)[-10:]
+
+
+def carries(record: Record, key: str, wanted: str) -> bool:
+    """Whether a record that was found really has this marker, phone or e-mail."""
+    if key == "marker":
+        return bool(record.values.get(MARKER) == wanted)
+    told = [str(one.get("value", "")) for one in record.values.get("PHONE" if key == "phone" else "EMAIL") or []]
+    if key == "phone":
+        return bool(digits(wanted)) and digits(wanted) in map(digits, told)
+    return wanted.strip().casefold() in (one.strip().casefold() for one in told)

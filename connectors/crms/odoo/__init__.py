@@ -235,12 +235,7 @@ class Odoo(CRM):
 
     def worded(self, activity: Activity) -> Mapping[str, Any]:
         """A note (escaped when it is posted), or an activity with its day."""
-        if activity.what != "task":
-            return {"body": activity.text}
-        day = {"date_deadline": f"{activity.at:%Y-%m-%d}"} if activity.at else {}
-        by = {"user_id": int(activity.by)} if activity.by.isdecimal() else {}
-        note = html.escape(activity.text).replace("\n", "<br>")
-        return {"summary": activity.text.partition("\n")[0][:255], "note": note, **day, **by}
+        return doings.worded(activity)
 
     def delete(self, kind: str, refs: Sequence[str]) -> None:
         """For good: Odoo has no bin. What people do instead is archiving, the field `active`."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from html import unescape
+from html import escape, unescape
 from typing import Any
 
 from connectors.contract import Activity, Changes, Record, Value
@@ -147,3 +147,13 @@ def _refs(told: Iterable[Mapping[str, Any]], *names: str) -> set[int]:
     values = [row.get(name) for row in told for name in names]
     refs: list[Any] = [ref for one in values for ref in (one if isinstance(one, list) else [one])]
     return {int(ref) for ref in refs if is_id(ref)}
+
+
+def worded(activity: Activity) -> dict[str, Any]:
+    """A note (escaped when it is posted), or an activity with its day."""
+    if activity.what != "task":
+        return {"body": activity.text}
+    day = {"date_deadline": f"{activity.at:%Y-%m-%d}"} if activity.at else {}
+    by = {"user_id": int(activity.by)} if activity.by.isdecimal() else {}
+    note = escape(activity.text).replace("\n", "<br>")
+    return {"summary": activity.text.partition("\n")[0][:255], "note": note, **day, **by}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connectors.contract import (
@@ -36,7 +35,7 @@ from connectors.contract import (
     digest,
 )
 from connectors.crms.zoho import doings, hooks, shape
-from connectors.crms.zoho.api import Api, listed
+from connectors.crms.zoho.api import LIST, Api, after, date_of, grant, known_date, listed
 from connectors.crms.zoho.scan import Scan
 from connectors.crms.zoho.setup import provision, schema
 from connectors.crms.zoho.shape import DEALS, FIRMS, KINDS, LEADS, MARKER, NOTES, PEOPLE, TASKS, quoted
@@ -46,11 +45,9 @@ from connectors.oauth import Grant
 
 __all__ = ["Zoho"]
 
-FIRST, PAGE, LIST = 200, 2000, 200
-"""Rows of the first page of a scan (1 credit), of the others (3 credits), of plain lists."""
+FIRST, PAGE = 200, 2000
+"""Rows of the first page of a scan (1 credit), and of the others (3 credits)."""
 CLOSING_DAYS = 30
-_SCOPE = ("ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
-          "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ")  # fmt: skip
 
 
 class Zoho(CRM):
@@ -102,13 +99,8 @@ class Zoho(CRM):
         if self.secrets.get("token"):
             return None
         uri = redirect_uri or self.settings.get("redirect_uri", "")
-        centre = self.base.partition("zohoapis.")[2] or "com"
-        accounts = "https://accounts.zohocloud.ca" if centre == "ca" else f"https://accounts.zoho.{centre}"
         client, secret = self.settings.get("client_id", ""), self.secrets.get("client_secret", "")
-        return Grant(
-            f"{accounts}/oauth/v2/token", client, secret, uri, authorize=f"{accounts}/oauth/v2/auth", scope=_SCOPE,
-            more=(("access_type", "offline"), ("prompt", "consent")), scheme="Zoho-oauthtoken",
-        )  # fmt: skip
+        return grant(self.base, client, secret, uri)
 
     def place_fields(self, kind: str) -> tuple[str, str]:
         """Leads have statuses and no pipelines."""
@@ -130,14 +122,14 @@ class Zoho(CRM):
             rows, _, answer = self.api.rows("settings/fields", "fields", [("module", kind)])
             if not rows:
                 raise Retry(f"Zoho's answer does not describe {kind}")
-            self._now = _date(answer)
+            self._now = date_of(answer)
             self._columns[kind] = shape.columns(kind, rows)
         return self._columns[kind]
 
     def now(self) -> datetime:
         """Their clock when we last looked at it."""
         if self._now is None:
-            self._now = _date(self.api.call("GET", "org"))
+            self._now = date_of(self.api.call("GET", "org"))
         return self._now or datetime.fromtimestamp(0, UTC)
 
     def day(self) -> str:
@@ -171,7 +163,7 @@ class Zoho(CRM):
         scan = Scan.read(cursor)
         listed = kind == LEADS and scan.is_routine
         rows, more, answer = self._changed_leads(scan) if listed else self._queried(kind, scan)
-        at = _date(answer) or _no_date()
+        at = known_date(answer)
         scan = scan.begun(at)
         if listed and more:
             return Changes((), scan.crowded(), more=True, at=at)
@@ -243,7 +235,7 @@ class Zoho(CRM):
             rows, more, answer = self._queried(kind, scan)
         except Pause as error:
             raise Refuse(str(error)) from None
-        at = _date(answer) or _no_date()
+        at = known_date(answer)
         scan, found = scan.begun(at), [shape.flat(kind, row) for row in rows]
         records = doings.placed(self.rows, found, BATCH)
         if more and found[-1].updated_at:
@@ -278,27 +270,17 @@ class Zoho(CRM):
     def _changed_leads(self, scan: Scan) -> tuple[list[dict[str, Any]], bool, Answer]:
         """Leads that changed, converted or not, as far as one page holds them."""
         asked = [("converted", "both"), *self._fields(LEADS), ("page", "1"), ("per_page", str(min(LIST, self._page)))]
-        return self.api.rows(LEADS, "data", asked, _after(scan.since))
+        return self.api.rows(LEADS, "data", asked, after(scan.since))
 
     def _apart(self, kind: str, scan: Scan, listed: bool) -> list[Record]:
         """What neither shows: leads that were converted since, when they were queried, and what was deleted."""
         found: list[Record] = []
         if kind == LEADS and scan.since and not listed:
-            rows = self._pages(LEADS, [("converted", "true"), *self._fields(LEADS)], _after(scan.since))
+            rows = self.api.pages(LEADS, [("converted", "true"), *self._fields(LEADS)], after(scan.since))
             found += [shape.flat(LEADS, row) for row in rows]
         if scan.bin_is_due:
-            after = _after(scan.binned_since(self.facts.lag))
-            found += [shape.gone(kind, row) for row in self._pages(f"{kind}/deleted", [("type", "all")], after)]
-        return found
-
-    def _pages(self, path: str, params: list[tuple[str, str]], after: Mapping[str, str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for page in range(1, 11):
-            numbered = [*params, ("page", str(page)), ("per_page", str(LIST))]
-            rows, more, _ = self.api.rows(path, "data", numbered, after)
-            found += rows
-            if not more:
-                break
+            since = after(scan.binned_since(self.facts.lag))
+            found += [shape.gone(kind, row) for row in self.api.pages(f"{kind}/deleted", [("type", "all")], since)]
         return found
 
     def _found(self, kind: str, key: str, wanted: str) -> list[dict[str, Any]]:
@@ -310,18 +292,3 @@ class Zoho(CRM):
         if key != "phone" or kind not in shape.PHONES or len(shape.digits(wanted)) < 5:
             return []
         return self.rows(f"{kind}/search", "data", [("phone", shape.digits(wanted)), *self._fields(kind)])
-
-
-def _after(second: int) -> dict[str, str]:
-    return {"If-Modified-Since": datetime.fromtimestamp(second, UTC).isoformat()}
-
-
-def _date(answer: Answer) -> datetime | None:
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
-    except (TypeError, ValueError):
-        return None
-
-
-def _no_date() -> datetime:
-    raise Retry("Zoho's answer has no Date header, so no safe cursor can be set")

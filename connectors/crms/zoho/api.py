@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connectors.contract import Answer, Http, Value
 from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry
 from connectors.http import retry_after
+from connectors.oauth import Grant
 
 VERSION = "v8"
 TIMEOUT = 60.0
+LIST = 200
+"""Rows of a page of a plain list."""
 CROWDED = 60.0
 """Concurrent calls and credits come back by themselves; nothing says when."""
+_SCOPE = ("ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
+          "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ")  # fmt: skip
 
 _LIMITS = {"TOO_MANY_REQUESTS", "LIMIT_EXCEEDED", "API_LIMIT_EXCEEDED"}
 _RIGHTS = {"INVALID_TOKEN", "AUTHENTICATION_FAILURE", "OAUTH_SCOPE_MISMATCH", "NO_PERMISSION", "AUTHORIZATION_FAILED",
@@ -55,6 +62,17 @@ class Api:
             return listed(answer, name, path)
         except Refuse as error:
             raise Pause(f"{error}: check the hub's user and its scopes") from None
+
+    def pages(self, path: str, params: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> list[dict[str, Any]]:
+        """All rows of a plain list, of ten pages at most."""
+        found: list[dict[str, Any]] = []
+        for page in range(1, 11):
+            numbered = [*params, ("page", str(page)), ("per_page", str(LIST))]
+            rows, more, _ = self.rows(path, "data", numbered, headers)
+            found += rows
+            if not more:
+                break
+        return found
 
 
 def listed(answer: Answer, name: str, path: str) -> tuple[list[dict[str, Any]], bool, Answer]:
@@ -119,3 +137,40 @@ def _twin(details: Mapping[str, Any]) -> str | None:
     other = details.get("duplicate_record")
     ref = other.get("id") if isinstance(other, dict) else details.get("id")
     return str(ref) if ref else None
+
+
+# ── times ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def after(second: int) -> dict[str, str]:
+    """The header that asks for what changed since."""
+    return {"If-Modified-Since": datetime.fromtimestamp(second, UTC).isoformat()}
+
+
+def date_of(answer: Answer) -> datetime | None:
+    """Their clock when they answered."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except (TypeError, ValueError):
+        return None
+
+
+def known_date(answer: Answer) -> datetime:
+    """The same where the next look depends on it."""
+    at = date_of(answer)
+    if at is None:
+        raise Retry("Zoho's answer has no Date header, so no safe cursor can be set")
+    return at
+
+
+# ── access ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def grant(base: str, client: str, secret: str, uri: str) -> Grant:
+    """How tokens are got and refreshed in the data centre of this address."""
+    centre = base.partition("zohoapis.")[2] or "com"
+    accounts = "https://accounts.zohocloud.ca" if centre == "ca" else f"https://accounts.zoho.{centre}"
+    return Grant(
+        f"{accounts}/oauth/v2/token", client, secret, uri, authorize=f"{accounts}/oauth/v2/auth", scope=_SCOPE,
+        more=(("access_type", "offline"), ("prompt", "consent")), scheme="Zoho-oauthtoken",
+    )  # fmt: skip
