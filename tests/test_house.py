@@ -153,6 +153,17 @@ def test_every_module_says_what_it_is() -> None:
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 
 
+MOST_LINES = 300
+
+
+def test_what_runs_of_a_connector_is_read_in_one_sitting() -> None:
+    """File by file: a CRM has more to it than one file may hold."""
+    edge = [path for path in OURS if path.match("connectors/*/*/*.py")]
+    long = [path for path in edge if len(path.read_text(encoding="utf-8").splitlines()) > MOST_LINES]
+    assert len(edge) > 100
+    assert [str(path.relative_to(ROOT)) for path in long] == []
+
+
 def packages() -> list[Path]:
     """The rooms, the rooms in the hub, and every connector."""
     inits = [*ROOT.glob("hub/*/__init__.py"), *ROOT.glob("connectors/*/*/__init__.py")]
