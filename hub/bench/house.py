@@ -18,7 +18,7 @@ from connectors.testing.ports import free_port
 from hub.app import Hub, open_hub
 from hub.bench.processes import cpu_s, listens, running, wait_until
 from hub.config import Config, load_config
-from hub.model import connection
+from hub.model import connection, pull_state
 from hub.setup import add_connection, add_member, first_setup
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="  # noqa: S105 - of this bench only
@@ -99,6 +99,19 @@ class Served:
     def cpu_s(self) -> float:
         """CPU seconds of all our processes so far."""
         return cpu_s(self.pid)
+
+
+def until_read(made: House) -> None:
+    """Wait until the CRM's lists were read to their end: before that it is asked for each contact that is to be made,
+    and new companies wait half a minute."""
+    whole = select(pull_state.c.whole_at).where(pull_state.c.kind == "contacts")
+    with made.opened() as hub:
+
+        def is_read() -> bool:
+            with hub.store.read() as conn:
+                return conn.execute(whole).scalar() is not None
+
+        wait_until(is_read)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hub.bench.house import SECRET, Crm, House, house
+from hub.bench.house import SECRET, Crm, House, house, until_read
 from hub.bench.load import Order, Report, message, send
 from hub.bench.processes import accepts, pss_mib, running, wait_until
 from hub.bench.scale import Scale
@@ -18,8 +18,8 @@ CALM_FOR_S = 2.0
 def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
     """Memory and CPU after some work, and the time from the command to the first durable lead."""
     with house(folder / "hub", Crm(config={"unlimited": True})) as made:
-        start_s = _start(made)
         with made.served() as served:
+            until_read(made)
             _send(made, scale.warm)
             served.calm()
             time.sleep(CALM_FOR_S)
@@ -27,6 +27,7 @@ def measure(folder: Path, scale: Scale) -> Mapping[str, Any]:
             time.sleep(scale.idle_s)
             cpu = (served.cpu_s() - before) / (time.monotonic() - begin)
             memory = pss_mib(served.pid)
+        start_s = _start(made)
     return {
         "bench": "idle",
         "ratios": {},
