@@ -26,7 +26,7 @@ from hub.clock import SECOND, Clock
 from hub.config import load_config
 from hub.demo.messages import Message, now, signed_now
 from hub.funnel import moves
-from hub.model import connection, lead, link, member
+from hub.model import connection, lead, link, member, pull_state
 
 PASSWORD = "leadhub-demo"  # noqa: S105 - of people who exist only on this stage
 PEOPLE = (
@@ -34,7 +34,7 @@ PEOPLE = (
     ("boris@demo.test", "Boris Bern", "sales"),
     ("vera@demo.test", "Vera Vogt", "lead_desk"),
 )
-START_S = 20.0
+START_S = 60.0
 
 
 @dataclass
@@ -246,6 +246,7 @@ def _running(hub: Hub, address: str, wire: Wire) -> Iterator[None]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
         try:
             _await(address, wire, process)
+            _await_lists(hub)
             yield
         finally:
             process.terminate()
@@ -263,3 +264,15 @@ def _await(address: str, wire: Wire, process: subprocess.Popen[bytes]) -> None:
                 return
         Clock().sleep(0.05)
     raise RuntimeError(f"The hub did not start at {address}: is the port free? See serve.log in the data folder")
+
+
+def _await_lists(hub: Hub) -> None:
+    """The CRM has been read to its end once: before that new companies wait half a minute."""
+    whole = select(pull_state.c.whole_at).where(pull_state.c.kind == "contacts")
+    end = Clock().monotonic() + START_S
+    while Clock().monotonic() < end:
+        with hub.store.read() as conn:
+            if conn.execute(whole).scalar() is not None:
+                return
+        Clock().sleep(0.1)
+    raise RuntimeError("The hub did not read the CRM: see serve.log in the data folder")
