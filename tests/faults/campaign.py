@@ -85,9 +85,9 @@ class Sender(threading.Thread):
     """Sends leads, each again and again with the same id until it is acknowledged; some people write twice, some
     messages are delivered twice."""
 
-    def __init__(self, port: int, path: str, number: int) -> None:
+    def __init__(self, order: Order, number: int, pace_s: float) -> None:
         super().__init__(daemon=True)
-        self._order = Order(port, path, SECRET)
+        self._order, self._pace_s = order, pace_s
         self._first = number * 1_000_000
         self._over = threading.Event()
         self._chance = random.Random(number)
@@ -103,7 +103,7 @@ class Sender(threading.Thread):
             self.people.add(person)
             self._deliver(f"msg_{number}", self._request(number, person))
             number += 1
-            self._over.wait(PACE_S)
+            self._over.wait(self._pace_s)
 
     def _request(self, number: int, person: int) -> Callable[[], bytes]:
         told = {
@@ -153,8 +153,8 @@ class Campaign:
     killed: Counter[str] = field(default_factory=Counter)
     senders: list[Sender] = field(default_factory=list)
 
-    def start(self, senders: int = 3) -> None:
-        """Run the hub and the senders."""
+    def start(self) -> None:
+        """Run the hub."""
         config = self.house.config
         command = [sys.executable, "-m", "hub.cli", "serve", "--folder", str(config.folder), "--port", str(config.port)]
         env = {
@@ -163,7 +163,11 @@ class Campaign:
             "LEADHUB_REDIS_URL": config.redis_url,
         }
         self.kept.insert(0, Kept(command, self.house.log, env))
-        self.senders = [Sender(config.port, self.house.path, number) for number in range(senders)]
+
+    def send(self, senders: int = 3, pace_s: float = PACE_S) -> None:
+        """Let senders write, each one lead after the other with `pace_s` in between."""
+        order = Order(self.house.config.port, self.house.path, SECRET)
+        self.senders = [Sender(order, number, pace_s) for number in range(senders)]
         for sender in self.senders:
             sender.start()
 

@@ -16,16 +16,18 @@ from typing import Any
 
 import pytest
 
-from hub.bench.house import Crm, house
+from hub.bench.house import Crm, house, until_read
 from hub.bench.processes import listens_at, wait_until
 from hub.store.engine import sqlite_library
-from tests.faults.campaign import Campaign, Kept, accounts
+from tests.faults.campaign import PACE_S, Campaign, Kept, accounts
 from tests.servers import _wheel
 
 FULL = os.environ.get("LEADHUB_CAMPAIGN") == "full"
 SEED = int(os.environ.get("LEADHUB_SEED", "1"))
 CONFIG = {"unlimited": True, "lag_s": 1, "longest_s": 2}
 """The stand-in answers in milliseconds: nobody has to wait two minutes before looking a lost answer up."""
+SLOWER_S = 0.08
+"""Each sender's pause in the small run: thirty leads a second keep every process at work at every moment, too."""
 
 
 def told(campaign: Campaign, begin: float) -> dict[str, Any]:
@@ -50,11 +52,14 @@ def must_be_zero(found: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.campaign
 @pytest.mark.timeout(3600 if FULL else 400)
 def test_embedded(tmp_path: Path) -> None:
-    kills, begin = 200 if FULL else 8, time.monotonic()
+    kills, pace_s, begin = 200 if FULL else 8, PACE_S if FULL else SLOWER_S, time.monotonic()
     with house(tmp_path / "hub", Crm(latency=0.02, config=CONFIG)) as made:
         campaign = Campaign(made, SEED)
         try:
             campaign.start()
+            if not FULL:
+                until_read(made)
+            campaign.send(pace_s=pace_s)
             campaign.kill_many(kills)
             campaign.finish(600 if FULL else 300)
             found = told(campaign, begin)
@@ -94,6 +99,7 @@ if FULL:
             campaign = Campaign(made, SEED, [redis])
             try:
                 campaign.start()
+                campaign.send()
                 campaign.kill_many(int(os.environ.get("LEADHUB_KILLS", "200")))
                 campaign.finish(900)
                 found = told(campaign, begin)
