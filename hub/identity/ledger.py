@@ -10,13 +10,13 @@ the writing transaction is the only one anyway.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete
 
 from hub.identity.facts import Facts, dumped, loaded
-from hub.identity.judge import pair
+from hub.identity.judge import Verdict, pair
 from hub.identity.places import Places, number_of, places
 from hub.identity.register import Register, tokens
 from hub.identity.rows import PROFILES, TERMS, TRACES, lock, put, rows_of
@@ -26,6 +26,11 @@ from hub.model import not_same, profile, shared_key, term, trace
 PEOPLE = "#"
 """Under this token `term` counts the contacts themselves."""
 KINDS = {"phone": "p", "email": "m", "visitor": "v"}
+
+
+Near = tuple[Facts | None, Sequence[int], Mapping[int, Facts]]
+"""A newcomer, the candidates of whom something is known, and those of them who have more in common with them."""
+NOBODY: Near = (None, (), {})
 
 
 class Overtaken(Exception):
@@ -43,6 +48,7 @@ class Ledger:
         self._asked: set[int] = set()
         self._seen: set[int] = set()
         self._new: dict[int, Facts] = {}
+        self._near: dict[int, Near] = {}
 
     def number(self, contact_id: str) -> int:
         """The number of a contact, remembered so that it can be turned back."""
@@ -58,12 +64,27 @@ class Ledger:
         self._lock(found)
         self._traces({place for one in found for place in one.all()})
         numbers = {self.number(one) for one in contacts}
-        numbers.update(number for one in found for number in self.register.candidates(one))
+        candidates = [self.register.candidates(one) for one in found]
+        numbers.update(*candidates)
         self._people(numbers)
-        lists = [list(self.register.near(one)) for one in newcomers]
+        lists = [self._meets(one, some) for one, some in zip(newcomers, candidates, strict=True)]
         self._common(tokens(newcomers))
         self._verdicts({name for one in newcomers for name in one.ids}, numbers)
         return lists
+
+    def _meets(self, newcomer: Facts, candidates: Sequence[int]) -> list[int]:
+        """Whom a newcomer may be, remembered until they are decided on."""
+        known = [number for number in candidates if number in self.register.people]
+        others = self.register.acquaintances(newcomer, known)
+        self._near[id(newcomer)] = newcomer, known, others
+        return list(others)
+
+    def resolve(self, newcomer: Facts) -> Verdict:
+        """Who a newcomer is; looked for again only where the batch itself has changed something. Changes nothing."""
+        whose, known, others = self._near.get(id(newcomer), NOBODY)
+        if whose is newcomer and self.register.stands_still(places(newcomer), known):
+            return self.register.compare(newcomer, others)
+        return self.register.resolve(newcomer)
 
     def _lock(self, found: Iterable[Places]) -> None:
         lock(self._conn, sorted({place for one in found for place in one.exact}))
@@ -109,6 +130,8 @@ class Ledger:
         register = self.register
         strangers = {self.number(one) for one in contacts} - register.people.keys()
         self._people(strangers)
+        if strangers:
+            self._near.clear()  # they may be near somebody as well
         for number in sorted(strangers & register.people.keys()):
             register.stand(number, self._asked)
 

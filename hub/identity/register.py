@@ -20,7 +20,7 @@ from hub.identity.weigh import World, acquainted
 
 @dataclass(slots=True)
 class Register:
-    """Contacts by number, and what has changed since the register was filled."""
+    """Contacts by number, and what has changed since the register was filled: `touched` contacts, `moved` places."""
 
     rules: Rules = field(default_factory=Rules)
     people: dict[int, Facts] = field(default_factory=dict)
@@ -33,6 +33,7 @@ class Register:
     removed: set[tuple[int, int]] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
     counted: Counter[str] = field(default_factory=Counter)
+    moved: set[int] = field(default_factory=set)
     grown: int = 0
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────
@@ -43,8 +44,16 @@ class Register:
 
     def near(self, mine: Facts) -> dict[int, Facts]:
         """Whom the newcomer may be: the candidates who have more in common with them than a piece of a number."""
-        near = ((number, self.people[number]) for number in self.shortlist(places(mine)))
-        return acquainted(mine, near, self.rules)
+        return self.acquaintances(mine, self.shortlist(places(mine)))
+
+    def acquaintances(self, mine: Facts, candidates: Iterable[int]) -> dict[int, Facts]:
+        """Those of some candidates, all of them known, who have more in common with the newcomer."""
+        return acquainted(mine, ((number, self.people[number]) for number in candidates), self.rules)
+
+    def stands_still(self, found: Places, candidates: Iterable[int]) -> bool:
+        """Whether nothing has changed at these places, and nothing of what is known of these candidates."""
+        moved = self.moved
+        return moved.isdisjoint(found.exact) and moved.isdisjoint(found.fuzzy) and self.touched.isdisjoint(candidates)
 
     def compare(self, mine: Facts, others: Mapping[int, Facts]) -> Verdict:
         """Which of these the newcomer is. Changes nothing."""
@@ -134,6 +143,7 @@ class Register:
                     self._note(place, number, gone=False)
 
     def _note(self, place: int, number: int, gone: bool) -> None:
+        self.moved.add(place)
         add, drop = (self.removed, self.added) if gone else (self.added, self.removed)
         if (place, number) in drop:
             drop.discard((place, number))

@@ -70,7 +70,7 @@ def recognise(ledger: Ledger, known: Known, facts: Facts, owners: Mapping[Place,
     """Find the contact of a person. `in_thread` is the contact of the running conversation, "" if none."""
     if in_thread:
         return Match(in_thread, _ownable(known, owners), (THREAD,))
-    verdict = ledger.register.resolve(facts)
+    verdict = ledger.resolve(facts)
     found = ledger.ids[verdict.found] if verdict.found else ""
     return Match(
         found,
