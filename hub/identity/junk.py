@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from hub.identity.data import given_names, junk_words
@@ -22,6 +23,8 @@ DOUBT = ("test_name", "test_text", "mashed_name", "mashed_text", "glued_name", "
 URL = re.compile(r"https?://|www\.[a-z0-9-]+\.[a-z]")
 LETTERS = re.compile(r"[^\W\d_]+")
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю", "1234567890")
+RUNS = "\n".join(f"{row * 2}\n{row[::-1]}" for row in ROWS)
+"""Every way along a row of keys, the end of a row beside its beginning."""
 GLUED = re.compile(r"([A-Z][a-z]{2,})([A-Z][a-z]{1,6})$")
 
 
@@ -29,12 +32,13 @@ def signs(known: Known, text: str, subject: str = "", phones: Sequence[str] = ()
     """Signs of junk with their weights; 2 and more is junk. `phones` and `emails` as typed."""
     plain = bare(f"{subject} {text}"[:4000]).lower()
     name = known.name.full
+    test_name = _is_test(name)
     fakes = _fakes(known, any(phones), any(emails))
     found = {
         "empty": 2.0 * (not (known.phones or known.emails or name or LETTERS.search(plain))),
         "silent": 1.0 * (not (known.phones or known.emails or LETTERS.search(plain))),
-        "test_name": 1.0 * (_is_test(name) or _is_digits(name)),
-        "nobody": 0.5 * ("placeholder" in known.name.flags and not _is_test(name)),
+        "test_name": 1.0 * (test_name or _is_digits(name)),
+        "nobody": 0.5 * ("placeholder" in known.name.flags and not test_name),
         "test_text": 1.0 * (_is_test(text) and _says_test(text)),
         "mashed_name": 1.0 * mashed(name),
         "mashed_text": 1.0 * (mashed(text) and len(text) > 5),
@@ -90,11 +94,12 @@ def mashed(text: str) -> bool:
     return bool(words) and all(_mashed(word) for word in words)
 
 
+@lru_cache(maxsize=1 << 13)
 def _mashed(word: str) -> bool:
     low = word.casefold()
     if len(low) < 4 or is_given(word):
         return False
-    if len(set(low)) == 1 or any(low in row or low in row[::-1] or low in row * 2 for row in ROWS):
+    if len(set(low)) == 1 or low in RUNS:
         return True
     flips = sum(a.islower() and b.isupper() for a, b in pairwise(word))
     return flips >= 3 or _unheard(low) > UNHEARD

@@ -79,8 +79,8 @@ def _one_field(text: str) -> Name:
     contact = CONTACT.search(plain)
     flags = () if not contact else ("email",) if "@" in contact[0] else ("phone",)
     person, company = _without_company(CONTACT.sub(" ", plain.split("|")[0]))
-    parts = from_text(person)
-    return _finished(replace(parts, flags=(*flags, *(("company",) if company else ()), *parts.flags)), full, company)
+    parts, marks = from_text(person), (*flags, *(("company",) if company else ()))
+    return _finished(replace(parts, flags=(*marks, *parts.flags)) if marks else parts, full, company)
 
 
 def _nobody(text: str) -> bool:

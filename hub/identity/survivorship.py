@@ -168,6 +168,8 @@ def decide(said: Mapping[str, Sequence[Fact]], policy: Mapping[str, str]) -> Sho
 def best(facts: Iterable[Fact], order: Order) -> Fact | None:
     """The fact that is shown. Cleared by a person, a field waits for what is said after that."""
     facts = list(facts)
+    if len(facts) < 2:
+        return next((one for one in facts if one.text or one.trust == ENTERED), None)
     cleared = max((one for one in facts if one.trust == ENTERED and not one.text), key=_newest, default=None)
     if cleared is not None:
         facts = [one for one in facts if one.at > cleared.at or (one.at == cleared.at and one.trust == ENTERED)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from connectors.contract import Person
@@ -67,7 +68,12 @@ def _score(one: Asked, company: str) -> int:
     points = [("phone", phone.flags) for phone in one.known.phones]
     points += [("email", mail.flags) for mail in one.known.emails]
     campaign = bool((one.touch.get("utm") or {}).get("campaign"))
-    return warmth.score(warmth.Known(points=points, company=company, campaign=campaign)).points
+    return _worth(tuple(points), bool(company), campaign)
+
+
+@lru_cache(1 << 10)  # inquiries of one source are worth one of a few numbers
+def _worth(points: tuple[tuple[str, tuple[str, ...]], ...], company: bool, campaign: bool) -> int:
+    return warmth.score(warmth.Known(points=points, company=YES if company else "", campaign=campaign)).points
 
 
 def told(value: Any) -> str:

@@ -43,7 +43,8 @@ def decide(book: Book, one: Understood, clock: Clock) -> Decision:
     match = recognise(book.ledger, one.known, one.facts, book.owners, in_thread)
     book.meet((match.contact_id, *(other.contact_id for other in match.merges)))
     match = book.overthere.look(book, one, match)
-    match = replace(match, why=(*match.why, *book.firms.look(one)))
+    if firm := book.firms.look(one):
+        match = replace(match, why=(*match.why, *firm))
     _merge(book, one, match, clock)
     facts = routing_facts(one, match.why)
     route = book.giving.route(facts, next(iter(book.directions), ""))

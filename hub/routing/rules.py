@@ -141,6 +141,7 @@ class RuleBook:
         for place, rule in enumerate(self.rules):
             for condition in dict.fromkeys(rule.conditions):
                 self._keep(place, condition)
+        self._asked = {condition.field for rule in self.rules for condition in rule.conditions}
         self._singles = tuple(place for place, needed in enumerate(self._needed) if needed == 1)
         self._default = next((place for place, needed in enumerate(self._needed) if not needed), None)
 
@@ -156,7 +157,7 @@ class RuleBook:
 
     def choose(self, facts: Mapping[str, str], fallback_direction: str) -> Route:
         """The route of the first rule that holds, or the main direction with no pool when none does."""
-        hits = self._hits({field: value.casefold() for field, value in facts.items()})
+        hits = self._hits({field: facts[field].casefold() for field in self._asked if field in facts})
         held = [place for place, count in hits.items() if count == self._needed[place]]
         chosen = min([*held, self._default] if self._default is not None else held, default=None)
         missed = self._missed(hits, len(self.rules) if chosen is None else chosen)
