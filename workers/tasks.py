@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from connectors.errors import ConnectorError, Pause
 from hub.app import Hub
@@ -83,11 +83,17 @@ def poll_one(hub: Hub, connection_id: str, wait_s: float = 0.0) -> int:
     return stored
 
 
+ACTIVE = (
+    select(connection.c.id)
+    .where(connection.c.kind == bindparam("b_kind"), connection.c.state == "active")
+    .order_by(connection.c.id)
+)
+
+
 def connections(hub: Hub, kind: str) -> list[str]:
     """Ids of the active connections of a kind."""
-    active = (connection.c.kind == kind) & (connection.c.state == "active")
     with hub.store.read() as conn:
-        return [row.id for row in conn.execute(select(connection.c.id).where(active).order_by(connection.c.id))]
+        return list(conn.execute(ACTIVE, {"b_kind": kind}).scalars())
 
 
 def is_polled(hub: Hub, connection_id: str) -> bool:

@@ -34,11 +34,12 @@ from hub.routing.hours import Plan, WorkTime
 from hub.routing.reading import read_floor
 
 BATCH = 500
+NEXT_DUE = select(func.min(deadline.c.next_at)).where(IS_RUNNING)
 
 
 def next_due(conn: Connection) -> int | None:
     """When the next clock wants attention."""
-    first = conn.execute(select(func.min(deadline.c.next_at)).where(IS_RUNNING)).scalar()
+    first = conn.execute(NEXT_DUE).scalar()
     return None if first is None else int(first)
 
 
