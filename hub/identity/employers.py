@@ -112,6 +112,8 @@ def _hand_cards_over(conn: Connection, winner: str, loser: str, at: int) -> None
             other = None
         if other is None:
             again = {"record_id": winner, "dirty": link.c.dirty + 1, "due_at": at}
+            if row.state == "linked":  # what is being read of it this moment would count as agreed with the other one
+                again |= {"lease": "", "lease_until": None}
             conn.execute(update(link).where(link.c.id == row.id).values(again))
         elif not row.remote_id and not row.lease:
             conn.execute(link.delete().where(link.c.id == row.id))

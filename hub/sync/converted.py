@@ -16,6 +16,7 @@ from hub.funnel.moves import NotPossible
 from hub.identity import cards
 from hub.model import deal, journal, link
 from hub.store.notes import note
+from hub.sync import holder
 from hub.sync.account import Account
 from hub.sync.apply import Sighting, convert, convert_into
 from hub.sync.causes import MOVES
@@ -27,7 +28,7 @@ def follow_conversion(conn: Connection, clock: Clock, account: Account, row: Any
     mine = (link.c.connection_id == account.id) & (link.c.role == "deal")
     theirs = conn.execute(select(link).where(mine, link.c.record_id.in_(deals)).order_by(link.c.since)).all()
     there = conn.execute(select(link).where(mine, link.c.remote_id == ref)).one_or_none()
-    if sighting.code in MOVES:  # what stood in the way may be settled
+    if sighting.code in MOVES and sighting.why != holder.WHY:  # what stood in its way may be settled
         sighting.code = sighting.why = ""
     try:
         if there is not None and not _takes_part(conn, clock, there, row.record_id, bool(theirs)):

@@ -148,15 +148,10 @@ def moved(changed: Iterable[tuple[Any, Any]], role: str = "company") -> list[str
     ]
 
 
-def orphaned(conn: Connection, changed: Iterable[tuple[Any, Any]]) -> list[str]:
-    """Contacts of companies whose card went away."""
-    gone = [before.record_id for before, now in changed if before.role == "company" and _went(before, now)]
+def people_of(conn: Connection, companies: Sequence[str]) -> list[str]:
+    """Contacts of these companies."""
     people = select(contact.c.id).where(among(contact.c.company_id))
-    return list(conn.execute(people, {"wanted": gone}).scalars()) if gone else []
-
-
-def _went(before: Any, now: Any) -> bool:
-    return carries(before.state, before.base, before.raw) and not carries(now.state, now.base, now.raw)
+    return list(conn.execute(people, {"wanted": list(companies)}).scalars()) if companies else []
 
 
 def tied(changed: Iterable[tuple[Any, Any]], kind: str) -> list[str]:

@@ -25,8 +25,10 @@ SETTLED = "@settled"
 
 
 def stop(conn: Connection, now: int, seen: Sequence[tuple[Any, Sighting]]) -> None:
-    """Takes fields that were told too often out of what is about to be said. `seen`: link rows with their sightings."""
-    talking = [(row, sighting) for row, sighting in seen if sighting.push and sighting.state == "linked"]
+    """Takes fields that were told too often out of what is about to be said. `seen`: link rows with their sightings.
+    While the answer to a call is missing nobody has turned anything back: it may never have arrived."""
+    answered = [(row, sighting) for row, sighting in seen if not row.sent]
+    talking = [(row, sighting) for row, sighting in answered if sighting.push and sighting.state == "linked"]
     if not talking:
         return
     told = _told(conn, now - HOUR, talking)

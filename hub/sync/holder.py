@@ -33,11 +33,7 @@ BUSY = "has_open_lead"
 WHY = "Over there it hangs on a contact who has an open lead here: close one of the two, or merge them"
 STEPS = 20
 
-_THERE = (
-    (link.c.connection_id == bindparam("b_connection"))
-    & (link.c.state == "linked")
-    & (link.c.lease != bindparam("b_lease"))
-)
+_THERE = (link.c.connection_id == bindparam("b_connection")) & (link.c.state == "linked")
 WAKES = {
     role: update(link)
     .where(_THERE, link.c.role == role, link.c.record_id.in_(select(table.c.id).where(among(table.c.contact_id))))
@@ -126,9 +122,10 @@ def _bring(conn: Connection, clock: Clock, account: Any, contacts: Sequence[tupl
             conn.execute(update(link).where(asleep).values(dirty=1, due_at=clock.now()))
 
 
-def wake(conn: Connection, connection_id: str, contacts: Sequence[str], at: int, lease: str = "none") -> None:
-    """Cards that went without these contacts, whose own are there now, have news to tell."""
-    asked = {"b_connection": connection_id, "b_lease": lease, "b_at": at, "wanted": list(contacts)}
+def wake(conn: Connection, connection_id: str, contacts: Sequence[str], at: int) -> None:
+    """Cards that went without these contacts, whose own are there now, have news to tell. Those that are just being
+    made hear of it themselves."""
+    asked = {"b_connection": connection_id, "b_at": at, "wanted": list(contacts)}
     for role in TABLES if contacts else ():
         conn.execute(WAKES[role], asked)
 
@@ -137,9 +134,9 @@ def pass_on(conn: Connection, account: Any, changed: Iterable[tuple[Any, Any]], 
     """Of links as they were and are: whoever hangs on a card that is there now, or no more, or became part of another,
     has news to tell."""
     pairs = list(changed)
-    employer.wake(conn, account.id, employer.moved(pairs), at, lease)
-    tied = employer.tied(pairs, account.kind("company"))
-    wake(conn, account.id, [*employer.moved(pairs, "contact"), *tied, *employer.orphaned(conn, pairs)], at, lease)
+    companies, tied = employer.moved(pairs), employer.tied(pairs, account.kind("company"))
+    employer.wake(conn, account.id, companies, at, lease)
+    wake(conn, account.id, [*employer.moved(pairs, "contact"), *tied, *employer.people_of(conn, companies)], at)
 
 
 def _is_card_of(conn: Connection, account: Any, ref: str, contact_id: str) -> bool:

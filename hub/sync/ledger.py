@@ -48,9 +48,10 @@ NEXT_DUE = (
 OF_RECORDS = select(link).where(
     link.c.connection_id == bindparam("b_connection"), link.c.role == bindparam("b_role"), among(link.c.record_id)
 )
-THERE = select(link.c.id, link.c.role, link.c.remote_id, link.c.record_id).where(
+THERE = select(link.c.id, link.c.role, link.c.remote_id, link.c.record_id, link.c.state).where(
     link.c.connection_id == bindparam("b_connection"), pair_among(link.c.remote_kind, link.c.remote_id)
 )
+STANDS_FOR = {"lead": "deal", "deal": "lead"}
 STILL_OURS = select(link.c.id).where(among(link.c.id), link.c.lease == bindparam("b_lease")).with_for_update()
 _ONE = update(link).where(link.c.id == bindparam("b_id"))
 _SAID = {
@@ -273,7 +274,7 @@ class Ledger:
         return set(conn.execute(STILL_OURS, asked).scalars())
 
     def _keep_apart(self, conn: Connection, parcels: Sequence[Parcel]) -> None:
-        """No remote record gets two of our links of one role."""
+        """No remote record gets two of our links of one role, and no card that just arrived has another record's."""
         claims: dict[tuple[str, str], Parcel] = {}
         for parcel in parcels:
             place = (parcel.row.role, parcel.remote_id or "")
@@ -284,6 +285,9 @@ class Ledger:
             mine = claims.get((row.role, row.remote_id))
             if mine is not None and mine.row.id != row.id:
                 self._two_of_one(conn, mine, row.record_id)
+            other = claims.get((STANDS_FOR.get(row.role, ""), row.remote_id))
+            if other is not None and other.row.remote_id is None and row.state == "linked":
+                other.hold()  # people merged a card of another record of ours into it before it was found
 
     def _two_of_one(self, conn: Connection, parcel: Parcel, other: str) -> None:
         """A card of ours whose answer was lost, and on which somebody hung another one before it was found again: that

@@ -140,6 +140,7 @@ class Observer:
             return
         why = holder.take(conn, self._clock, account, row, str(sighting.flat[holder.PERSON]))
         if not why:
+            sighting.again |= account.names_company(row.role)  # it may get the company of whom it hangs on now
             return
         _keep(holder.PERSON, sighting, flat)
         if sighting.heir:  # the record that goes on with the card shows it, at its next look

@@ -7,7 +7,7 @@ none makes a new one. Nothing is matched that stands on a stage the placement do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,7 +36,10 @@ WELCOME = "import"
 
 
 APART = ("outside", "later")
-HUNG_ON = {"company": employer.wake, "contact": holder.wake}
+HUNG_ON: Mapping[str, Callable[[Connection, str, Sequence[str], int], None]] = {
+    "company": employer.wake,
+    "contact": holder.wake,
+}
 """What hangs on a record of ours hears of it when its card is found."""
 
 

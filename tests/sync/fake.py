@@ -118,8 +118,9 @@ class FakeCRM(CRM):
         if hint:
             self.hints.append((row.kind, row.ref))
 
-    def make(self, kind: str, values: Mapping[str, Any], **more: Any) -> Row:
-        row = Row(str(100 + len(self.rows)), kind, {k: tidy(v) for k, v in values.items()}, **more)
+    def make(self, kind: str, values: Mapping[str, Any], links: Mapping[str, Any] | None = None, **more: Any) -> Row:
+        told = {name: tidy(value) for name, value in values.items()}
+        row = Row(str(100 + len(self.rows)), kind, told, links=dict(links or {}), **more)
         row.born = self.clock.now()
         self.rows[row.ref] = row
         self.touch(row)

@@ -180,7 +180,8 @@ def living(world: World, contact_id: str) -> str:
 def one_to_one(world: World, links: list[Any], lines: list[Any]) -> Iterator[str]:
     """I3: per marker one live record of ours, per remote record one live link of ours, no create taken for a stranger;
     I6: what was deleted is not made again."""
-    made = Counter((row.kind, row.marker) for row in world.crm.rows.values() if row.by == "api" or row.marker)
+    told = [row for row in world.crm.rows.values() if (row.by == "api" or row.marker) and not row.merged]
+    made = Counter((row.kind, row.marker) for row in told)
     for (kind, marker), count in made.items():
         if marker and count > 1:
             yield f"I3/I6 {count} records of {kind} {marker}"
