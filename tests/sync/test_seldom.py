@@ -16,7 +16,7 @@ from hub.store.notes import mark_dirty
 from hub.sync.causes import follow_again
 from hub.sync.decide import asked
 from hub.sync.health import health
-from tests.sync.scenes import Scene, card, leads, settled, world_rows
+from tests.sync.scenes import Scene, card, leads, retitle, settled, world_rows
 from tests.sync.world import CRM_ID, World
 
 
@@ -273,5 +273,20 @@ def test_a_conversion_over_there_that_is_not_possible_here_waits_for_it(scene: S
     settled(world)
     (deal_here,) = world_rows(world, deal)
     assert (deal_here.lead_id, deal_here.stage) == (mine, "in_work")
+    with world.store.read() as conn:
+        assert health(conn)[0].troubles == ()
+
+
+def test_calls_that_never_arrive_are_no_fight(scene: Scene) -> None:
+    """Nobody over there turned anything back: the same value was told again and again because no call got through."""
+    world = scene("two_blocks")
+    (lead_id,) = leads(world)
+    retitle(world, lead_id, "Ours")
+    world.crm.fault = lambda call: "before" if call == "write" else ""
+    settled(world, 6)
+    world.crm.fault = lambda call: ""
+    world.clock.advance(600)
+    settled(world)
+    assert card(world).values["title"] == "Ours"
     with world.store.read() as conn:
         assert health(conn)[0].troubles == ()
