@@ -171,11 +171,13 @@ class Observer:
     # ── records that are not there any more ──────────────────────────────────────────────────────
 
     def _gone(self, conn: Connection, account: Account, row: Any, flat: records.Flat) -> Sighting:
+        named = row.role != "company" or flat.get("name")
         if row.seen_at is None and not row.raw:  # the mirror knew it, and it was gone before anybody read it
             forget(conn, [(account.id, row.remote_id)])
-            if row.role != "company" or flat.get("name"):
+            if named:
                 return Sighting("new", flat, {}, {}, remote_id="", again=True)
-            employer.dismiss(conn, self._clock, account.id, row.record_id)  # known by nothing but that it was there
+        if not named and not row.raw:  # known by nothing but that it was there
+            employer.dismiss(conn, self._clock, account.id, row.record_id)
         if row.role == "contact":
             conn.execute(update(link).where(link.c.id == row.id).values(code="deleted_in_crm"))
             suspect(conn, self._clock, account, row.record_id, sharers(conn, row.record_id))
