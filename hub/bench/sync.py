@@ -54,9 +54,10 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 }
 """What a stand-in wants beside its address and its token."""
 COME, EVERY_MS = 150, 370
-"""So many fresh leads come during the backfill, one in so many ms."""
-QUEUED, AHEAD = 100_000, 1
-"""So many records wait during the backfill, and since when (ms) those have been due that are written first."""
+"""So many fresh leads come during the backfill at most, one in so many ms."""
+QUEUED, AHEAD = 100, 1
+"""So many records wait for each of its leads during the backfill (a hundred thousand), and since when (ms) those have
+been due that are written first."""
 ENOUGH = 200
 """Old cards of which half are more than a batch of what can wait."""
 HOUR_S = 3600
@@ -302,14 +303,15 @@ def _edit_there(made: Beside) -> None:
 
 def _fresh(folder: Path, size: int) -> float:
     """Seconds until a fresh lead is over there, 99 of 100, while old cards are written at the account's limit. They
-    come at any moment, mostly while a batch of old ones is on its way; behind those wait a hundred thousand more."""
+    come at any moment, mostly while a batch of old ones is on its way; behind those wait a hundred times as many."""
     waits: list[float] = []
     fresh: dict[str, int] = {}
+    queued = size * QUEUED
     with beside(folder, "amocrm", RATE) as made:
         old = made.add(max(size, ENOUGH), REST, first=1_000_000)
         made.push()
-        _queue(made)
-        due = [made.clock.now() + n * EVERY_MS for n in range(COME)]
+        _queue(made, queued)
+        due = [made.clock.now() + n * EVERY_MS for n in range(min(COME, size))]
 
         def come() -> None:
             while due and due[0] <= made.clock.now():
@@ -324,7 +326,7 @@ def _fresh(folder: Path, size: int) -> float:
             made.hub.pusher.step(made.crm_id)
             made.clock.advance(0.01)
             waits += _arrived(made, fresh)
-        if made.waiting() < QUEUED:
+        if made.waiting() < queued:
             raise RuntimeError("The backfill ran dry: fresh leads had nobody before them")
     waits.sort()
     return round(waits[min(len(waits) - 1, len(waits) * 99 // 100)], 3)
@@ -343,7 +345,7 @@ def _backfill(made: Beside, old: Sequence[str]) -> None:
         conn.execute(sync_write.delete())
 
 
-def _queue(made: Beside) -> None:
+def _queue(made: Beside, most: int) -> None:
     """Copies of a card that is there: each of them has something to say, and is due after the old ones."""
     told = {
         "id": "'queued' || n", "record_id": "'queued' || n", "remote_id": "'queued' || n", "dirty": "1",
@@ -355,7 +357,7 @@ def _queue(made: Beside) -> None:
     one = "(SELECT * FROM link WHERE role = 'lead' LIMIT 1) AS one"
     copy = f"{counted} INSERT INTO link ({', '.join(columns)}) SELECT {row} FROM c, {one}"  # noqa: S608 - our words
     with made.hub.store.write() as conn:
-        conn.execute(text(copy), {"most": QUEUED})
+        conn.execute(text(copy), {"most": most})
 
 
 def _arrived(made: Beside, fresh: dict[str, int]) -> Sequence[float]:
