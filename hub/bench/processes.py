@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 def wait_until(true: Callable[[], object], seconds: float = PATIENCE_S, every: float = 0.02) -> None:
