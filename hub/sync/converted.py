@@ -14,7 +14,8 @@ from sqlalchemy import Connection, select, update
 from hub.clock import Clock
 from hub.funnel.moves import NotPossible
 from hub.identity import cards
-from hub.model import deal, journal, link
+from hub.model import deal, journal, link, look_again
+from hub.store.engine import add_unless_there
 from hub.store.notes import note
 from hub.sync import holder
 from hub.sync.account import Account
@@ -31,7 +32,7 @@ def follow_conversion(conn: Connection, clock: Clock, account: Account, row: Any
     if sighting.code in MOVES and sighting.why != holder.WHY:  # what stood in its way may be settled
         sighting.code = sighting.why = ""
     try:
-        if there is not None and not _takes_part(conn, clock, there, row.record_id, bool(theirs)):
+        if there is not None and not _takes_part(conn, clock, there, row, bool(theirs)):
             return
         if not theirs:
             convert(conn, clock, row.record_id, f"crm:{account.id}")
@@ -62,16 +63,20 @@ def _not_followed(
     sighting.code, sighting.why = error.code, str(error)
 
 
-def _takes_part(conn: Connection, clock: Clock, there: Any, lead_id: str, has_deal: bool) -> bool:
+def _takes_part(conn: Connection, clock: Clock, there: Any, row: Any, has_deal: bool) -> bool:
     """Whether the card of this link is still to be given to the lead's deal. One that was listed before its conversion
     came here as a deal of its own: the lead becomes it; if the lead has a deal by now, that gets the card, and what was
     imported is nothing by itself."""
     held = conn.execute(select(deal.c.lead_id).where(deal.c.id == there.record_id)).one_or_none()
-    if held is None or held.lead_id is not None or _is_leased(clock, there):
+    if held is None or held.lead_id is not None:
+        return False
+    if _is_leased(clock, there):
+        place = {"connection_id": row.connection_id, "kind": row.remote_kind, "remote_id": row.remote_id}
+        add_unless_there(conn, look_again, {**place, "at": clock.now(), "times": 1})
         return False
     actor = f"crm:{there.connection_id}"
     if not has_deal:
-        convert_into(conn, clock, lead_id, there.record_id, actor)
+        convert_into(conn, clock, row.record_id, there.record_id, actor)
         return False
     gone = {"state": "reverted", "closed_at": clock.now()}
     conn.execute(update(deal).where(deal.c.id == there.record_id).values(gone))

@@ -195,7 +195,7 @@ class Observer:
         if other is None:
             # the one that is left never was seen with a company
             raw = {name: one for name, one in row.raw.items() if row.role != "contact" or name != employer.SEEN}
-            return Sighting("linked", flat, dict(row.base), raw, remote_id=into, again=True)
+            return Sighting("linked", flat, dict(row.base), raw, remote_id=into, again=True, code=row.code, why=row.why)
         conn.execute(update(link).where(link.c.id == other.id).values(dirty=link.c.dirty + 1, due_at=self._clock.now()))
         unsaid = {name: flat.get(name) for name, agreed in row.base.items() if name in flat and flat[name] != agreed}
         if unsaid:

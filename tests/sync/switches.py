@@ -126,6 +126,7 @@ def no_second_look(patch: Patch) -> None:
 def cards_stay_bare(patch: Patch) -> None:
     """A11: a company that comes late gets its people, and their cards stay without it."""
     patch.setattr(employer, "tied", lambda changed, kind: [])
+    patch.setattr(employer, "people_of", lambda conn, companies: [])
 
 
 def nobody_is_made(patch: Patch) -> None:
