@@ -265,6 +265,8 @@ def revert_conversion(
         "next_step_at": now + NEXT_STEP["call_back"], **(back or {}), "stage": stage_key,
     }  # fmt: skip
     save_lead(conn, clock, was, state="open", closed_at=None, **values)
+    if was.title not in ("", values["title"]):  # it was edited apart from its deal
+        note(conn, clock, "lead", was.id, "field", actor, {"field": "title", "from": was.title, "to": values["title"]})
     _hand_links_back(conn, clock, str(was.id), deal_id)
     note(
         conn, clock, "lead", was.id, "reverted", actor, {"deal": deal_id, "stage": stage_key, "exact": back is not None}
