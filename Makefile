@@ -18,7 +18,7 @@ start: .venv/run.stamp ## start the hub on this machine
 test: .venv/dev.stamp ## everything CI runs: the checks, then every test
 	.ci/packages
 	$(MAKE) --no-print-directory -j2 check compiled
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 compiled: .venv/dev.stamp
 	$(BIN)/python -m compileall -q hub connectors mappings workers # else each of a hundred programs that tests start does

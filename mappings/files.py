@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +94,16 @@ def load(data: bytes | str, tables: Mapping[str, Table] | None = None) -> engine
 
     Raises `BadMapping`. The lens laws are not tried here: `check` does, when a file is saved.
     """
-    text = decode(data)
-    parsed = parse(text)
-    lines, problems = compile_lines(parsed, tables or {})
+    return _compiled(decode(data), json.dumps(tables or {}, ensure_ascii=False))
+
+
+@lru_cache(maxsize=64)  # connections to one CRM mostly share its shipped file
+def _compiled(text: str, tables: str) -> engine.Mapping:
+    parsed, known = parse(text), json.loads(tables)
+    lines, problems = compile_lines(parsed, known)
     if problems:
         raise BadMapping(placed(text, problems))
-    return engine.Mapping(parsed["crm"], _version(parsed, tables), lines)
+    return engine.Mapping(parsed["crm"], _version(parsed, known), lines)
 
 
 def load_inbound(data: bytes | str, base: Inbound | None = None) -> Inbound:
