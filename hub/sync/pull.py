@@ -321,11 +321,12 @@ def _grown(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 def _row(row: Any, seen: Sighting, now: int) -> dict[str, Any]:
     more = 1 if seen.push or seen.again else 0
+    settled = bool(row.code) and not seen.code  # what it waited for, if it did, is over
     unconfirmed = {OLDER: kept} if (kept := [one for one in row.sent.get(OLDER, ()) if one[0] > now]) else {}
     return {
         "b_id": row.id, "state": seen.state, "base": seen.base, "raw": seen.raw, "code": seen.code, "why": seen.why,
         "sent": {**{k: v for k, v in row.sent.items() if k != OLDER}, **unconfirmed},
         "remote_id": (row.remote_id if seen.remote_id is None else seen.remote_id) or None,
-        "b_more": more, "due_at": now if more else row.due_at,
+        "b_more": more, "due_at": now if more or settled else row.due_at,
         "since": row.since if (seen.state, seen.code) == (row.state, row.code) else now,
     }  # fmt: skip
