@@ -22,7 +22,7 @@ test: .venv/dev.stamp ## everything CI runs: the checks, then every test
 
 compiled: .venv/dev.stamp
 	$(BIN)/python -m compileall -q hub connectors mappings workers # else each of a hundred programs that tests start does
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --collect-only -q >/dev/null || true # and each of four processes all tests: 3.5 s
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --collect-only -q >/dev/null || true # and each of five processes all tests: 3.5 s
 
 check: .venv/dev.stamp ## lint, format, types, who may import whom
 	$(BIN)/ruff check .

@@ -150,7 +150,6 @@ def convert_into(conn: Connection, clock: Clock, lead_id: str, deal_id: str, act
     """The open lead became this deal, which was known before it and had been no lead's."""
     row = open_lead(conn, lead_id)
     conn.execute(update(deal).where(deal.c.id == deal_id).values(lead_id=lead_id, version=deal.c.version + 1))
-    mark_dirty(conn, clock, [deal_id])  # what its lead was told is the deal's to say from now on
     _close_as(conn, clock, row, deal_id, actor)
 
 

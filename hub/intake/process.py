@@ -27,14 +27,15 @@ from hub.intake.connections import Connections, Live
 from hub.intake.decide import decide
 from hub.intake.drafts import Understood, raw_of, understand
 from hub.intake.quarantine import NO_OWNER, TRUSTED
-from hub.model import event, event_work, inbox_reader, look_again
+from hub.model import event, event_work, inbox_reader
 from hub.model.intake import UNDECIDED
 from hub.notices.pressed import take
 from hub.routing.floor import NobodyThere
 from hub.routing.kept import Kept
-from hub.store.engine import Store, add_unless_there, inserting
+from hub.store.engine import Store, add_unless_there
 from hub.store.lists import among
 from hub.store.many import add_many, run_many
+from hub.store.notes import point_at
 from mappings import Inbound, default_inbound, load_inbound
 
 log = logging.getLogger("leadhub.intake")
@@ -289,16 +290,8 @@ class Flow:
 
     def _look_again(self, conn: Connection, verdicts: Sequence[_Verdict]) -> None:
         """What hooks pointed at: one row per record, however often it was pointed at."""
-        now = self._clock.now()
-        asked = Counter((v.row.connection_id, hint.kind, hint.ref) for v in verdicts for hint in v.hints)
-        rows = [
-            {"connection_id": connection_id, "kind": kind, "remote_id": ref, "at": now, "times": times}
-            for (connection_id, kind, ref), times in sorted(asked.items())
-        ]
-        if rows:
-            again = inserting(conn, look_again)
-            grown = {"times": look_again.c.times + again.excluded.times, "at": again.excluded.at}
-            conn.execute(again.on_conflict_do_update(index_elements=list(look_again.primary_key), set_=grown), rows)
+        hints = ((v.row.connection_id, hint.kind, hint.ref) for v in verdicts for hint in v.hints)
+        point_at(conn, self._clock, Counter(hints))
 
     def _hold_lease(self, conn: Connection, verdicts: Sequence[_Verdict], lease: str) -> None:
         """Fencing: who took too long finds another lease here and gives up."""

@@ -14,9 +14,8 @@ from sqlalchemy import Connection, select, update
 from hub.clock import Clock
 from hub.funnel.moves import NotPossible
 from hub.identity import cards
-from hub.model import deal, journal, link, look_again
-from hub.store.engine import add_unless_there
-from hub.store.notes import note
+from hub.model import deal, journal, link
+from hub.store.notes import note, point_at
 from hub.sync import holder
 from hub.sync.account import Account
 from hub.sync.apply import Sighting, convert, convert_into
@@ -71,8 +70,7 @@ def _takes_part(conn: Connection, clock: Clock, there: Any, row: Any, has_deal: 
     if held is None or held.lead_id is not None:
         return False
     if _is_leased(clock, there):
-        place = {"connection_id": row.connection_id, "kind": row.remote_kind, "remote_id": row.remote_id}
-        add_unless_there(conn, look_again, {**place, "at": clock.now(), "times": 1})
+        point_at(conn, clock, {(row.connection_id, row.remote_kind, row.remote_id): 1})
         return False
     actor = f"crm:{there.connection_id}"
     if not has_deal:

@@ -14,12 +14,12 @@ from connectors.contract import Record
 from hub.clock import MINUTE, SECOND, Clock
 from hub.identity.cards import HERE
 from hub.identity.employers import unite
-from hub.model import deal, journal, link, look_again, sync_write
+from hub.model import deal, journal, link, sync_write
 from hub.model.links import DUE
-from hub.store.engine import Store, add_unless_there
+from hub.store.engine import Store
 from hub.store.lists import among, pair_among
 from hub.store.many import add_many, run_many
-from hub.store.notes import PERSON, REST
+from hub.store.notes import PERSON, REST, point_at
 from hub.sync import brake, companies, fight, holder, records
 from hub.sync.account import ROLES, Account
 from hub.sync.apply import Sighting
@@ -144,8 +144,7 @@ class Ledger:
         for row in rows:
             if row.record_id == row.id and row.remote_id:
                 conn.execute(link.delete().where(link.c.id == row.id))
-                place = {"connection_id": row.connection_id, "kind": row.remote_kind, "remote_id": row.remote_id}
-                add_unless_there(conn, look_again, {**place, "at": self._clock.now(), "times": 1})
+                point_at(conn, self._clock, {(row.connection_id, row.remote_kind, row.remote_id): 1})
             else:
                 gone = {
                     "state": "parked",

@@ -247,7 +247,7 @@ class Puller:
             rows = looked
             pairs = [(row, found[row.remote_id]) for row in rows]
             sightings = self._observer.see(conn, account, pairs, self._clock.new_id(), doubt)
-            news += self._save(conn, account, rows, sightings, asked_at)
+            news += self._save(conn, rows, sightings, asked_at, account)
         remember(conn, account, kind, found, asked_at)
         companies.remember(conn, account, kind, found)
         return news
@@ -266,12 +266,7 @@ class Puller:
         return [row for row in rows if row.id not in doubted]
 
     def _save(
-        self,
-        conn: Connection,
-        account: Account,
-        rows: Sequence[Any],
-        sightings: Mapping[str, Sighting],
-        asked_at: int,
+        self, conn: Connection, rows: Sequence[Any], sightings: Mapping[str, Sighting], asked_at: int, account: Account
     ) -> int:
         """Memory of what was seen; what the CRM still has to be told makes the link dirty."""
         now = self._clock.now()

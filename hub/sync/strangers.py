@@ -17,9 +17,9 @@ from connectors.contract import Record
 from connectors.errors import ConnectorError
 from hub.clock import HOUR, Clock
 from hub.funnel.moves import NEXT_STEP
-from hub.model import contact, deal, lead, link, look_again, match_key, stage
-from hub.store.engine import Store, add_unless_there
-from hub.store.notes import REST, note
+from hub.model import contact, deal, lead, link, match_key, stage
+from hub.store.engine import Store
+from hub.store.notes import REST, note, point_at
 from hub.sync import employer, holder
 from hub.sync.account import SEEN_PLACE, Account
 from hub.sync.apply import Applier
@@ -199,8 +199,7 @@ class Strangers:
         if verdict.what == "later":  # a person may have edited it since: this page will not show it again
             of = unknown.born.get(record.ref)
             kind, ref = (account.crm.lead_kind, of) if of else (record.kind, record.ref)
-            place = {"connection_id": account.id, "kind": kind, "remote_id": ref}
-            add_unless_there(conn, look_again, {**place, "at": self._clock.now(), "times": 1})
+            point_at(conn, self._clock, {(account.id, kind, ref): 1})
         if verdict.what in ("outside", "later") or (verdict.what != "adopt" and not wanted):
             return False
         if verdict.what == "adopt":

@@ -58,4 +58,4 @@ def _watched(save: Callable[..., Any], tell: Callable[..., None]) -> Callable[..
 Ledger._save = _watched(  # type: ignore[method-assign]
     Ledger._save, lambda fence, ledger, parcels, keep=(): fence.worker(ledger.lease, parcels, keep)
 )
-Puller._save = _watched(Puller._save, lambda fence, _puller, _account, rows, *_rest: fence.reader(rows))  # type: ignore[method-assign]
+Puller._save = _watched(Puller._save, lambda fence, _puller, rows, *_rest: fence.reader(rows))  # type: ignore[method-assign]
