@@ -168,7 +168,7 @@ def found_there(conn: Connection, account: Account, rows: Sequence[Any], now: in
     new = {row.record_id: row for row in rows if row.role == "company" and row.state == "new" and not row.remote_id}
     if not new:
         return list(rows)
-    if not _is_known(conn, account, now - 2 * RARELY):
+    if is_awaited(conn, account, now):
         later = update(link).where(link.c.id.in_([row.id for row in new.values()]))
         conn.execute(later.values(due_at=now + WAIT))
         return [row for row in rows if row.record_id not in new or row.role != "company"]
@@ -176,6 +176,18 @@ def found_there(conn: Connection, account: Account, rows: Sequence[Any], now: in
     for company_id, refs in _matches(conn, account, list(new)).items():
         changed[new[company_id].id] = _bound(conn, account, new[company_id], refs, now)
     return [one for row in rows if (one := changed.get(row.id, row)) is not None]
+
+
+def wake(conn: Connection, account: Account, now: int) -> None:
+    """The list was read to its end: companies that only waited for that go at once."""
+    waits = (link.c.connection_id == account.id) & FIRM & (link.c.state == "new") & (link.c.lease == "")
+    late = update(link).where(waits, link.c.dirty > 0, link.c.due_at > now, link.c.code == "")
+    conn.execute(late.values(due_at=now))
+
+
+def is_awaited(conn: Connection, account: Account, now: int) -> bool:
+    """Whether new companies of ours wait until the CRM's list was read to its end."""
+    return bool(account.kind("company")) and not _is_known(conn, account, now - 2 * RARELY)
 
 
 def _is_known(conn: Connection, account: Account, since: int) -> bool:

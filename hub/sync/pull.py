@@ -198,10 +198,13 @@ class Puller:
             unknown = self._strangers.meet(account, kind, news)
             settled: set[str] = set()
             with self._store.write() as conn:
+                awaited = kind == account.kind("company") and companies.is_awaited(conn, account, asked_at)
                 if not self._scans.move(conn, account, kind, lease, page, every(account)):
                     return looked  # somebody else took this scan over
                 self.apply(conn, account, kind, {record.ref: record for record in news}, asked_at, settled=settled)
                 self._strangers.welcome(conn, account, unknown, lease)
+                if awaited and not page.more:
+                    companies.wake(conn, account, asked_at)
             self._overlap.applied(account, kind, page, settled, took)
             if not page.more:
                 return looked

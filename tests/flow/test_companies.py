@@ -16,7 +16,7 @@ from hub.clock import FixedClock
 from hub.funnel.moves import convert_lead
 from hub.identity.merging import Merge
 from hub.identity.review import join
-from hub.model import company, contact, journal, lead, link
+from hub.model import company, contact, journal, lead, link, pull_state
 from hub.store.notes import mark_dirty
 from hub.sync.undo import Undo, runs
 from tests.flow.far import Far, far
@@ -99,6 +99,22 @@ def test_a_company_goes_before_its_people_also_while_time_passes(there: Far, mon
     monkeypatch.setattr(FixedClock, "now", later)
     writes(there, **HERE)
     assert [(op.kind, op.ref) for op in there.sent] == [("companies", None), ("leads", None)]
+    assert tied(there) == (there.record("company").ref,)
+
+
+@amo
+def test_the_first_company_goes_as_soon_as_the_list_was_read(there: Far) -> None:
+    made = there.made
+    with made.hub.store.write() as conn:
+        unread = {"whole_at": None, "due_at": made.clock.now()}
+        conn.execute(update(pull_state).where(pull_state.c.kind == there.account.kind("company")).values(unread))
+    made.post(**HERE)
+    made.hub.flow.drain()
+    made.push()
+    assert [op.kind for op in there.sent] == ["leads"], "a lead waits for nothing, its company for the list"
+    made.hub.puller.step(made.crm_id)
+    made.push()
+    assert [op.kind for op in there.sent][1] == "companies"
     assert tied(there) == (there.record("company").ref,)
 
 
