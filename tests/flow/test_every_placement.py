@@ -184,6 +184,10 @@ def test_a_form_becomes_a_record_that_both_sides_follow(case: tuple[str, str], a
     assert (arrived.row.title, arrived.row.stage) == ("Winter garden", STAGES[role][0])
     assert len(far.sent) - before <= 2
     calm(far)
+    calm(far)
+    far.write(role, title="Loggia")
+    far.made.settle(1)
+    assert arrived.row.title == "Loggia", "what scan after scan showed unchanged is looked at when it changes"
 
 
 def _stands(arrived: Arrived) -> None:

@@ -104,7 +104,8 @@ def subscribe(bottle: Bottle, wire: Interposed, crm: BottleCRM, ear: Ear) -> Ite
     made: list[str] = []
 
     def act() -> None:
-        events = [f"{what}.{how}" for what in ("lead", "deal", "contact") for how in ("created", "updated", "deleted")]
+        kinds, ways = ("lead", "deal", "contact", "account"), ("created", "updated", "deleted")
+        events = [f"{what}.{how}" for what in kinds for how in ways]
         wish = {"url": ear.address, "events": events, "format": "json"}
         answer = wire.send("POST", f"{bottle.address}/api/webhooks/", headers=head, json=wish)
         told = answer.json()

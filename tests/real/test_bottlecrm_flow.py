@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from connectors.contract import Record
+from hub.clock import HOUR
 from hub.funnel import moves
-from hub.model import conversion, deal, lead
+from hub.funnel.remarks import plan, remark
+from hub.model import company, conversion, deal, lead
 from tests.flow.conftest import embedded  # noqa: F401
 from tests.flow.scene import Scene
 from tests.real.bottle import Bottle, bottle_server
@@ -16,7 +18,7 @@ from tests.real.stage import ANNA, remote, stage
 from tests.servers import Stack
 
 pytestmark = pytest.mark.timeout(600)
-LEADS, DEALS, CONTACTS = "leads", "opportunities", "contacts"
+LEADS, DEALS, CONTACTS, ACCOUNTS = "leads", "opportunities", "contacts", "accounts"
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +142,26 @@ def test_the_second_inquiry_of_a_person_is_a_second_lead_there(play: Scene, anna
     cards = remote(play).changes(LEADS, "").records
     assert sorted(str(card.values["status"]) for card in cards) == ["assigned", "closed"]
     assert {card.links[CONTACTS] for card in cards} == {(there(play, CONTACTS).ref,)}
+
+
+def test_a_company_a_note_and_a_next_step_go_along(play: Scene, anna: dict[str, str]) -> None:
+    play.post(**{**anna, "company": "ООО «Ромашка»"})
+    play.settle()
+    firm, card = there(play, ACCOUNTS), there(play, LEADS)
+    assert (firm.values["name"], there(play, CONTACTS).links[ACCOUNTS]) == ("ООО «Ромашка»", (firm.ref,))
+    with play.hub.store.write() as conn:
+        remark(conn, play.clock, "lead", play.lead().id, "Wants oak", play.members["vera"])
+        plan(conn, play.clock, "lead", play.lead(), "Call her", play.clock.now() + HOUR, play.members["vera"])
+    play.settle(1)
+    crm = remote(play)
+    for kind, words in ((crm.note_kind, "Wants oak"), (crm.task_kind, "Call her")):
+        [told] = [crm.activity(one) for one in crm.find(kind, {LEADS: card.ref})]
+        assert told is not None
+        assert told.text == words
+    edit(play, ACCOUNTS, firm.ref, name="Ромашка и Ко", phone="+7 495 765-43-21")
+    play.settle()
+    assert play.row(company).name == "Ромашка и Ко"
+    convert(play)
+    play.settle()
+    assert there(play, DEALS).links[ACCOUNTS] == (there(play, ACCOUNTS).ref,) == (firm.ref,)
+    assert play.link("deal").state == "linked"

@@ -3,8 +3,9 @@
 Guarantees: an op whose answer was lost is `Lost`, never sent twice; one bad record fails alone; a scan of changes
 misses nothing that is listed, even when records move between its pages.
 
-Values are flat, under BottleCRM's own names. `assigned_to` is one profile; `hub_phones` and `hub_emails` of a contact
-are lists of `{"value": "+7..."}`; custom fields stand under their keys. `None` clears a field.
+Values are flat, under BottleCRM's own names. `assigned_to` is one profile, `tags` are names; `hub_phones` and
+`hub_emails` of a contact or a company are lists of `{"value": "+7..."}`; custom fields stand under their keys. `None`
+clears a field.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from connectors.contract import (
     CRM,
     Account,
+    Activity,
     Changes,
     Evidence,
     Facts,
@@ -31,17 +33,17 @@ from connectors.contract import (
     Setting,
     Step,
 )
-from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS, Api
+from connectors.crms.bottlecrm import hung
+from connectors.crms.bottlecrm.api import ACCOUNTS, CONTACTS, DEALS, LEADS, NOTES, TASKS, Api, Row
 from connectors.crms.bottlecrm.hooks import hints, verify
-from connectors.crms.bottlecrm.scan import Row, Scan, earliest, everything, key, lately
+from connectors.crms.bottlecrm.scan import Scan, earliest, everything, key, lately
 from connectors.crms.bottlecrm.setup import provision, schema
-from connectors.crms.bottlecrm.shape import BEGINNING, flat, stamp
+from connectors.crms.bottlecrm.shape import BEGINNING, flat, marker_of, stamp
 from connectors.crms.bottlecrm.writing import Writer
-from connectors.errors import Pause, Retry
+from connectors.errors import Pause, Refuse, Retry
 
 __all__ = ["BottleCRM"]
 
-OBJECTS = {LEADS: "lead_obj", DEALS: "opportunity_obj", CONTACTS: "contact_obj"}
 _SAFE = re.compile(r"[0-9A-Za-z-]+\Z")
 
 
@@ -59,10 +61,12 @@ class BottleCRM(CRM):
         ),
         Setting("hook_secret", "Webhook secret", secret=True, help="whsec_..., shown once when a webhook is made"),
     )
-    lead_kind, deal_kind, contact_kind = LEADS, DEALS, CONTACTS
+    lead_kind, deal_kind, contact_kind, company_kind = LEADS, DEALS, CONTACTS, ACCOUNTS
+    company_on = (DEALS,)
+    note_kind, task_kind = NOTES, TASKS
     pipeline_field, stage_field, owner_field = "pipeline", "stage", "assigned_to"
     facts = Facts(
-        kinds=(LEADS, DEALS, CONTACTS),
+        kinds=(LEADS, DEALS, CONTACTS, ACCOUNTS, NOTES, TASKS),
         batch=1,
         budget=(10, 1.0),  # no limit over there; one worker process makes about 13 changes a second
         lag=60.0,  # a change gets its time when it is saved and is seen when its request ends
@@ -73,6 +77,7 @@ class BottleCRM(CRM):
         marker_lookup="strong",
         delete=True,
         strategies=("native", "held"),
+        hanging=True,
         hooks_signed=True,
     )
     page = 1000  # records told at once
@@ -101,11 +106,12 @@ class BottleCRM(CRM):
         return schema(self._api)
 
     def changes(self, kind: str, cursor: str) -> Changes:
-        """Everything is read, what changed is told; see `scan`. Deals do not show when they changed: all are told."""
+        """Everything is read, what changed is told; see `scan`. Deals and companies do not show when they changed: all
+        are told."""
         scan = Scan.read(cursor)
         rows, began = everything(self._api, kind)
         start = scan.start or began
-        since = BEGINNING if kind == DEALS else scan.since
+        since = BEGINNING if kind in (DEALS, ACCOUNTS) else scan.since
         fresh = sorted((row for row in rows if stamp(row) >= since and key(row) > scan.low), key=key)
         if len(fresh) > self.page:
             told = fresh[: self.page]
@@ -122,18 +128,23 @@ class BottleCRM(CRM):
     def get(self, kind: str, refs: Sequence[str]) -> Sequence[Record | None]:
         """Read one by one; a converted lead, which no list shows, comes with its deal."""
         known = dict.fromkeys(ref for ref in refs if _SAFE.match(ref))
-        read = ((ref, self._api.object(kind, ref, OBJECTS[kind])) for ref in known)
+        read = ((ref, self._api.object(kind, ref)) for ref in known)
         rows = {ref: row for ref, row in read if row is not None}
         found = dict(zip(rows, self._flat(kind, list(rows.values())), strict=True))
         return [found.get(ref) for ref in refs]
 
     def find(self, kind: str, keys: Mapping[str, str]) -> Sequence[Record]:
-        """By marker (in the whole list, for there is no filter), by phone or e-mail; all verified here."""
+        """By marker (in the whole list, for there is no filter), by phone or e-mail, a company by name; all verified
+        here. Comments and tasks by the record they hang on."""
+        if kind in (NOTES, TASKS):
+            return [one for of, ref in keys.items() for one in hung.hung_on(self._api, kind, of, ref)]
         found: dict[str, Record] = {}
         for name, wanted in keys.items():
             if name == "marker":
-                rows = [row for row in everything(self._api, kind)[0] if row.get("source_ref") == wanted]
+                rows = [row for row in everything(self._api, kind)[0] if marker_of(kind, row) == wanted]
                 found |= {record.ref: record for record in self._flat(kind, rows)}
+            elif kind == ACCOUNTS:
+                found |= {record.ref: record for record in self._named(wanted) if name == "name"}
             elif kind != DEALS:
                 same = self._twins(kind, name, wanted)
                 found |= {record.ref: record for record in same if record and _carries(record, name, wanted)}
@@ -146,13 +157,23 @@ class BottleCRM(CRM):
         )
 
     def delete(self, kind: str, refs: Sequence[str]) -> None:
-        """For good: BottleCRM has no bin."""
+        """For good: BottleCRM has no bin. A company that has deals would take them along, and stays."""
         for ref in refs:
+            if kind == ACCOUNTS and (self._api.object(kind, ref) or {}).get("opportunities"):
+                raise Refuse("BottleCRM deletes a company together with its deals: this one has some")
             self._api.send("DELETE", f"{kind}/{ref}/", None)
 
     def provision(self, steps: Sequence[Step]) -> Sequence[str]:
         """Custom fields, deal pipelines and their stages. Webhooks are for people: a token may not make them."""
         return provision(self._api, steps)
+
+    def worded(self, activity: Activity) -> Mapping[str, Any]:
+        """A comment, or a task with its day."""
+        return hung.worded(activity)
+
+    def activity(self, record: Record) -> Activity | None:
+        """What a comment or a task says."""
+        return hung.activity(record)
 
     def verify(self, raw: Raw) -> None:
         """Signed with the secret of the endpoint, or with one of several by spaces."""
@@ -185,6 +206,11 @@ class BottleCRM(CRM):
         gone = [ref for ref in refs if feed[ref].get("action") == "DELETE"]
         found = [record for record in self.get(LEADS, [ref for ref in refs if ref not in gone]) if record]
         return found + [Record(LEADS, ref, {}, deleted=True, updated_at=_when(feed[ref])) for ref in gone]
+
+    def _named(self, wanted: str) -> list[Record]:
+        """Companies of this name, which over there is one at most."""
+        rows, _ = everything(self._api, ACCOUNTS, [("name", wanted)])
+        return self._flat(ACCOUNTS, [row for row in rows if str(row.get("name")).casefold() == wanted.casefold()])
 
     def _twins(self, kind: str, name: str, wanted: str) -> Sequence[Record | None]:
         """Possible duplicates by BottleCRM's own search, which reads phones in any spelling."""

@@ -12,11 +12,17 @@ from connectors.contract import Answer, Http, Value
 from connectors.errors import Conflict, ConnectorError, Missing, Pause, Refuse, Retry
 from connectors.http import retry_after
 
-LEADS, DEALS, CONTACTS = "leads", "opportunities", "contacts"
+LEADS, DEALS, CONTACTS, ACCOUNTS = "leads", "opportunities", "contacts", "accounts"
+NOTES, TASKS = "comments", "tasks"
+OBJECTS = {
+    LEADS: "lead_obj", DEALS: "opportunity_obj", CONTACTS: "contact_obj", ACCOUNTS: "account_obj", TASKS: "task_obj",
+}  # fmt: skip
+"""What a record is called in its own answer."""
 _NOBODY = "Organization context"
 _QUOTED = re.compile(r"""["'][^"']*["']""")
 _REF = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 Params = Sequence[tuple[str, str]]
+Row = dict[str, Any]
 
 
 class Api:
@@ -43,15 +49,21 @@ class Api:
         answer = self.call("GET", path, params)
         return _object(answer), answer
 
-    def object(self, kind: str, ref: str, name: str) -> dict[str, Any] | None:
+    def object(self, kind: str, ref: str) -> dict[str, Any] | None:
         """One record, None where there is positively none."""
+        told = self.around(kind, ref)
+        return None if told is None else told[OBJECTS[kind]]
+
+    def around(self, kind: str, ref: str) -> dict[str, Any] | None:
+        """One record with what its page shows around it, None where there is positively none."""
         answer = self.call("GET", f"{kind}/{ref}/")
         if answer.status == 404 and (_detail(answer) or not _REF.match(ref)):  # a malformed id gets a page
             return None
-        found = _object(answer).get(name)
+        told = _object(answer)
+        found = told.get(OBJECTS[kind])
         if not isinstance(found, dict) or not found.get("id"):
             raise Retry("BottleCRM's answer holds no record")
-        return found
+        return told
 
     def send(self, method: str, path: str, json: Value) -> tuple[dict[str, Any], Answer]:
         """A call that changes something. Raises `Refuse` and `Missing`; `Retry(effect=True)` when nobody knows."""
@@ -104,13 +116,15 @@ def _refusal(answer: Answer) -> ConnectorError:
         return Missing("The record is gone in BottleCRM")
     if answer.status == 403:
         return Refuse("BottleCRM does not let the token's user do this")
-    if answer.status not in {400, 413, 422}:
+    if answer.status not in {400, 409, 413, 422}:
         return Retry(f"BottleCRM answered with status {answer.status}")
     told = _told(answer)
     fields = dict(_named(told.get("errors", told)))
     words = "; ".join(f"{name}: {why}" for name, why in fields.items()) or f"status {answer.status}"
     if "already exists with this email" in fields.get("email", ""):
         return Conflict("BottleCRM has a contact with this e-mail already")
+    if "Account already exists with this name" in fields.get("name", ""):
+        return Conflict("BottleCRM has a company with this name already")
     return Refuse(f"BottleCRM refuses {words}", fields)
 
 

@@ -8,10 +8,10 @@ import json
 from typing import Any
 
 from connectors.contract import Hint, Raw
-from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS
+from connectors.crms.bottlecrm.api import ACCOUNTS, CONTACTS, DEALS, LEADS
 from connectors.errors import Unverified
 
-KINDS = {"lead": LEADS, "deal": DEALS, "contact": CONTACTS}
+KINDS = {"lead": LEADS, "deal": DEALS, "contact": CONTACTS, "account": ACCOUNTS}
 TOLERANCE = 300.0
 """Seconds a signature is good for. Every attempt is signed anew, so a late retry is no old signature."""
 

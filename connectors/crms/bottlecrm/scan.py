@@ -13,22 +13,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from connectors.contract import Answer, digest
-from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS, Api, Params, now
+from connectors.crms.bottlecrm.api import ACCOUNTS, CONTACTS, DEALS, LEADS, Api, Params, Row, now
 from connectors.crms.bottlecrm.shape import BEGINNING, stamp
 from connectors.errors import Retry
 
 LIST = 500
 OVERLAP = 25
 TRIES = 3
-Row = dict[str, Any]
 Key = tuple[datetime, str]
 _LISTS = {
     LEADS: (("open_leads", "open_leads", "leads_count"), ("close_leads", "close_leads", "leads_count")),
     DEALS: (("", "opportunities", "opportunities_count"),),
     CONTACTS: (("", "results", "count"),),
+    ACCOUNTS: (
+        ("active_accounts", "open_accounts", "open_accounts_count"),
+        ("closed_accounts", "close_accounts", "close_accounts_count"),
+    ),
 }
 
 

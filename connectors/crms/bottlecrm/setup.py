@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connectors.contract import Field, Pipeline, Schema, Stage, Step, User
-from connectors.crms.bottlecrm.api import CONTACTS, DEALS, LEADS, Api
+from connectors.crms.bottlecrm.api import ACCOUNTS, CONTACTS, DEALS, LEADS, Api
 from connectors.crms.bottlecrm.shape import COMPUTED, LISTS, READ
 from connectors.errors import Missing, Refuse, Retry, Unsupported
 
-TARGETS = {LEADS: "Lead", DEALS: "Opportunity", CONTACTS: "Contact"}
+TARGETS = {LEADS: "Lead", DEALS: "Opportunity", CONTACTS: "Contact", ACCOUNTS: "Account"}
 _TYPES = {"textarea": "text", "dropdown": "select", "checkbox": "bool"}
 _MADE = {"datetime": "text", "money": "number", "bool": "checkbox", "multi": "text", "select": "text"}
 _KNOWN = {
     "opportunity_amount": "money", "amount": "money", "probability": "number", "close_date": "date",
     "closed_on": "date", "assigned_to": "user",  "status": "select",
     "stage": "select", "pipeline": "select", "source": "select", "lead_source": "select", "email": "email",
-    "phone": "phone",
+    "phone": "phone", "tags": "multi",
 }  # fmt: skip
 STATUSES = (
     Stage("assigned", "Assigned", 10),
@@ -72,6 +72,7 @@ def _native(kind: str) -> list[Field]:
     names = [
         *READ[kind],
         "assigned_to",
+        "tags",
     ]
     labels = {name: name.replace("_", " ").capitalize() for name in names}
     return [Field(name, _KNOWN.get(name, "text"), labels[name], read_only=name in COMPUTED) for name in names]

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from connectors.crms.bottlecrm.sandbox.board import pages
-from connectors.crms.bottlecrm.sandbox.setup_routes import api
+from connectors.crms.bottlecrm.sandbox.side_routes import api
 from connectors.crms.bottlecrm.sandbox.state import Account
 from connectors.testing.sandbox import serving
 

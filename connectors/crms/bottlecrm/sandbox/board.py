@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from connectors.crms.bottlecrm.sandbox.state import DEALS, LEADS, STATUSES, Account, Row, Wrong
+from connectors.crms.bottlecrm.sandbox.rules import DEALS, LEADS, STATUSES, Row, Wrong
+from connectors.crms.bottlecrm.sandbox.state import Account
 from connectors.testing.sandbox import Card, Column, Lane, board
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from connectors.crms.bottlecrm.sandbox.state import CONTACTS, DEALS, LEADS, Account, Row, Wrong
+from connectors.crms.bottlecrm.sandbox.rules import ACCOUNTS, CONTACTS, DEALS, LEADS, Row, Wrong
+from connectors.crms.bottlecrm.sandbox.state import Account
 from connectors.testing.sandbox import guard
 
 api = Blueprint("bottlecrm", __name__)
-KIND = "<any(leads, opportunities, contacts):kind>"
-OBJECTS = {LEADS: "lead_obj", DEALS: "opportunity_obj", CONTACTS: "contact_obj"}
+KIND = "<any(leads, opportunities, contacts, accounts):kind>"
+OBJECTS = {LEADS: "lead_obj", DEALS: "opportunity_obj", CONTACTS: "contact_obj", ACCOUNTS: "account_obj"}
+REF = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Answer = Response | tuple[Any, int]
 
 
@@ -65,11 +67,18 @@ def shown(state: Account, kind: str, row: Row) -> Row:
     """A record in the API's shape."""
     told = {name: value for name, value in row.items() if name != "at"}
     told["assigned_to"] = [{"id": ref} for ref in row["assigned_to"]]
-    for name in ("contacts", "teams", "tags"):
+    for name in ("contacts", "teams"):
         if name in row:
             told[name] = [{"id": ref} for ref in row[name]]
-    if kind == DEALS:
+    told["tags"] = [{"id": one["id"], "name": one["name"]} for one in state.tags if one["id"] in row["tags"]]
+    firm = state.rows[ACCOUNTS].get(row.get("account") or "")
+    named = {"id": firm["id"], "name": firm["name"]} if firm else None
+    if kind == CONTACTS:
+        told["account_detail"] = named
+    if kind in (DEALS, ACCOUNTS):
         del told["updated_at"]
+    if kind == DEALS:
+        told["account"] = named
         stages = next(one["stages"] for one in state.pipelines if one["id"] == row["pipeline"])
         told["stage_kind"] = next((one["kind"] for one in stages if one["code"] == row["stage"]), "open")
     return told
@@ -83,6 +92,13 @@ def rows(kind: str) -> Answer:
         found = [row for ref, row in sorted(state.rows[kind].items(), reverse=True) if row["created_at"][:10] >= since]
         found = [row for row in found if state.clock() - row["at"] >= state.lag]
         told = [shown(state, kind, row) for row in found if kind != LEADS or row["status"] != "converted"]
+    if kind == ACCOUNTS:
+        told = [row for row in told if request.args.get("name", "").casefold() in row["name"].casefold()]
+        halves = {"open": [row for row in told if row["is_active"]], "close": [r for r in told if not r["is_active"]]}
+        return jsonify({
+            under: {f"{half}_accounts": _page(halves[half]), f"{half}_accounts_count": len(halves[half])}
+            for under, half in (("active_accounts", "open"), ("closed_accounts", "close"))
+        })  # fmt: skip
     if kind == CONTACTS:
         return jsonify(results=_page(told), count=len(told))
     if kind == DEALS:
@@ -104,16 +120,23 @@ def create(kind: str) -> Answer:
     return jsonify(error=False, message="Created Successfully", id=ref), 200
 
 
-@api.route(f"/api/{KIND}/<ref>/", methods=["GET", "PATCH", "PUT", "DELETE"])
+@api.route(f"/api/{KIND}/<ref>/", methods=["GET", "POST", "PATCH", "PUT", "DELETE"])
 def record(kind: str, ref: str) -> Answer:
     """One record; a malformed id has no such page."""
     state = account()
-    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", ref):
+    if not REF.fullmatch(ref):
         return Response("<!DOCTYPE html><title>Page not found</title>", status=404)
     with state.lock:
         row = state.rows[kind][ref]
-        if request.method == "GET":
-            return jsonify({OBJECTS[kind]: shown(state, kind, row), "comments": []})
+        if request.method == "POST":
+            state.comment(kind, ref, request.get_json().get("comment") or "", by=state.people[0]["id"])
+        if request.method in {"GET", "POST"}:
+            told = shown(state, kind, row)
+            if kind == ACCOUNTS:
+                deals = (one for one in state.rows[DEALS].values() if one["account"] == ref)
+                told["opportunities"] = [{"id": one["id"], "name": one["name"]} for one in deals]
+            said = sorted(state.comments.get((kind, ref), ()), key=lambda one: str(one["id"]), reverse=True)
+            return jsonify({OBJECTS[kind]: told, "comments": said})
         if request.method == "DELETE":
             state.delete(kind, ref)
             return jsonify(error=False, message="Deleted Successfully")

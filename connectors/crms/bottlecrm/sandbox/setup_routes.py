@@ -8,7 +8,8 @@ from typing import Any
 from flask import jsonify, request
 
 from connectors.crms.bottlecrm.sandbox.routes import Answer, account, api
-from connectors.crms.bottlecrm.sandbox.state import Account, Row, Wrong
+from connectors.crms.bottlecrm.sandbox.rules import Row, Wrong
+from connectors.crms.bottlecrm.sandbox.state import Account
 
 __all__ = ["api"]
 
