@@ -19,7 +19,7 @@ from hub.model import conversion, deal, journal, lead, stage
 
 OF_ITSELF = ("opened", "converted", "forced", "given")
 """Lines that a conversion itself writes."""
-OWN = ("title", "owner_id")
+OWN = ("title", "tags", "owner_id")
 """Columns that lead and deal share, and that somebody may have changed in the deal."""
 
 

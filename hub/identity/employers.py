@@ -18,7 +18,7 @@ from hub.model import company, company_key, contact, contact_point, journal, lin
 from hub.store.engine import inserting
 from hub.store.notes import note
 
-COMPANY = ("name", "key", "website", "domain", "tax_id", "address")
+COMPANY = ("name", "key", "website", "domain", "tax_id", "address", "phones", "emails")
 """What is kept of a company."""
 
 

@@ -59,6 +59,7 @@ lead = Table(
     json("touch"),
     json("first_touch"),
     text("temperature"),
+    json("tags", list),
     number("inquiries", 1),
     ref("taken_by"),
     at("taken_at"),
@@ -98,6 +99,7 @@ deal = Table(
     text("title"),
     text("amount"),  # decimal as text, "" = not said
     text("currency"),
+    json("tags", list),
     text("reason"),
     number("version", 1),
     at("opened_at", nullable=False),

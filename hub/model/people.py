@@ -28,6 +28,8 @@ company = Table(
     text("domain"),
     text("tax_id"),  # as people write it, without our scheme
     text("address"),
+    json("phones", list),
+    json("emails", list),
     ref("merged_into"),
     at("created_at", nullable=False),
 )

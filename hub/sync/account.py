@@ -31,7 +31,7 @@ from mappings import Mapping as FieldMapping
 SEEN_PLACE = "@place"
 ROLES = ("company", "contact", "lead", "deal")
 """What a record hangs on comes before it."""
-COMPANY = frozenset({"name", "website", "domain", "tax_id", "address", "hub_id"})
+COMPANY = frozenset({"name", "website", "domain", "tax_id", "address", "phones", "emails", "hub_id"})
 """What is kept in step of a company."""
 OURS_ALONE = frozenset(
     {"text", "source", "form", "page", "referrer", "created_at", "qualified_at", "block", "hub_id"}

@@ -32,11 +32,16 @@ COLUMNS: Mapping[str, tuple[Any, Mapping[str, str]]] = {
         contact,
         {name: name for name in ("name", "first_name", "last_name", "middle_name", "company", "position", "language")},
     ),
-    "lead": (lead, {"title": "title", "temperature": "temperature", "reject_reason": "reason"}),
-    "deal": (deal, {"title": "title", "amount": "amount", "currency": "currency", "reject_reason": "reason"}),
+    "lead": (lead, {"title": "title", "temperature": "temperature", "tags": "tags", "reject_reason": "reason"}),
+    "deal": (
+        deal,
+        {"title": "title", "amount": "amount", "currency": "currency", "tags": "tags", "reject_reason": "reason"},
+    ),
 }
 """Which hub field stands in which column."""
 LISTS = {"phones": "phone", "emails": "email"}
+WORDS = ("tags", *LISTS)
+"""Columns that hold several words."""
 
 
 @dataclass
@@ -95,7 +100,7 @@ class Applier:
             told = {known[name]: _text(value) for name, value in news.items() if name in known}
             enter(conn, row.record_id, told, f"crm:{account_id}", self._clock.now())
             return
-        values = {known[name]: _text(value) for name, value in news.items() if name in known}
+        values = {known[name]: _plain(name, value) for name, value in news.items() if name in known}
         if row.role == "lead" and values.get("reason") == "":  # why it was closed is part of the decision, and stays
             del values["reason"]
             mark_dirty(conn, self._clock, [row.record_id], REST)
@@ -116,7 +121,7 @@ class Applier:
     ) -> None:
         """What people entered over there. One that nobody here had read yet may be a company that we know: then the
         two meet for the first time, and nothing counts as agreed."""
-        told = {name: _text(value) for name, value in news.items() if name in COMPANY}
+        told = {name: _plain(name, value) for name, value in news.items() if name in COMPANY}
         held = conn.execute(select(company).where(company.c.id == row.record_id)).one()._mapping
         firm = read_firm({**held, **told})
         conn.execute(update(company).where(company.c.id == held["id"]).values(**told, key=firm.name))
@@ -213,6 +218,10 @@ def _known(account: Account, kind: str, value: str) -> Known:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def _plain(name: str, value: Any) -> Any:
+    return [str(one) for one in value or ()] if name in WORDS else _text(value)
 
 
 # ── stages ───────────────────────────────────────────────────────────────────────────────────────

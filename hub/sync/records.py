@@ -51,7 +51,7 @@ def _companies(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
     return {
         row.id: {
             "name": row.name, "website": row.website, "domain": row.domain, "tax_id": row.tax_id,
-            "address": row.address, "hub_id": row.id,
+            "address": row.address, "phones": list(row.phones), "emails": list(row.emails), "hub_id": row.id,
         }
         for row in _rows(conn, company, ids)
     }  # fmt: skip
@@ -89,6 +89,7 @@ def _leads(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
             **_from_lead(row),
             "title": row.title,
             "owner": row.owner_id,
+            "tags": list(row.tags),
             "reject_reason": row.reason,
             "block": "lead",
             PLACE: ["lead", row.direction_id, row.stage],
@@ -108,6 +109,7 @@ def _deals(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
             "owner": row.owner_id,
             "amount": row.amount,
             "currency": row.currency,
+            "tags": list(row.tags),
             "reject_reason": row.reason,
             "block": "deal",
             PLACE: ["deal", row.direction_id, row.stage],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from base64 import b32hexencode
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ from sqlalchemy import event as engine_event
 import hub.model
 from hub.clock import Clock, as_id
 from hub.funnel.signals import tell
-from hub.model import event, poll_cursor, setting
+from hub.model import event, lead, link, poll_cursor, setting
 from hub.store import engine as engines
 from hub.store.engine import Store, add_unless_there, open_store
 from hub.store.groupcommit import DifferentBody, Inbox, NotStored
@@ -112,8 +114,25 @@ def test_migrating_again_changes_nothing(grown: Store) -> None:
     assert len(stored(grown)) == 1
 
 
+def test_tags_that_a_crm_showed_are_a_leads_own(store: Store) -> None:
+    """What was agreed on with a CRM before a lead could hold tags would else look like tags taken off here."""
+    step = importlib.import_module("hub.store.migrations.hub.versions.0014_tags")
+    made = {"direction_id": "d", "stage": "new", "opened_at": 1, "active_at": 1, "closed_at": 1, "state": "converted"}
+    with store.write() as conn:
+        conn.execute(hub.model.direction.insert().values(id="d", name="d", position=1))
+        conn.execute(hub.model.contact.insert().values(id="c", name="", created_at=1, updated_at=1))
+        for key, bases in (("l", ({"tags": ["VIP"]}, {"tags": ["VIP", "Окна"]})), ("m", ({"title": "tags"},))):
+            conn.execute(lead.insert().values(id=key, contact_id="c", **made))
+            for n, base in enumerate(bases):
+                told = {"id": f"{key}{n}", "connection_id": str(n), "role": "lead", "record_id": key, "state": "linked"}
+                conn.execute(link.insert().values(**told, base=base, due_at=1, since=1))
+        with Operations.context(MigrationContext.configure(conn)):
+            step._fill("lead")
+        held = {row.id: row.tags for row in conn.execute(select(lead.c.id, lead.c.tags))}
+    assert held == {"l": ["VIP", "Окна"], "m": []}
+
+
 def test_an_open_lead_without_owner_is_refused_by_the_database(store: Store) -> None:
-    lead = hub.model.lead
     values = {"id": "l", "contact_id": "c", "direction_id": "d", "state": "open", "opened_at": 1, "active_at": 1}
     with pytest.raises(Exception, match=r"open_has_owner_and_next_step"), store.write() as conn:
         conn.execute(lead.insert().values(values))

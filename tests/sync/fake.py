@@ -322,5 +322,5 @@ class FakeCRM(CRM):
 
 
 def tidy(value: Any) -> Any:
-    """This CRM trims what it stores."""
-    return value.strip() if isinstance(value, str) else value
+    """This CRM trims what it stores, and keeps lists of its own."""
+    return value.strip() if isinstance(value, str) else list(value) if isinstance(value, list) else value

@@ -66,7 +66,8 @@ def violations(world: World) -> list[str]:
         *converged(world, links, told), *edits_here(world, flats, known), *edits_there(world, links, known),
         *one_to_one(world, links, lines), *nothing_missed(world, links), *dead(world, links),
         *hanging(world, links, flats), *conversions(world, leads, deals), *explained(world, links),
-        *carried_over(links, leads, deals), *nightly(world), *world.firms.violations(links, flats),
+        *carried_over(links, leads, deals), *tags_kept(world, leads, deals), *nightly(world),
+        *world.firms.violations(links, flats),
     ]  # fmt: skip
     return [*found, *idle(world), *remapped(world)]
 
@@ -145,6 +146,23 @@ def edits_there(world: World, links: list[Any], known: dict[str, set[Any]]) -> I
         }
         if value not in typed and not any(value in known[record] for record in owners[ref]):
             yield f"I2 CRM edit lost: {ref} {name} {value!r}, now {there.values.get(name)!r}"
+
+
+def tags_kept(world: World, leads: dict[str, Any], deals: dict[str, Any]) -> Iterator[str]:
+    """I2 for sets: a tag that somebody put on, and nobody took off, is there; in the lead or in the deal it became."""
+    stories: dict[str, set[str]] = defaultdict(set)
+    for key, row in [*leads.items(), *((row.lead_id or key, row) for key, row in deals.items())]:
+        stories[key] |= set(row.tags)
+    for record, tags in world.tags_here.items():
+        story = deals[record].lead_id or record if record in deals else record
+        for tag in sorted(tags - world.untagged - stories[story]):
+            yield f"I2 tag lost here: {record} {tag}, now {sorted(stories[story])}"
+    for ref, tags in world.tags_there.items():
+        there = world.crm.rows[ref]
+        if there.deleted or (ref, "tags") in world.crm.raced:
+            continue
+        for tag in sorted(tags - world.untagged - set(there.values.get("tags") or ())):
+            yield f"I2 tag lost there: {ref} {tag}, now {there.values.get('tags')}"
 
 
 def hanging(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator[str]:

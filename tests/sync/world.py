@@ -67,6 +67,7 @@ domain = { crm = "domain", codec = "text" }
 title = { crm = "title", codec = "text" }
 temperature = { crm = "temp", codec = "text", policy = "hub" }
 text = { crm = "TEXT", codec = "text", direction = "out", once = true }
+tags = { crm = "tags", codec = "tags", policy = "union" }
 reject_reason = { crm = "READ_ONLY", codec = "text", direction = "in" }
 [deal]
 like = "lead"
@@ -80,6 +81,7 @@ reject_reason = { crm = "READ_ONLY", codec = "text", direction = "in" }
 title = { crm = "title", codec = "text", policy = "hub" }
 temperature = { crm = "temp", codec = "text" }
 text = { crm = "TEXT", codec = "text", direction = "out", once = true }
+tags = { crm = "tags", codec = "tags", policy = "union" }
 [contact]
 hub_id = { crm = "HUB_REF", codec = "text", direction = "out" }
 language = { crm = "language", codec = "text", policy = "ask" }
@@ -211,6 +213,9 @@ class World:
     hub_edits: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     crm_edits: dict[tuple[str, str], Any] = field(default_factory=dict)
     replaced: dict[tuple[str, str, str], set[Any]] = field(default_factory=lambda: defaultdict(set))
+    tags_here: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    tags_there: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    untagged: set[str] = field(default_factory=set)
     calm: bool = False
     marks: dict[str, int] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
@@ -228,6 +233,7 @@ class World:
         self.hooks_lost = self.chance.choice([0.3, 0.3, 1.0])
         self.brake = self.chance.choice([0, 0, 2])
         self.tokens = iter(range(1, 100_000))
+        self.aside = random.Random(repr(self.chance.getstate()[1][:8]))  # takes no chance from anything else
         self._furnish(strategy)
         self.places = OneConnection(self.store, self.crm)
         self.inquiries, self.firms = Inquiries(self), Firms(self)
@@ -392,6 +398,16 @@ class World:
     def token(self) -> str:
         return f" v{next(self.tokens)} " if self.chance.random() < 0.3 else f"v{next(self.tokens)}"
 
+    def tagged(self, held: Any, told: set[str]) -> list[str]:
+        """What somebody makes of a card's tags: one more, or one less."""
+        tags = list(held or ())
+        if tags and self.aside.random() < 0.4:
+            self.untagged.add(tags.pop(self.aside.randrange(len(tags))))
+            return tags
+        tag = f"t{self.aside.getrandbits(40)}"
+        told.add(tag)
+        return [*tags, tag]
+
     # ── people ───────────────────────────────────────────────────────────────────────────────────
 
     def people(self) -> None:
@@ -420,7 +436,8 @@ class World:
         conn.execute(contact.insert().values(id=contact_id, name=self.token(), created_at=now, updated_at=now))
         step = {"next_step": "call", "next_step_at": now, "owner_id": "vera", "opened_at": now, "active_at": now}
         values = {"id": lead_id, "contact_id": contact_id, "direction_id": self.direction, "stage": "new"}
-        conn.execute(lead.insert().values(**values, **step, title=title, text="said"))
+        tags = self.tagged((), self.tags_here[lead_id]) if self.aside.random() < 0.4 else []
+        conn.execute(lead.insert().values(**values, **step, title=title, text="said", tags=tags))
         for role, record in (("contact", contact_id), ("lead", lead_id)):
             link_row = {"id": self.clock.new_id(), "connection_id": CRM_ID, "role": role, "record_id": record}
             conn.execute(link.insert().values(**link_row, state="new", dirty=1, lane=FRESH, due_at=now, since=now))
@@ -468,6 +485,10 @@ class World:
             enter(conn, record, {name: value}, "member:v", self.clock.now())
         else:
             conn.execute(update(table).where(table.c.id == record).values({name: value}))
+        if name == "title" and self.aside.random() < 0.5:
+            held = conn.execute(select(table.c.tags).where(table.c.id == record)).scalar()
+            tags = self.tagged(held, self.tags_here[record])
+            conn.execute(update(table).where(table.c.id == record).values(tags=tags))
         mark_dirty(conn, self.clock, [record])
         self.hub_edits[role, record, name] = value
 
@@ -491,7 +512,7 @@ class World:
         table, name = fields[row.role]
         self.edited(conn, table, row.role, row.record_id, name, self.token().strip())
         value = self.token()
-        self.crm.edit(there, **{name: value})
+        self.crm.edit(there, **{name: value}, **self.tags_beside(there, name))
         self.crm_edits[there.ref, name] = tidy(value)
 
     def move_here(self, conn: Connection) -> None:
@@ -541,8 +562,14 @@ class World:
             row = self.chance.choice(rows)
             names = ["name", "company", "position", "language"] if row.kind == "people" else ["title", "temp", "amount"]
             name, value = self.chance.choice(names), self.token()
-            self.crm.edit(row, **{name: value})
+            self.crm.edit(row, **{name: value}, **self.tags_beside(row, name))
             self.crm_edits[row.ref, name] = tidy(value)
+
+    def tags_beside(self, row: Any, name: str) -> dict[str, Any]:
+        """Who edits the title of a card edits its tags, too, every other time."""
+        if name != "title" or self.aside.random() < 0.5:
+            return {}
+        return {"tags": self.tagged(row.values.get("tags"), self.tags_there[row.ref])}
 
     def rehang_here(self, conn: Connection) -> None:
         """A card is another contact's from now on, maybe of one whom no CRM knows; a lead only of one who has no open

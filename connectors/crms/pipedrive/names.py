@@ -68,6 +68,7 @@ class Names:
     def __init__(self, ask: Callable[[str], list[Row]], add: Callable[[str, Any], None]) -> None:
         self._ask, self._add = ask, add
         self._known: dict[str, list[Row]] = {}
+        self._gone: set[str] = set()
         self._lock = threading.Lock()
 
     def rows(self, path: str) -> list[Row]:
@@ -124,6 +125,18 @@ class Names:
             return {str(row["id"]): str(row.get("name", "")) for row in rows}
         row = self._label_field(kind)
         return _options(row) if row else {}
+
+    def tags(self, kind: str, refs: Sequence[Any]) -> list[str]:
+        """The tags among these labels of a record. One that is not known was made lately, or is gone for good."""
+        wanted = [str(ref) for ref in refs]
+        if wanted and (strange := set(wanted) - self._label_refs(kind) - self._gone):
+            self.forget()
+            self._gone |= strange - self._label_refs(kind)
+        known = self.labels(kind) if wanted else {}
+        return [known[ref] for ref in wanted if ref in known]
+
+    def _label_refs(self, kind: str) -> set[str]:
+        return {str(row["id"]) for row in self.rows(LABELS)} if kind == "leads" else set(self.labels(kind))
 
     def label_ids(self, kind: str, wanted: Sequence[Any]) -> list[Any]:
         """Ids of tags; those that are not there yet are made."""

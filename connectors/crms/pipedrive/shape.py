@@ -78,8 +78,7 @@ def _gone(row: Mapping[str, Any]) -> bool:
 def _native(kind: str, row: Mapping[str, Any], names: Names) -> dict[str, Value]:
     told: dict[str, Value] = {}
     if kind != "notes" and isinstance(row.get("label_ids"), list):
-        tags = names.labels(kind) if row["label_ids"] else {}
-        told["tags"] = [tags[str(ref)] for ref in row["label_ids"] if str(ref) in tags]
+        told["tags"] = names.tags(kind, row["label_ids"])
     if kind == "leads":
         told |= _money(row.get("value"))
         told["label_id"] = _stage_of(row, names)

@@ -26,6 +26,7 @@ from hub.funnel.moves import (
 )
 from hub.funnel.questions import give_answer
 from hub.funnel.remarks import LONGEST, plan, remark
+from hub.funnel.tags import ROOM, retag
 from hub.funnel.targets import note_target
 from hub.model import lead, member
 from hub.web.desk import person, words
@@ -43,7 +44,7 @@ Act = Callable[[Connection, Clock, Any], None]
 
 @bp.post(
     "/leads/<key:lead_id>/<any(take, give, stage, reject, reopen, convert, touch, answer, contact, later, target, "
-    "note, person, elsewhere):act>"
+    "note, tags, person, elsewhere):act>"
 )
 def press(lead_id: str, act: str) -> Response | tuple[str, int] | str:
     """One button of the card."""
@@ -190,8 +191,12 @@ def write_note(conn: Connection, clock: Clock, subject: str, row: Any) -> None:
         remark(conn, clock, subject, row.id, typed("text", LONGEST), whoami().id)
 
 
+def _tags(conn: Connection, clock: Clock, row: Any) -> None:
+    retag(conn, clock, "lead", row, typed("tags", ROOM), actor())
+
+
 ACTS: dict[str, Act] = {
     "take": _take, "give": _give, "stage": _stage, "reject": _reject, "reopen": _reopen, "convert": _convert,
     "touch": _touch, "answer": _question, "contact": _contact, "later": _later, "target": _target,
-    "note": _note, "person": person.keep, "elsewhere": person.elsewhere,
+    "note": _note, "tags": _tags, "person": person.keep, "elsewhere": person.elsewhere,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from hub.funnel.carried import receipts_of
 from hub.funnel.moves import NotPossible, move_deal
+from hub.funnel.tags import ROOM, retag
 from hub.model import contact, deal, member, stage
 from hub.web.desk import words
 from hub.web.desk.access import guard
@@ -57,9 +58,9 @@ def show(deal_id: str) -> str:
     return _page(deal_id, "desk/deal.html", "")
 
 
-@bp.post("/deals/<key:deal_id>/<any(stage, note):act>")
+@bp.post("/deals/<key:deal_id>/<any(stage, note, tags):act>")
 def press(deal_id: str, act: str) -> Response | tuple[str, int] | str:
-    """Put it on another stage, or write a note."""
+    """Put it on another stage, write a note, or say its tags."""
     hub = current_app.extensions["hub"]
     in_place = bool(request.headers.get("HX-Request"))
     complaint = ""
@@ -68,6 +69,8 @@ def press(deal_id: str, act: str) -> Response | tuple[str, int] | str:
             row = my_scope().deal(conn, deal_id)
             if act == "note":
                 write_note(conn, hub.clock, "deal", row)
+            elif act == "tags":
+                retag(conn, hub.clock, "deal", row, typed("tags", ROOM), actor())
             else:
                 move_deal(conn, hub.clock, row.id, typed("stage"), actor(), typed("reason"))
         hub.ring("push")

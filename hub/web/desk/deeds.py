@@ -99,6 +99,7 @@ DEEDS: Mapping[tuple[str, str], Tell] = {
     ("", "planned"): _planned,
     ("", "task_done"): lambda _n, f: _("Done: %(text)s", text=f.get("text", "")),
     ("", "remark"): lambda _n, f: _("Note: %(text)s", text=f.get("text", "")),
+    ("", "tagged"): lambda _n, f: _("Tags: %(tags)s", tags=", ".join(f.get("to") or ()) or "–"),
     ("", "forced"): _forced,
     ("", "sent_back"): _sent_back,
     ("deal", "accepted"): _accepted,
