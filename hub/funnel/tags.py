@@ -21,8 +21,10 @@ ROOM = MOST * (LONGEST + 2)
 def retag(conn: Connection, clock: Clock, subject: str, row: Any, typed: str, actor: str) -> None:
     """These tags, parted by commas, and no others. Two that differ in capitals or spaces are one. Raises `NotPossible`
     for too long ones or too many."""
-    wanted = {one.casefold(): one for part in reversed(typed.split(",")) if (one := " ".join(part.split()))}
-    tags = [*reversed(wanted.values())]
+    wanted: dict[str, str] = {}
+    for one in (" ".join(part.split()) for part in typed.split(",")):
+        wanted.setdefault(one.casefold(), one)
+    tags = [one for one in wanted.values() if one]
     if len(tags) > MOST or any(len(one) > LONGEST for one in tags):
         raise NotPossible("tags", f"A tag has {LONGEST} signs at most, a card {MOST} tags")
     if tags == list(row.tags):

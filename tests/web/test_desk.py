@@ -142,6 +142,26 @@ def test_a_note_and_a_next_step_stand_in_the_timeline(world: World) -> None:
     assert "Note: Wants &lt;b&gt;oak" in page
 
 
+def test_tags_are_put_on_and_taken_off_and_go_along_to_the_deal(world: World) -> None:
+    client, address = world.visitor("dora"), f"/leads/{world.leads['Ivan Petrov']}"
+    assert press(client, f"{address}/tags", tags=" VIP , <b>oak</b>,vip,, Big   order").status_code == 303
+    assert row(world, "Ivan Petrov").tags == ["VIP", "<b>oak</b>", "Big order"]  # type: ignore[attr-defined]
+    assert press(client, f"{address}/tags", tags="VIP, <b>oak</b>, Big order").status_code == 303, "twice is once"
+    page = client.get(address).get_data(as_text=True)
+    assert page.count("Tags: VIP, &lt;b&gt;oak&lt;/b&gt;, Big order") == 1
+    assert 'value="VIP, &lt;b&gt;oak&lt;/b&gt;, Big order"' in page
+    for wrong in ("x" * 51, ",".join(map(str, range(31)))):
+        late = press(client, f"{address}/tags", tags=wrong)
+        assert (late.status_code, "50 signs at most" in late.get_data(as_text=True)) == (409, True)
+    admin = world.visitor("ada")
+    press(admin, f"{address}/convert", owner=world.members["sam"], force="because")
+    with world.hub.store.read() as conn:
+        [made] = list(conn.execute(select(deal).where(deal.c.lead_id == world.leads["Ivan Petrov"])))
+    assert made.tags == ["VIP", "<b>oak</b>", "Big order"]
+    assert press(admin, f"/deals/{made.id}/tags", tags="").status_code == 303
+    assert "Tags: –" in admin.get(f"/deals/{made.id}").get_data(as_text=True)
+
+
 def test_a_lead_moves_is_rejected_and_comes_back(world: World) -> None:
     client, address = world.visitor("dora"), f"/leads/{world.leads['Ivan Petrov']}"
     assert press(client, f"{address}/stage", stage="warm").status_code == 303
