@@ -494,6 +494,7 @@ class Facts:
     flag: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)  # strategy "flag": block → values that say so
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # strategy → features it needs switched on
     upsert: bool = False  # a create with a marker that is there already answers that record, and makes no second
+    room: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # kind → lists that hold so many members only
     finals: Mapping[str, str] = field(default_factory=dict)  # closing stages that every pipeline has: won, lost → ref
     hanging: bool = False  # `find` lists the notes and tasks that hang on a record
     hooks_signed: bool = False

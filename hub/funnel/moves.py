@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select, update
 
 from hub.clock import DAY, HOUR, Clock
 from hub.funnel import carried
+from hub.funnel.sets import merged
 from hub.model import connection, conversion, deal, lead, link, member, stage
 from hub.store.notes import PERSON, mark_dirty, note
 
@@ -259,11 +260,13 @@ def revert_conversion(
     if other_open_lead(conn, was):
         raise NotPossible("has_open_lead", "This person has another open lead in this direction")
     now = clock.now()
+    told = conn.execute(select(conversion.c.before).where(conversion.c.deal_id == deal_id)).scalar() or {}
+    tags = merged(told.get("lead", {}).get("tags", ()), row.tags, was.tags)  # both may have been edited since
     conn.execute(update(deal).where(deal.c.id == deal_id).values(state="reverted", closed_at=now))
     conn.execute(update(conversion).where(conversion.c.deal_id == deal_id).values(state="reverted"))
     carried.void(conn, deal_id)
     values: dict[str, Any] = {
-        "qualified_at": None, "title": row.title, "tags": row.tags, "owner_id": row.owner_id, "next_step": "call_back",
+        "qualified_at": None, "title": row.title, "tags": tags, "owner_id": row.owner_id, "next_step": "call_back",
         "next_step_at": now + NEXT_STEP["call_back"], **(back or {}), "stage": stage_key,
     }  # fmt: skip
     save_lead(conn, clock, was, state="open", closed_at=None, **values)

@@ -19,7 +19,7 @@ from hub.model import conversion, deal, journal, lead, stage
 
 OF_ITSELF = ("opened", "converted", "forced", "given")
 """Lines that a conversion itself writes."""
-OWN = ("title", "tags", "owner_id")
+OWN = ("title", "owner_id")
 """Columns that lead and deal share, and that somebody may have changed in the deal."""
 
 
@@ -45,7 +45,7 @@ class Plan:
     @property
     def columns(self) -> dict[str, Any]:
         """The lead's columns afterwards: as before, with what people changed in the deal since."""
-        held = {name: value for name, value in self.before.items() if name != "stage"}
+        held = {name: value for name, value in self.before.items() if name not in ("stage", "tags")}
         held |= {"owner_id": self.owner} if self.owner else {}
         edited = {name: getattr(self.deal, name) for name in OWN if getattr(self.deal, name) != self.before.get(name)}
         return {**held, **edited}

@@ -186,7 +186,7 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
     if role == "company":
         lines = [line for line in lines if line.hub in COMPANY]
         kind = kind if lines else ""
-    slots = [_slot(line) for line in lines]
+    slots = [_slot(line, crm.facts.room.get(kind, {}).get(line.crm, 0)) for line in lines]
     if role == "contact" and crm.company_kind:
         slots.append(employer())
     # Leads of some CRMs stand in an inbox without stages: then their stage is the hub's alone.
@@ -200,11 +200,11 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
     return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots))
 
 
-def _slot(line: Line) -> Slot:
+def _slot(line: Line, room: int) -> Slot:
     codec = line.codec
     fits = _fits(codec.out)
     direction = "out" if line.direction == "both" and line.hub in OURS_ALONE else line.direction
-    return Slot(line.hub, line.crm, _into(codec.into), codec.same, direction, line.policy, line.once, fits)
+    return Slot(line.hub, line.crm, _into(codec.into), codec.same, direction, line.policy, line.once, fits, room)
 
 
 def _place_slot(placement: Placement, role: str) -> Slot:

@@ -57,7 +57,8 @@ def arrive(account: Account, parcel: Parcel, record: Record, echoed: bool, now: 
     agreed = {}
     for slot in account.faces[parcel.row.role].slots:
         if slot.crm in parcel.sent:
-            value = parcel.flat.get(slot.hub, ABSENT) if told else slot.into(parcel.sent[slot.crm])
+            whole = told and not slot.room
+            value = parcel.flat.get(slot.hub, ABSENT) if whole else slot.into(parcel.sent[slot.crm])
             if value is not ABSENT:
                 agreed[slot.hub] = value
     never = {name: told for name, told in refused(parcel.base).items() if name not in parcel.sent}

@@ -20,7 +20,7 @@ from hub.sync.apply import Sighting
 from hub.sync.causes import PASSING, STAYS, WHY_STAYS
 from hub.sync.employer import EMPLOYER, SEEN
 from hub.sync.foreign import guarded
-from hub.sync.plan import OLDER
+from hub.sync.plan import OLDER, in_room
 from hub.sync.split import NotPlaced
 from hub.sync.untaken import ANY, refused
 
@@ -161,6 +161,7 @@ def create(
 ) -> None:
     """The operation that makes this record over there; `parked` when its stage has no place there."""
     wish = {name: value for name, value in parcel.flat.items() if value not in ("", None, [])}
+    wish |= {s.hub: in_room(wish[s.hub], (), s.room) for s in account.faces[parcel.row.role].slots if s.hub in wish}
     values = _values(account, parcel, wish, {})
     if values is not None:
         parcel.state, parcel.first = "sending", True

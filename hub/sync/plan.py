@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.funnel.sets import merged
+
 Values = Mapping[str, Any]
 ABSENT = object()
 ASSERT = "@assert"
@@ -30,7 +32,8 @@ class Slot:
     """One mapped field. `into` reads the CRM's value, `same` compares hub values as exactly as the CRM can tell.
 
     `into` answers `ABSENT` for a value that cannot be understood: it stays as it is on both sides. `fits` says
-    whether the CRM can hold a hub value at all (an owner who is nobody there cannot travel).
+    whether the CRM can hold a hub value at all (an owner who is nobody there cannot travel). A list with `room`
+    holds so many members over there; the others stay here, and nobody took them off.
     """
 
     hub: str
@@ -41,6 +44,7 @@ class Slot:
     policy: str = "crm"  # hub | crm | latest | union | max | min | ask
     once: bool = False
     fits: Callable[[Any], bool] = lambda _value: True
+    room: int = 0  # 0: any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +91,48 @@ def reconcile(slots: Sequence[Slot], memory: Memory, hub: Values, seen: Values |
     """Compare and decide. `seen` is the CRM's record now, under its own names; None when it was not read
     (then only the hub's own changes since `base` are found). A field missing from `seen` says nothing."""
     agreed = Agreed(base=dict(memory.base), raw=dict(memory.raw))
+    narrow = [slot for slot in slots if slot.room]
+    hub, beyond = _within(narrow, memory.base, hub) if narrow else (hub, {})
     heard = {*memory.base, *memory.base.get(ASKED, ()), *ALWAYS} if memory.quiet else ()
     for slot in slots:
         if memory.quiet and slot.hub not in heard and slot.crm not in memory.base.get(REFUSED, ()):
             _unheard_of(slot, memory, hub.get(slot.hub), (seen or {}).get(slot.crm, ABSENT), agreed)
         else:
             _field(slot, memory, hub, seen or {}, agreed)
+    for slot in narrow:
+        _make_room(slot, (seen or {}).get(slot.crm, ABSENT), agreed)
+    for name, values in beyond.items():
+        if name in agreed.hub:
+            agreed.hub[name] = list(dict.fromkeys((*agreed.hub[name], *values)))
     return agreed
+
+
+def in_room(values: Any, known: Any, room: int) -> Any:
+    """Those of a list that have room over there: what is there already before the rest."""
+    if not room or not isinstance(values, list) or len(values) <= room:
+        return values
+    there = list(known) if isinstance(known, list) else []
+    return sorted(values, key=lambda value: value not in there)[:room]
+
+
+def _within(slots: Sequence[Slot], base: Values, hub: Values) -> tuple[Values, dict[str, list[Any]]]:
+    """The hub's record as far as the CRM has room for it, and what is beyond that."""
+    shown = {slot.hub: in_room(hub.get(slot.hub), base.get(slot.hub), slot.room) for slot in slots if slot.hub in hub}
+    beyond = {name: [one for one in hub[name] if one not in values] for name, values in shown.items() if values}
+    return {**hub, **shown}, {name: values for name, values in beyond.items() if values}
+
+
+def _make_room(slot: Slot, shown: Any, agreed: Agreed) -> None:
+    """Nothing is said that has no room, and nothing is said at all when the CRM is full of what it should hold."""
+    if slot.hub not in agreed.push:
+        return
+    theirs = slot.into(shown) if shown is not ABSENT else ABSENT
+    wish = in_room(agreed.push[slot.hub], theirs, slot.room)
+    if theirs is not ABSENT and slot.same(wish, theirs):
+        del agreed.push[slot.hub]
+        agreed.base[slot.hub] = wish
+    else:
+        agreed.push[slot.hub] = wish
 
 
 def _unheard_of(slot: Slot, memory: Memory, ours: Any, shown: Any, agreed: Agreed) -> None:
@@ -222,10 +261,7 @@ def _hub(ours: Any, theirs: Any, base: Any) -> tuple[str, Any]:
 
 def _union(ours: Any, theirs: Any, base: Any) -> tuple[str, Any]:
     """Three-way set merge: what either side added stays, what either side removed goes."""
-    before, here, there = list(base or ()), list(ours or ()), list(theirs or ())
-    gone = [value for value in before if value not in here or value not in there]
-    merged = [value for value in dict.fromkeys((*there, *here)) if value not in gone]
-    return "union", merged
+    return "union", merged(base or (), theirs or (), ours or ())
 
 
 def _most(pick: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], tuple[str, Any]]:

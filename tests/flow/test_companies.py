@@ -19,11 +19,19 @@ from hub.identity.review import join
 from hub.model import company, contact, journal, lead, link, pull_state
 from hub.store.notes import mark_dirty
 from hub.sync.undo import Undo, runs
+from mappings import load, shipped
 from tests.flow.far import Far, far
 from tests.real.stage import ANNA
 from tests.servers import Stack
 
 FIRMS = [name for name in rehearsable() if registry.crm(name).company_kind]
+
+
+def maps(name: str, field: str) -> bool:
+    """Whether a company's field is in step with this CRM as it comes."""
+    return any((line.kind, line.hub) == ("company", field) for line in load(shipped(name)).lines)
+
+
 HERE = {**ANNA, "company": "ООО «Ромашка-Север»"}
 NO_LEADS = ("salesforce", "zoho", "espocrm", "odoo", "bottlecrm")
 """There a lead hangs on its person alone, or on nobody before it is converted."""
@@ -88,6 +96,22 @@ def test_a_company_comes_with_its_person_and_both_sides_follow(there: Far) -> No
     assert len(there.sent) - before == 1
     made.settle(2)
     assert len(there.sent) - before == 1
+
+
+@pytest.mark.parametrize("there", [name for name in FIRMS if maps(name, "phones")], indirect=True)
+def test_a_company_is_reached_by_the_same_phones_on_both_sides(there: Far) -> None:
+    writes(there, **HERE)
+    made, two = there.made, ["+74957654321", "+74957654322"]
+    there.write("company", phones=two[:1])
+    made.settle(4)
+    assert made.row(company).phones == two[:1]
+    before = len(there.sent)
+    edit(there, phones=two)
+    made.settle(3)
+    room = there.person.facts.room.get(there.person.company_kind, {}).get("phones") or 2
+    assert sorted(there.told("company")["phones"]) == two[:room]
+    assert sorted(made.row(company).phones) == two
+    assert len(there.sent) - before == (1 if room == 2 else 0)
 
 
 @amo

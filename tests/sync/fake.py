@@ -42,8 +42,11 @@ FIRMS = replace(ONE, kinds=("cards", "people", "firms"))
 """With companies of its own."""
 PROFILES: Mapping[str, tuple[str, Facts]] = {
     "two_blocks": ("two_blocks", FIRMS),
-    "conditional": ("two_blocks", replace(ONE, conditional_write=True, compound=0)),
-    "strong": ("two_pipelines", replace(FIRMS, marker_lookup="strong", lag=0.0, precision=1.0, upsert=True)),
+    "conditional": ("two_blocks", replace(ONE, conditional_write=True, compound=0, room={"cards": {"tags": 2}})),
+    "strong": (
+        "two_pipelines",
+        replace(FIRMS, marker_lookup="strong", lag=0.0, precision=1.0, upsert=True, room={"cards": {"tags": 1}}),
+    ),
     "no_bin": ("two_pipelines", replace(FIRMS, deleted_list=False, batch=1, compound=0, lag=20.0)),
     "flag": ("flag", replace(ONE, strategies=("flag",), flag={"lead": {"type": "lead"}, "deal": {"type": "deal"}})),
     "native": (
@@ -119,7 +122,7 @@ class FakeCRM(CRM):
             self.hints.append((row.kind, row.ref))
 
     def make(self, kind: str, values: Mapping[str, Any], links: Mapping[str, Any] | None = None, **more: Any) -> Row:
-        told = {name: tidy(value) for name, value in values.items()}
+        told = {name: self.kept(kind, name, value) for name, value in values.items()}
         row = Row(str(100 + len(self.rows)), kind, told, links=dict(links or {}), **more)
         row.born = self.clock.now()
         self.rows[row.ref] = row
@@ -129,9 +132,14 @@ class FakeCRM(CRM):
     def edit(self, row: Row, **values: Any) -> None:
         """A person changes fields."""
         for name, value in values.items():
-            row.values[name] = tidy(value)
+            row.values[name] = self.kept(row.kind, name, value)
             self.person_at[row.ref, name] = self.tick
         self.touch(row)
+
+    def kept(self, kind: str, name: str, value: Any) -> Any:
+        """A value as it is stored: of a list as many as there is room for."""
+        room = self.facts.room.get(kind, {}).get(name, 0)
+        return tidy(value)[: room or None] if isinstance(value, list) else tidy(value)
 
     def live(self, *kinds: str) -> list[Row]:
         return [row for row in self.rows.values() if row.kind in kinds and not row.deleted]
@@ -262,7 +270,8 @@ class FakeCRM(CRM):
             return Failed(Conflict("changed meanwhile"))
         self._judge(row, op)
         row.marker = str(op.values.get("HUB_ID", row.marker))
-        row.values.update({name: tidy(value) for name, value in op.values.items() if name != "HUB_ID"})
+        told = {name: self.kept(row.kind, name, value) for name, value in op.values.items() if name != "HUB_ID"}
+        row.values.update(told)
         row.links.update(op.links)
         if row.kind == "people" and "firms" in op.links:
             self.hired[row.ref] = op.links["firms"][0]

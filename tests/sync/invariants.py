@@ -12,7 +12,7 @@ from hub.model import deal, journal, lead, link
 from hub.sync import employer, holder, records
 from hub.sync.account import ROLES
 from hub.sync.holder import torn
-from hub.sync.plan import ABSENT, ASKED
+from hub.sync.plan import ABSENT, ASKED, in_room
 from tests.sync.fake import Row, tidy
 
 if TYPE_CHECKING:
@@ -112,7 +112,11 @@ def converged(world: World, links: list[Any], flats: dict[Any, Any]) -> Iterator
             theirs = slot.into(seen[slot.crm])
             if slot.hub == records.PLACE and (row.code in EXPLAINED or theirs is ABSENT or is_converted(record, row)):
                 continue
-            if slot.hub in flat and theirs is not ABSENT and not slot.same(flat[slot.hub], theirs):
+            if (
+                slot.hub in flat
+                and theirs is not ABSENT
+                and not slot.same(in_room(flat[slot.hub], theirs, slot.room), theirs)
+            ):
                 where = f"{row.role} {row.record_id} {slot.hub}"
                 yield f"I1 {where}: here {flat[slot.hub]!r}, there {theirs!r} ({row.code})"
 
@@ -149,7 +153,10 @@ def edits_there(world: World, links: list[Any], known: dict[str, set[Any]]) -> I
 
 
 def tags_kept(world: World, leads: dict[str, Any], deals: dict[str, Any]) -> Iterator[str]:
-    """I2 for sets: a tag that somebody put on, and nobody took off, is there; in the lead or in the deal it became."""
+    """I2 for sets: a tag that somebody put on, and nobody took off, is there; in the lead or in the deal it became. Of
+    two cards that people merged the CRM keeps the tags of one."""
+    if any(row.merged and row.kind != "people" for row in world.crm.rows.values()):
+        return
     stories: dict[str, set[str]] = defaultdict(set)
     for key, row in [*leads.items(), *((row.lead_id or key, row) for key, row in deals.items())]:
         stories[key] |= set(row.tags)

@@ -233,7 +233,7 @@ class World:
         self.hooks_lost = self.chance.choice([0.3, 0.3, 1.0])
         self.brake = self.chance.choice([0, 0, 2])
         self.tokens = iter(range(1, 100_000))
-        self.aside = random.Random(repr(self.chance.getstate()[1][:8]))  # takes no chance from anything else
+        self.aside = random.Random(repr(self.chance.getstate())[:99])  # takes no chance from anything else
         self._furnish(strategy)
         self.places = OneConnection(self.store, self.crm)
         self.inquiries, self.firms = Inquiries(self), Firms(self)
@@ -436,7 +436,8 @@ class World:
         conn.execute(contact.insert().values(id=contact_id, name=self.token(), created_at=now, updated_at=now))
         step = {"next_step": "call", "next_step_at": now, "owner_id": "vera", "opened_at": now, "active_at": now}
         values = {"id": lead_id, "contact_id": contact_id, "direction_id": self.direction, "stage": "new"}
-        tags = self.tagged((), self.tags_here[lead_id]) if self.aside.random() < 0.4 else []
+        tags = [f"t{self.aside.getrandbits(40)}" for _ in range(self.aside.choice([0, 0, 1, 3]))]
+        self.tags_here[lead_id].update(tags)
         conn.execute(lead.insert().values(**values, **step, title=title, text="said", tags=tags))
         for role, record in (("contact", contact_id), ("lead", lead_id)):
             link_row = {"id": self.clock.new_id(), "connection_id": CRM_ID, "role": role, "record_id": record}
@@ -569,7 +570,10 @@ class World:
         """Who edits the title of a card edits its tags, too, every other time."""
         if name != "title" or self.aside.random() < 0.5:
             return {}
-        return {"tags": self.tagged(row.values.get("tags"), self.tags_there[row.ref])}
+        held, room = list(row.values.get("tags") or ()), self.crm.facts.room.get(row.kind, {}).get("tags", 0)
+        if room and len(held) >= room:
+            self.untagged.add(held.pop(self.aside.randrange(len(held))))  # to make room for another one
+        return {"tags": self.tagged(held, self.tags_there[row.ref])}
 
     def rehang_here(self, conn: Connection) -> None:
         """A card is another contact's from now on, maybe of one whom no CRM knows; a lead only of one who has no open

@@ -7,7 +7,7 @@ EspoCRM, reads with the opportunity it became.
 Values are flat, under EspoCRM's own names (`status`, `assignedUserId`, `amount` ...), our fields as `hubId`,
 `hubText` whatever prefix they carry over there, phones and e-mails as `[{"value": "+7...", "enum_code": "Mobile"}]`
 with the primary one first. Rows of a scan have no phones and e-mails, because lists show the first one only; changed
-contacts are therefore read one by one. `None` clears.
+contacts and companies are therefore read one by one. `None` clears.
 """
 
 from __future__ import annotations
@@ -187,8 +187,8 @@ class EspoCRM(CRM):
         return self.facts.lag + self.facts.precision
 
     def _whole(self, kind: str, row: Mapping[str, object], *, alone: bool) -> Record:
-        """A row of a list; a contact that changed since the last scan is read alone, for its phones."""
-        if kind == PEOPLE and alone:
+        """A row of a list; a contact or company that changed since the last scan is read alone, for its phones."""
+        if kind in (PEOPLE, FIRMS) and alone:
             [record] = self.get(kind, [str(row["id"])])
             if record is not None:
                 return record

@@ -66,6 +66,7 @@ class Salesforce(CRM):
     pipeline_field, stage_field, owner_field = "RecordTypeId", "StageName", "OwnerId"
     facts = Facts(
         kinds=KINDS,
+        room=shape.ROOM,
         batch=1000,  # five collections of 200 in one call
         compound=400,
         budget=(10, 1.0),  # calls are counted by the day; this keeps long ones below 25 at a time

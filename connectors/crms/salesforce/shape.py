@@ -44,6 +44,7 @@ PHONES = {
     FIRMS: ("Phone",),
 }
 EMAILS = {LEADS: ("Email",), PEOPLE: ("Email",)}
+ROOM = {kind: {"phones": len(PHONES[kind]), "emails": len(EMAILS.get(kind, ()))} for kind in PHONES}
 _REFERENCES = {PEOPLE: {FIRMS: "AccountId"}, DEALS: {FIRMS: "AccountId", PEOPLE: "ContactId"}}
 _BEGINS = {"00Q": LEADS, "003": PEOPLE, "001": FIRMS, "006": DEALS}
 """How ids begin, the same in every organisation: what an activity hangs on is told by id alone."""

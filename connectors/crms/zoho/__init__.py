@@ -70,6 +70,7 @@ class Zoho(CRM):
     pipeline_field, stage_field, owner_field = "Pipeline", "Stage", "Owner"
     facts = Facts(
         kinds=KINDS,
+        room=shape.ROOM,
         hooks_end=True,
         batch=BATCH,
         compound=BATCH,

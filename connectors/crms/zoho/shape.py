@@ -41,6 +41,7 @@ _READ = {
 }
 PHONES = {LEADS: ("Phone", "Mobile"), PEOPLE: ("Phone", "Mobile", "Home_Phone", "Other_Phone"), FIRMS: ("Phone",)}
 EMAILS = {LEADS: ("Email", "Secondary_Email"), PEOPLE: ("Email", "Secondary_Email")}
+ROOM = {kind: {"phones": len(PHONES[kind]), "emails": len(EMAILS.get(kind, ()))} for kind in PHONES}
 REFERENCES = {PEOPLE: {FIRMS: "Account_Name"}, DEALS: {FIRMS: "Account_Name", PEOPLE: "Contact_Name"}}
 _CONVERTED = {DEALS: ("Converted_Deal", "deal"), PEOPLE: ("Converted_Contact", "contact"),
               FIRMS: ("Converted_Account", "account")}  # fmt: skip
