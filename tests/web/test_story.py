@@ -37,6 +37,8 @@ FACTS: dict[tuple[str, str], dict[str, Any]] = {
     ("contact", "field"): {"field": "name", "from": "A", "to": "B"},
     ("lead", "field"): {"field": "placement", "from": ["lead", "d", "new"], "to": PLACE},
     ("lead", "conflict"): {"field": "placement", "hub": ["lead", "d", "new"], "crm": PLACE, "winner": "crm"},
+    ("contact", "conflict"): {"field": "phones", "hub": ["+12025550111"], "crm": [], "winner": "union"},
+    ("lead", "tagged"): {"from": [], "to": ["VIP", "Окна"]},
     ("lead", "not_followed"): {"code": "?", "why": "THEDEAL", "to": "offer_sent"},
     ("lead", "deleted_in_crm"): {"ref": "99001"},
     ("lead", "merged_in_crm"): {"ref": "99001", "into": "99002"}, ("lead", "imported"): {"ref": "99001"},

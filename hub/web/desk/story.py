@@ -226,6 +226,11 @@ def _conflict(names: Names, facts: Mapping[str, Any]) -> str:
     hub, crm = _value(names, facts.get("hub")), _value(names, facts.get("crm"))
     if not names.scope.sees_deals and facts.get("field") == "placement":
         return ""
+    if facts.get("winner") == "union":
+        return _(
+            "%(field)s was changed here (“%(hub)s”) and in the CRM (“%(crm)s”) at once; both were put together.",
+            field=_heading(facts.get("field")), hub=hub, crm=crm,
+        )  # fmt: skip
     kept = hub if facts.get("winner") == "hub" else crm
     return _(
         "%(field)s was changed here (“%(hub)s”) and in the CRM (“%(crm)s”) at once; “%(kept)s” was kept.",
