@@ -18,8 +18,8 @@ from hub.model import deal, inquiry, journal, link, receipt
 from hub.sync.records import PLACE, load
 
 KEPT = (
-    "stage", "owner_id", "taken_by", "taken_at", "next_step", "next_step_at", "title", "tags", "temperature",
-    "qualified_at",
+    "stage", "owner_id", "taken_by", "taken_at", "next_step", "next_step_at", "title", "amount", "currency",
+    "tags", "temperature", "qualified_at",
 )  # fmt: skip
 """Columns of the lead that come back when the conversion is taken back."""
 OF_THE_BLOCK = frozenset({"block", PLACE, "reject_reason", "qualified_at"})

@@ -139,8 +139,8 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
         deal.insert().values(
             id=deal_id, lead_id=row.id, contact_id=row.contact_id, direction_id=row.direction_id,
             stage=deal_stage or first_stage_of(conn, row.direction_id, "deal"), state="open", owner_id=row.owner_id,
-            title=row.title, amount="", currency="", tags=row.tags, reason="", version=1, opened_at=clock.now(),
-            active_at=clock.now(),
+            title=row.title, amount=row.amount, currency=row.currency, tags=row.tags, reason="", version=1,
+            opened_at=clock.now(), active_at=clock.now(),
         )
     )  # fmt: skip
     _close_as(conn, clock, row, deal_id, actor)
@@ -266,7 +266,8 @@ def revert_conversion(
     conn.execute(update(conversion).where(conversion.c.deal_id == deal_id).values(state="reverted"))
     carried.void(conn, deal_id)
     values: dict[str, Any] = {
-        "qualified_at": None, "title": row.title, "tags": tags, "owner_id": row.owner_id, "next_step": "call_back",
+        "qualified_at": None, "title": row.title, "tags": tags, "amount": row.amount, "currency": row.currency,
+        "owner_id": row.owner_id, "next_step": "call_back",
         "next_step_at": now + NEXT_STEP["call_back"], **(back or {}), "stage": stage_key,
     }  # fmt: skip
     save_lead(conn, clock, was, state="open", closed_at=None, **values)

@@ -19,7 +19,7 @@ from hub.model import conversion, deal, journal, lead, stage
 
 OF_ITSELF = ("opened", "converted", "forced", "given")
 """Lines that a conversion itself writes."""
-OWN = ("title", "owner_id")
+OWN = ("title", "amount", "currency", "owner_id")
 """Columns that lead and deal share, and that somebody may have changed in the deal."""
 
 
@@ -39,7 +39,7 @@ class Plan:
     @property
     def untouched(self) -> bool:
         """Nobody changed the deal since: taking it back gives exactly the lead that was."""
-        moved = self.deal.state != "open" or bool(self.deal.amount)
+        moved = self.deal.state != "open" or self.deal.amount != self.before.get("amount", "")
         return not moved and not any(line.subject == "deal" for line in self.since)
 
     @property

@@ -59,6 +59,8 @@ lead = Table(
     json("touch"),
     json("first_touch"),
     text("temperature"),
+    text("amount"),  # as a deal's: what people in a CRM expect of it
+    text("currency"),
     json("tags", list),
     number("inquiries", 1),
     ref("taken_by"),

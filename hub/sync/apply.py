@@ -27,16 +27,14 @@ from hub.sync import employer, records
 from hub.sync.account import Account
 from hub.sync.suspects import sharers, suspect
 
+SHARED = ("title", "amount", "currency", "tags")
 COLUMNS: Mapping[str, tuple[Any, Mapping[str, str]]] = {
     "contact": (
         contact,
         {name: name for name in ("name", "first_name", "last_name", "middle_name", "company", "position", "language")},
     ),
-    "lead": (lead, {"title": "title", "temperature": "temperature", "tags": "tags", "reject_reason": "reason"}),
-    "deal": (
-        deal,
-        {"title": "title", "amount": "amount", "currency": "currency", "tags": "tags", "reject_reason": "reason"},
-    ),
+    "lead": (lead, {name: name for name in (*SHARED, "temperature")} | {"reject_reason": "reason"}),
+    "deal": (deal, {name: name for name in SHARED} | {"reject_reason": "reason"}),
 }
 """Which hub field stands in which column."""
 LISTS = {"phones": "phone", "emails": "email"}

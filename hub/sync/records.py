@@ -89,6 +89,8 @@ def _leads(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
             **_from_lead(row),
             "title": row.title,
             "owner": row.owner_id,
+            "amount": row.amount,
+            "currency": row.currency,
             "tags": list(row.tags),
             "reject_reason": row.reason,
             "block": "lead",

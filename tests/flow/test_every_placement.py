@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from connectors import registry
+from connectors.contract import Op
 from connectors.errors import Unsupported
 from hub.cli_sandbox import rehearsable
 from hub.funnel import moves
 from hub.model import conversion, deal, lead, link
 from hub.store.notes import mark_dirty
+from hub.sync.account import section_of
+from mappings import load, shipped
 from tests.flow.far import FORMS, Far, far
 from tests.real.stage import ANNA
 from tests.servers import Stack
@@ -224,6 +228,27 @@ def test_a_conversion_here_makes_a_deal_there(case: tuple[str, str], arrived: Ar
     made.settle(2)
     assert made.deal().state == end
     assert (len(made.rows(conversion)), len(made.rows(lead)), len(made.rows(deal))) == (1, 1, 1)
+    calm(far)
+
+
+def with_amount(case: tuple[str, str]) -> bool:
+    """Whether a lead's card has an amount there, as its mapping comes."""
+    crm = registry.crm(case[0])
+    section = section_of(crm, case[1], "lead")
+    return any((line.kind, line.hub) == (section, "amount") for line in load(shipped(case[0])).lines)
+
+
+@each([case for case in BOTH if with_amount(case)])
+def test_an_amount_that_people_expect_of_a_lead_is_the_deals(case: tuple[str, str], arrived: Arrived) -> None:
+    far, made = arrived.far, arrived.far.made
+    card, section = far.record("lead"), far.account.faces["lead"].section
+    [line] = [one for one in far.account.mapping.lines if (one.kind, one.hub) == (section, "amount")]
+    far.do(Op(card.kind, {line.crm: line.codec.out("5000")}, ref=card.ref))
+    made.settle(2)
+    assert Decimal(made.lead().amount) == 5000
+    convert(far)
+    made.settle(3)
+    assert Decimal(made.deal().amount) == 5000
     calm(far)
 
 

@@ -114,22 +114,25 @@ def test_migrating_again_changes_nothing(grown: Store) -> None:
     assert len(stored(grown)) == 1
 
 
-def test_tags_that_a_crm_showed_are_a_leads_own(store: Store) -> None:
-    """What was agreed on with a CRM before a lead could hold tags would else look like tags taken off here."""
+def test_what_a_crm_showed_is_a_leads_own(store: Store) -> None:
+    """What was agreed on with a CRM before a lead could hold it would else look like taken off here."""
     step = importlib.import_module("hub.store.migrations.hub.versions.0014_tags")
     made = {"direction_id": "d", "stage": "new", "opened_at": 1, "active_at": 1, "closed_at": 1, "state": "converted"}
     with store.write() as conn:
         conn.execute(hub.model.direction.insert().values(id="d", name="d", position=1))
         conn.execute(hub.model.contact.insert().values(id="c", name="", created_at=1, updated_at=1))
-        for key, bases in (("l", ({"tags": ["VIP"]}, {"tags": ["VIP", "Окна"]})), ("m", ({"title": "tags"},))):
+        for key, bases in (
+            ("l", ({"tags": ["VIP"]}, {"tags": ["VIP", "Окна"], "amount": "5"})),
+            ("m", ({"title": "tags"},)),
+        ):
             conn.execute(lead.insert().values(id=key, contact_id="c", **made))
             for n, base in enumerate(bases):
                 told = {"id": f"{key}{n}", "connection_id": str(n), "role": "lead", "record_id": key, "state": "linked"}
                 conn.execute(link.insert().values(**told, base=base, due_at=1, since=1))
         with Operations.context(MigrationContext.configure(conn)):
             step._fill("lead")
-        held = {row.id: row.tags for row in conn.execute(select(lead.c.id, lead.c.tags))}
-    assert held == {"l": ["VIP", "Окна"], "m": []}
+        held = {row.id: (row.tags, row.amount) for row in conn.execute(select(lead))}
+    assert held == {"l": (["VIP", "Окна"], "5"), "m": ([], "")}
 
 
 def test_an_open_lead_without_owner_is_refused_by_the_database(store: Store) -> None:

@@ -1,6 +1,6 @@
-"""Tags of leads and deals, phones and e-mails of companies: kept in step with CRMs that have them.
+"""Tags of leads and deals, amounts of leads, phones and e-mails of companies: kept in step with CRMs that have them.
 
-What CRMs showed as tags was agreed on before anything here held it: it is what their cards have now.
+What CRMs showed of these was agreed on before anything here held it: it is what their cards have now.
 """
 
 import sqlalchemy as sa
@@ -17,16 +17,25 @@ link = sa.table("link", *(sa.column(name) for name in ("role", "record_id")), sa
 def upgrade() -> None:
     for table, name in (("lead", "tags"), ("deal", "tags"), ("company", "phones"), ("company", "emails")):
         op.add_column(table, sa.Column(name, sa.JSON(), nullable=False, server_default="[]"))
+    for name in ("amount", "currency"):
+        op.add_column("lead", sa.Column(name, sa.Text(), nullable=False, server_default=""))
     for role in ("lead", "deal"):
         _fill(role)
 
 
 def _fill(role: str) -> None:
-    told: dict[str, dict[str, None]] = {}
-    shown = sa.cast(sa.column("base"), sa.Text()).like('%"tags"%')
+    tags: dict[str, dict[str, None]] = {}
+    money: dict[tuple[str, str], str] = {}
+    base = sa.cast(sa.column("base"), sa.Text())
+    shown = sa.or_(*(base.like(f'%"{name}"%') for name in ("tags", "amount", "currency")))
     for row in op.get_bind().execute(sa.select(link).where(link.c.role == role, shown)):
-        tags = row.base.get("tags") or ()
-        told.setdefault(row.record_id, {}).update(dict.fromkeys(map(str, tags)))
-    table = sa.table(role, sa.column("id"), sa.column("tags", sa.JSON()))
-    for record_id, tags in told.items():
-        op.execute(sa.update(table).where(table.c.id == record_id).values(tags=list(tags)))
+        tags.setdefault(row.record_id, {}).update(dict.fromkeys(map(str, row.base.get("tags") or ())))
+        for name in ("amount", "currency"):
+            if value := row.base.get(name):
+                money[row.record_id, name] = str(value)
+    table = sa.table(role, *map(sa.column, ("id", "amount", "currency")), sa.column("tags", sa.JSON()))
+    for record_id, held in tags.items():
+        op.execute(sa.update(table).where(table.c.id == record_id).values(tags=list(held)))
+    for (record_id, name), value in money.items():
+        empty = table.c[name] == ""
+        op.execute(sa.update(table).where(table.c.id == record_id, empty).values({name: value}))
