@@ -100,10 +100,7 @@ def reconcile(slots: Sequence[Slot], memory: Memory, hub: Values, seen: Values |
         else:
             _field(slot, memory, hub, seen or {}, agreed)
     for slot in narrow:
-        _make_room(slot, (seen or {}).get(slot.crm, ABSENT), agreed)
-    for name, values in beyond.items():
-        if name in agreed.hub:
-            agreed.hub[name] = list(dict.fromkeys((*agreed.hub[name], *values)))
+        _make_room(slot, (seen or {}).get(slot.crm, ABSENT), beyond.get(slot.hub, ()), agreed)
     return agreed
 
 
@@ -122,8 +119,13 @@ def _within(slots: Sequence[Slot], base: Values, hub: Values) -> tuple[Values, d
     return {**hub, **shown}, {name: values for name, values in beyond.items() if values}
 
 
-def _make_room(slot: Slot, shown: Any, agreed: Agreed) -> None:
-    """Nothing is said that has no room, and nothing is said at all when the CRM is full of what it should hold."""
+def _make_room(slot: Slot, shown: Any, beyond: Sequence[Any], agreed: Agreed) -> None:
+    """Nothing is said that has no room, and nothing is said at all when the CRM is full of what it should hold. What
+    had no room before follows when people over there made some."""
+    if beyond and slot.hub in agreed.hub:
+        agreed.hub[slot.hub] = list(dict.fromkeys((*agreed.hub[slot.hub], *beyond)))
+        if slot.direction == "both":
+            agreed.push[slot.hub] = agreed.hub[slot.hub]
     if slot.hub not in agreed.push:
         return
     theirs = slot.into(shown) if shown is not ABSENT else ABSENT
