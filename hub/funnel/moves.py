@@ -139,7 +139,7 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
         deal.insert().values(
             id=deal_id, lead_id=row.id, contact_id=row.contact_id, direction_id=row.direction_id,
             stage=deal_stage or first_stage_of(conn, row.direction_id, "deal"), state="open", owner_id=row.owner_id,
-            title=row.title, amount=row.amount, currency=row.currency, tags=row.tags, reason="", version=1,
+            title=row.title, amount=row.amount, currency=row.currency, tags=row.tags, own=row.own, reason="", version=1,
             opened_at=clock.now(), active_at=clock.now(),
         )
     )  # fmt: skip
@@ -151,8 +151,9 @@ def convert_lead(conn: Connection, clock: Clock, lead_id: str, actor: str, deal_
 def convert_into(conn: Connection, clock: Clock, lead_id: str, deal_id: str, actor: str) -> None:
     """The open lead became this deal, which was known before it and had been no lead's."""
     row = open_lead(conn, lead_id)
-    held = conn.execute(select(deal.c.tags).where(deal.c.id == deal_id)).scalar() or []
-    values = {"lead_id": lead_id, "version": deal.c.version + 1, "tags": list(dict.fromkeys((*held, *row.tags)))}
+    held = conn.execute(select(deal.c.tags, deal.c.own).where(deal.c.id == deal_id)).one()
+    both = {"tags": list(dict.fromkeys((*held.tags, *row.tags))), "own": {**row.own, **held.own}}
+    values = {"lead_id": lead_id, "version": deal.c.version + 1, **both}
     conn.execute(update(deal).where(deal.c.id == deal_id).values(values))
     _close_as(conn, clock, row, deal_id, actor)
 
@@ -266,7 +267,8 @@ def revert_conversion(
     conn.execute(update(conversion).where(conversion.c.deal_id == deal_id).values(state="reverted"))
     carried.void(conn, deal_id)
     values: dict[str, Any] = {
-        "qualified_at": None, "title": row.title, "tags": tags, "amount": row.amount, "currency": row.currency,
+        "qualified_at": None, "title": row.title, "tags": tags, "own": {**was.own, **row.own}, "amount": row.amount,
+        "currency": row.currency,
         "owner_id": row.owner_id, "next_step": "call_back",
         "next_step_at": now + NEXT_STEP["call_back"], **(back or {}), "stage": stage_key,
     }  # fmt: skip

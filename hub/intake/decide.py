@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.clock import MINUTE, Clock
 from hub.funnel.evidence import touch
+from hub.funnel.own import own_fields
 from hub.funnel.policy import Decision, Ruling, Standing, rule_on
 from hub.identity import survivorship
 from hub.identity.junk import is_junk
@@ -287,6 +288,7 @@ def _open_lead(book: Book, one: Understood, contact_id: str, way: Way, match: Ma
         "touch": touch_json(draft.touch),
         "first_touch": touch_json(draft.first_touch),
         "temperature": "",
+        "own": own_fields(draft.fields),
         "inquiries": 1,
         "reason": "",
         "version": 1,

@@ -62,6 +62,7 @@ lead = Table(
     text("amount"),  # as a deal's: what people in a CRM expect of it
     text("currency"),
     json("tags", list),
+    json("own"),  # x_name → value: hub.funnel.own
     number("inquiries", 1),
     ref("taken_by"),
     at("taken_at"),
@@ -102,6 +103,7 @@ deal = Table(
     text("amount"),  # decimal as text, "" = not said
     text("currency"),
     json("tags", list),
+    json("own"),
     text("reason"),
     number("version", 1),
     at("opened_at", nullable=False),

@@ -30,6 +30,7 @@ company = Table(
     text("address"),
     json("phones", list),
     json("emails", list),
+    json("own"),  # x_name → value: hub.funnel.own
     ref("merged_into"),
     at("created_at", nullable=False),
 )
@@ -48,6 +49,7 @@ contact = Table(
     text("position"),
     text("language"),
     ref("merged_into"),
+    json("own"),
     json("basis"),  # field -> [trust, instant, by]: why this value is shown, see hub.identity.survivorship
     number("version", 1),
     at("created_at", nullable=False),

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 from connectors.contract import Person
 from hub.clock import Clock
 from hub.funnel import moves
+from hub.funnel.own import is_own
 from hub.identity.employers import COMPANY, learn, unite
 from hub.identity.firms import read_firm
 from hub.identity.keys import Key
@@ -77,9 +78,11 @@ class Applier:
         """Hub values by field; a stage that cannot be followed leaves its code in the sighting."""
         if row.role == "company":
             self._company(conn, account, row, news, sighting)
+            _keep_own(conn, row, news)
             self._mark_others(conn, account, row.record_id)
             return
         self._columns(conn, account.id, row, news)
+        _keep_own(conn, row, news)
         if employer.EMPLOYER in news:
             ref = str(news[employer.EMPLOYER] or "")
             employer.take(conn, self._clock, account, row.record_id, ref)
@@ -216,6 +219,15 @@ def _known(account: Account, kind: str, value: str) -> Known:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def _keep_own(conn: Connection, row: Any, news: Mapping[str, Any]) -> None:
+    """Fields that a company adds itself."""
+    told = {name: value for name, value in news.items() if is_own(name)}
+    if told:
+        table = company if row.role == "company" else COLUMNS[row.role][0]
+        held = conn.execute(select(table.c.own).where(table.c.id == row.record_id)).scalar() or {}
+        conn.execute(update(table).where(table.c.id == row.record_id).values(own={**held, **told}))
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -36,7 +36,7 @@ def _contacts(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
         row.id: {
             "name": row.name, "first_name": row.first_name, "last_name": row.last_name, "middle_name": row.middle_name,
             "company": row.company, "company_id": row.company_id, "position": row.position, "language": row.language,
-            "phones": [], "emails": [], "hub_id": row.id, "merged_into": row.merged_into,
+            "phones": [], "emails": [], "hub_id": row.id, "merged_into": row.merged_into, **row.own,
         }
         for row in _rows(conn, contact, ids)
     }  # fmt: skip
@@ -52,6 +52,7 @@ def _companies(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
         row.id: {
             "name": row.name, "website": row.website, "domain": row.domain, "tax_id": row.tax_id,
             "address": row.address, "phones": list(row.phones), "emails": list(row.emails), "hub_id": row.id,
+            **row.own,
         }
         for row in _rows(conn, company, ids)
     }  # fmt: skip
@@ -93,6 +94,7 @@ def _leads(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
             "currency": row.currency,
             "tags": list(row.tags),
             "reject_reason": row.reason,
+            **row.own,
             "block": "lead",
             PLACE: ["lead", row.direction_id, row.stage],
             "contact": row.contact_id,
@@ -113,6 +115,7 @@ def _deals(conn: Connection, ids: Sequence[str]) -> dict[str, Flat]:
             "currency": row.currency,
             "tags": list(row.tags),
             "reject_reason": row.reason,
+            **row.own,
             "block": "deal",
             PLACE: ["deal", row.direction_id, row.stage],
             "lead": row.lead_id,

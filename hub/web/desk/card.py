@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, current_app, render_template
 from sqlalchemy import Connection, select
 
+from hub.funnel.own import own_name
 from hub.funnel.questions import Question, answers_of, questions_of
 from hub.funnel.standing import read_known
 from hub.funnel.warmth import Score, score
@@ -18,6 +19,7 @@ from hub.web.desk.access import guard
 from hub.web.desk.person import employer_of, reasons
 from hub.web.desk.scope import Scope, my_scope
 from hub.web.desk.story import Line, Names, read_names, read_story
+from mappings.schema import OWN
 
 bp = Blueprint("card", __name__)
 guard(bp, "admin", "lead_desk", "sales")
@@ -58,11 +60,13 @@ class Card:
 
     @property
     def answers(self) -> Mapping[str, Any]:
-        """What the forms held beyond the usual fields, the newest answer of each name."""
+        """What the forms held beyond the usual fields, the newest answer of each name, as it is in step with a CRM."""
         found: dict[str, Any] = {}
         for row in reversed(self.inquiries):
             found.update(row.fields)
-        return found
+        own = dict(self.lead.own)
+        now = {name: own.pop(own_name(name), value) for name, value in found.items()}
+        return now | {name.removeprefix(OWN): value for name, value in own.items() if value not in (None, "")}
 
     @property
     def why(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from hub.web.desk.kept import KEPT
 from hub.web.desk.scope import Scope
 from hub.web.desk.tongue import _
 from hub.web.desk.words import said
+from mappings.schema import OWN
 
 LONGEST = 200
 
@@ -210,7 +211,7 @@ def _stuck(sentence: Callable[..., str]) -> Callable[[Names, Mapping[str, Any]],
 
 
 def _heading(field: Any) -> str:
-    word = said(field, "field")
+    word = said(field, "field").removeprefix(OWN)
     return word[:1].upper() + word[1:]
 
 

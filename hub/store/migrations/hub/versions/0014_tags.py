@@ -1,4 +1,5 @@
-"""Tags of leads and deals, amounts of leads, phones and e-mails of companies: kept in step with CRMs that have them.
+"""Tags of leads and deals, amounts of leads, phones and e-mails of companies, fields a company adds itself: kept in
+step with CRMs that have them.
 
 What CRMs showed of these was agreed on before anything here held it: it is what their cards have now.
 """
@@ -11,6 +12,7 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
+ROLES = ("company", "contact", "lead", "deal")
 link = sa.table("link", *(sa.column(name) for name in ("role", "record_id")), sa.column("base", sa.JSON()))
 
 
@@ -19,8 +21,22 @@ def upgrade() -> None:
         op.add_column(table, sa.Column(name, sa.JSON(), nullable=False, server_default="[]"))
     for name in ("amount", "currency"):
         op.add_column("lead", sa.Column(name, sa.Text(), nullable=False, server_default=""))
+    for role in ROLES:
+        op.add_column(role, sa.Column("own", sa.JSON(), nullable=False, server_default="{}"))
+        _fill_own(role)
     for role in ("lead", "deal"):
         _fill(role)
+
+
+def _fill_own(role: str) -> None:
+    own: dict[str, dict[str, object]] = {}
+    shown = sa.cast(sa.column("base"), sa.Text()).like('%"x\\_%', escape="\\")
+    for row in op.get_bind().execute(sa.select(link).where(link.c.role == role, shown)):
+        told = {name: value for name, value in row.base.items() if name.startswith("x_")}
+        own.setdefault(row.record_id, {}).update(told)
+    table = sa.table(role, sa.column("id"), sa.column("own", sa.JSON()))
+    for record_id, values in own.items():
+        op.execute(sa.update(table).where(table.c.id == record_id).values(own=values))
 
 
 def _fill(role: str) -> None:

@@ -1,0 +1,59 @@
+"""A custom field of the CRM that a company ties to a field of its own: filled by the form, changed on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from hub.funnel import moves
+from hub.funnel.own import own_fields
+from hub.model import connection
+from mappings import shipped
+from tests.flow.far import Far, far
+from tests.real.stage import ANNA
+from tests.servers import Stack
+
+LINE = 'x_budget = { crm = "hub_budget", codec = "text" }\n'
+HIRED = 'x_rank = { crm = "hub_rank", codec = "text" }\n'
+
+
+@pytest.fixture
+def there(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """A BottleCRM whose mapping an admin gave two lines more, before it was set up."""
+    text = shipped("bottlecrm").replace("[lead]\n", "[lead]\n" + LINE).replace("[contact]\n", "[contact]\n" + HIRED)
+    with far(embedded, "bottlecrm", monkeypatch) as made:
+        with made.made.hub.store.write() as conn:
+            mine = connection.c.id == made.made.crm_id
+            conn.execute(update(connection).where(mine).values(mapping=text))
+        made.made.hub.connections.forget()
+        made.set_up("native")
+        inquiry: dict[str, Any] = {**ANNA, "Budget": "100-200"}
+        made.made.post(**inquiry)
+        made.made.settle(3)
+        yield made
+
+
+def test_what_a_form_asked_stands_in_the_field_and_follows_both_sides(there: Far) -> None:
+    made = there.made
+    assert made.lead().own["x_budget"] == "100-200"
+    assert there.record("lead").values["hub_budget"] == "100-200"
+    there.write("lead", x_budget="300")
+    there.write("contact", x_rank="gold")
+    made.settle(2)
+    assert (made.lead().own["x_budget"], made.contact().own) == ("300", {"x_rank": "gold"})
+    with made.hub.store.write() as conn:
+        moves.convert_lead(conn, made.clock, made.lead().id, "member:x")
+    made.settle(3)
+    assert (made.deal().own["x_budget"], there.record("deal").values["hub_budget"]) == ("300", "300")
+    there.write("deal", x_budget="500")
+    made.settle(2)
+    assert made.deal().own["x_budget"] == "500"
+
+
+def test_names_of_own_fields() -> None:
+    told = own_fields({"Ваш бюджет, €": "5", "Rooms": 3, "Files": ["a"], "Empty": "", "…": "x", "Long": "y" * 2000})
+    assert told == {"x_ваш_бюджет": "5", "x_rooms": 3, "x_long": "y" * 1000}
+    assert len(own_fields({f"f{n}": "v" for n in range(99)})) == 50
