@@ -59,9 +59,13 @@ def main() -> None:
 @click.option("--web-processes", default=1, show_default=True, help="Web processes; SQLite allows one.")
 def serve(folder: Path, host: str, port: int, workers: int, web_processes: int) -> None:
     """Run the web server and the work beside it."""
+    from hub.ports import Taken
     from workers.process import serve as run
 
-    run(load_config(folder.resolve(), host=host, port=port), workers, web_processes)
+    try:
+        run(load_config(folder.resolve(), host=host, port=port), workers, web_processes)
+    except Taken as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

@@ -20,6 +20,7 @@ from typing import IO, Protocol
 
 from hub.config import Config
 from hub.memory import settle
+from hub.ports import claim
 
 PR_SET_PDEATHSIG = 1
 SOCKETS = 16 * 1024
@@ -141,7 +142,9 @@ def _allow_sockets() -> None:
 
 
 def serve(config: Config, workers: int = 1, web_processes: int = 1) -> None:
-    """Run the web server and the work until interrupted. SQLite allows one web process (see hub.store)."""
+    """Run the web server and the work until interrupted. SQLite allows one web process (see hub.store). Raises `Taken`
+    when another program listens at this address."""
+    claim(config.host, config.port)
     os.environ.update(environment(config))
     working = children(config, workers)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

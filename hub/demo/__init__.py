@@ -7,6 +7,8 @@ the bot's API, and the stand-ins beside it are the strict ones of the contract t
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from hub.clock import Clock
 from hub.demo.messages import Message, captured, fixtures
 from hub.demo.scene import PASSWORD, Scene
 from hub.demo.tally import Tally, calm, count
+from hub.ports import Taken, claim
 
 PATIENCE_S = 120.0
 
@@ -26,6 +29,11 @@ PATIENCE_S = 120.0
 def play(*, once: bool, as_json: bool, samples: Path | None, port: int, folder: Path | None) -> int:
     """Send everything, let people act, count. Exit code 0 only if nothing was lost, doubled or left lying."""
     say: Callable[[str], object] = (lambda _text: None) if as_json else click.echo
+    try:
+        claim("127.0.0.1", port, 0)
+    except Taken as error:
+        raise click.ClickException(str(error)) from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # all processes of a demo end with it
     with ExitStack() as stack:
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadhub-demo-")))
         say("Starting the hub, a CRM without leads, a mailbox and a bot …")
