@@ -192,7 +192,7 @@ def write_note(conn: Connection, clock: Clock, subject: str, row: Any) -> None:
 
 
 def _tags(conn: Connection, clock: Clock, row: Any) -> None:
-    retag(conn, clock, "lead", row, typed("tags", ROOM), actor())
+    retag(conn, clock, "lead", row, typed("tags", ROOM), actor(), typed("shown", ROOM))
 
 
 ACTS: dict[str, Act] = {

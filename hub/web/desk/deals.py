@@ -70,7 +70,7 @@ def press(deal_id: str, act: str) -> Response | tuple[str, int] | str:
             if act == "note":
                 write_note(conn, hub.clock, "deal", row)
             elif act == "tags":
-                retag(conn, hub.clock, "deal", row, typed("tags", ROOM), actor())
+                retag(conn, hub.clock, "deal", row, typed("tags", ROOM), actor(), typed("shown", ROOM))
             else:
                 move_deal(conn, hub.clock, row.id, typed("stage"), actor(), typed("reason"))
         hub.ring("push")
