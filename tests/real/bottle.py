@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.testing.ports import free_port
-from tests.real.prepared import PATIENCE, Recipe, answers, newer_python, prepared
+from tests.real.prepared import PATIENCE, Recipe, answers, environment, newer_python, prepared
 from tests.servers import guarded, running
 
 VERSION = "1.35.0"
@@ -70,7 +69,7 @@ def bottle_server(folder: Path) -> Iterator[Bottle]:
         for name in ("kept.sqlite3", "db.sqlite3"):
             _copy(account / "db.sqlite3", folder / name)
         places = {"PYTHONPATH": str(folder), "BOTTLE_DATABASE": str(folder / "db.sqlite3")}
-        env = {**os.environ, **ENVIRONMENT, **SERVED, **places}
+        env = environment(**{**ENVIRONMENT, **SERVED}, **places)
         options = f"-b 127.0.0.1:{port} -w 1 -k gthread --threads 4 --no-control-socket".split()
         python = made / "env/bin/python"
         command = guarded([python, "-m", "gunicorn", "crm.wsgi:application", *options], signal.SIGTERM)

@@ -89,19 +89,26 @@ def _make(recipe: Recipe, folder: Path) -> None:
 
 
 def _environment(recipe: Recipe, folder: Path) -> None:
-    """A virtual environment with the packages; where none can be had the test is skipped, but not in CI."""
+    """A virtual environment with the packages; where none can be had the test is skipped, but not in CI.
+
+    Python compiles what it comes to use: compiling all that such a product brings takes as long as fetching it."""
     _run([str(recipe.python), "-m", "venv", str(folder / "env")], folder)
-    install = [str(folder / "env/bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [str(folder / "env/bin/python"), "-m", "pip", "--disable-pip-version-check"]
     try:
-        _run([*install, *recipe.packages], folder)
+        _run([*pip, "install", "-q", "--no-compile", *recipe.packages], folder)
     except RuntimeError as error:
         if NO_SKIP:
             raise
         pytest.skip(f"{recipe.name} cannot be installed here: {str(error).splitlines()[-1]}")
 
 
+def environment(**told: str) -> dict[str, str]:
+    """Ours, in which Python keeps what it compiled, and what is told."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **told}
+
+
 def _run(command: Sequence[str], folder: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
+    env = environment(PYTHONPATH=str(folder))
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:4])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from connectors.testing.ports import free_port
-from tests.real.prepared import PATIENCE, Recipe, answers, prepared
+from tests.real.prepared import PATIENCE, Recipe, answers, environment, prepared
 from tests.servers import guarded, running
 
 PASSWORD = "hub-test-password"
@@ -62,7 +62,7 @@ def tryton_server(folder: Path) -> Iterator[str]:
         (folder / "trytond.conf").write_text(CONFIG.format(folder=folder, port=port), encoding="utf-8")
         command = guarded([made / "env/bin/python", "-c", _CHEAP, made / "env/bin/trytond", "-c",
                            folder / "trytond.conf", "-d", DATABASE], signal.SIGTERM)  # fmt: skip
-        with running(command, folder, lambda: answers(port), signal.SIGTERM, seconds=PATIENCE):
+        with running(command, folder, lambda: answers(port), signal.SIGTERM, seconds=PATIENCE, env=environment()):
             yield f"http://127.0.0.1:{port}"
 
 
