@@ -29,11 +29,12 @@ from hub.identity.survivorship import (
 )
 from hub.model import contact, contact_edit, inquiry, link, setting
 from hub.store.engine import inserting
+from hub.store.own import keep
 
 SETTING = "survivorship"
 POLICY = select(setting.c.value).where(setting.c.name == SETTING)
 PORTION = 400
-SNAPSHOT = (*COLUMNS, "company_id", "basis")
+SNAPSHOT = (*COLUMNS, "company_id", "basis", "own")
 """What a merge may change of a contact's own row, and an undo puts back."""
 Row = dict[str, Any]
 
@@ -109,11 +110,15 @@ def enter(conn: Connection, contact_id: str, values: Mapping[str, str], by: str,
 
 
 def inherit(conn: Connection, winner: str, loser: str, at: int) -> None:
-    """After a merge: what the winner shows is decided from the facts of both; if it has no company, it gets theirs."""
+    """After a merge: what the winner shows is decided from the facts of both; if it has no company, it gets theirs, and
+    so with each field of one's own."""
     theirs = select(contact.c.company_id).where(contact.c.id == loser).scalar_subquery()
     mine = (contact.c.id == winner) & contact.c.company_id.is_(None)
     conn.execute(update(contact).where(mine).values(company_id=theirs))
     redecide(conn, [winner], at)
+    own = conn.execute(select(contact.c.own).where(contact.c.id == loser)).scalar_one()
+    if keep(conn, contact, winner, own, over=False):
+        _travels(conn, winner)
 
 
 def snapshot(conn: Connection, ids: Sequence[str]) -> list[Row]:
@@ -123,19 +128,28 @@ def snapshot(conn: Connection, ids: Sequence[str]) -> list[Row]:
 
 def restore(conn: Connection, kept: Iterable[Mapping[str, Any]], at: int) -> None:
     """Contacts show what they showed, and what was said since."""
-    ids = []
-    for row in kept:
-        ids.append(row["id"])
-        conn.execute(update(contact).where(contact.c.id == row["id"]).values({name: row[name] for name in SNAPSHOT}))
-    redecide(conn, ids, at)
+    before = {row["id"]: {name: row[name] for name in SNAPSHOT if name in row} for row in kept}
+    now = {row["id"]: row["own"] for row in _rows(conn, list(before))}
+    merged = {name: value for row in before.values() for name, value in row.get("own", {}).items()}
+    for contact_id, row in before.items():
+        if "own" in row:
+            as_one = {**merged, **row["own"]}
+            since = {name: value for name, value in now[contact_id].items() if value != as_one.get(name)}
+            row["own"] = {**row["own"], **since}
+        conn.execute(update(contact).where(contact.c.id == contact_id).values(row))
+    redecide(conn, list(before), at)
 
 
 def _write(conn: Connection, row: Row, changed: Mapping[str, Any], at: int) -> None:
     values = {**changed, "version": row["version"] + 1, "updated_at": at}
     conn.execute(update(contact).where(contact.c.id == row["id"]).values(values))
     if changed.keys() - {"basis"}:
-        mine = (link.c.role == "contact") & (link.c.record_id == row["id"]) & (link.c.state != "tombstoned")
-        conn.execute(update(link).where(mine).values(dirty=link.c.dirty + 1))
+        _travels(conn, row["id"])
+
+
+def _travels(conn: Connection, contact_id: str) -> None:
+    mine = (link.c.role == "contact") & (link.c.record_id == contact_id) & (link.c.state != "tombstoned")
+    conn.execute(update(link).where(mine).values(dirty=link.c.dirty + 1))
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────

@@ -47,6 +47,8 @@ from hub.routing.kept import Kept
 from hub.store.engine import inserting
 from hub.store.lists import among, pair_among
 from hub.store.many import add_many
+from hub.store.notes import mark_dirty
+from hub.store.own import keep
 
 log = logging.getLogger("leadhub.intake")
 Row = dict[str, Any]
@@ -78,6 +80,7 @@ class Book:
         self._changed: dict[str, dict[str, Row]] = defaultdict(dict)
         self._dropped: list[str] = []
         self._joined: dict[str, list[int]] = {}
+        self._filled: dict[tuple[str, str], Row] = {}
         self._merges: list[Merge] = []
         self._asked: list[Row] = []
         self.touched_contacts: set[str] = set()
@@ -201,6 +204,15 @@ class Book:
         held = self._joined.setdefault(lead_id, [0, at])
         held[0], held[1] = held[0] + 1, max(held[1], at)
 
+    def fill(self, table: Table, record_id: str, own: Row) -> None:
+        """Fields of one's own that a later inquiry named; what the lead or deal has already stays."""
+        if record_id in self.leads and self.is_new(record_id):
+            row = self.leads[record_id]
+            row["own"] = {**own, **row["own"]}
+        elif own:
+            held = self._filled.setdefault((table.name, record_id), {})
+            held.update({**own, **held})
+
     def is_new(self, row_id: str) -> bool:
         """Whether the row was made by this batch and can still be changed in place."""
         return row_id in self._new_ids
@@ -247,6 +259,7 @@ class Book:
         self._change_all(contact)
         self._change_all(lead)
         self._write_joined()
+        self._write_filled(clock)
         self._change_all(inquiry)
         self.giving.write(clock)
         self._mark_contacts()
@@ -318,6 +331,17 @@ class Book:
             latest = case((lead.c.active_at < at, at), else_=lead.c.active_at)
             grown = {"inquiries": lead.c.inquiries + bindparam("b_more"), "active_at": latest}
             self._conn.execute(update(lead).where(lead.c.id == bindparam("b_id")).values(grown), rows)
+
+    def _write_filled(self, clock: Clock) -> None:
+        """In one order everywhere, as keys are."""
+        tables = {table.name: table for table in (deal, lead)}
+        news = [
+            record_id
+            for (name, record_id), own in sorted(self._filled.items())
+            if keep(self._conn, tables[name], record_id, own, over=False)
+        ]
+        if news:
+            mark_dirty(self._conn, clock, news)
 
 
 def counts(decisions: Mapping[Decision, int]) -> str:

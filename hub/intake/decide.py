@@ -18,7 +18,7 @@ from hub.identity.resolve import Match, recognise
 from hub.identity.rules import VERSION
 from hub.intake.book import Book
 from hub.intake.drafts import Understood, occurred, person_json, routing_facts, touch_json
-from hub.model import contact, contact_point, inquiry, journal, lead, link, match_key, thread
+from hub.model import contact, contact_point, deal, inquiry, journal, lead, link, match_key, thread
 from hub.routing.rules import Route
 
 FIRST_TOUCH = 15 * MINUTE
@@ -254,8 +254,10 @@ def _lead(book: Book, one: Understood, contact_id: str, way: Way, match: Match, 
         return _open_lead(book, one, contact_id, way, match, clock)
     if ruling.decision is Decision.JOINED and ruling.target in book.leads:
         _join(book, one, ruling.target)
+        book.fill(lead, ruling.target, own_fields(one.draft.fields))
         _note(book, "lead", ruling.target, "joined", one, {"why": ruling.why, "recognised": match.why}, clock)
     elif ruling.decision is Decision.JOINED_DEAL:
+        book.fill(deal, ruling.target, own_fields(one.draft.fields))
         _note(book, "deal", ruling.target, "joined", one, {"why": ruling.why, "recognised": match.why}, clock)
         return ""
     elif ruling.decision is Decision.NOTE and ruling.target and one.draft.ours:

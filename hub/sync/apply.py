@@ -24,6 +24,7 @@ from hub.identity.normalize import Known, normalise
 from hub.identity.shown import enter
 from hub.model import company, contact, contact_point, deal, lead, link, match_key, member
 from hub.store.notes import REST, mark_dirty, note
+from hub.store.own import keep
 from hub.sync import employer, records
 from hub.sync.account import Account
 from hub.sync.suspects import sharers, suspect
@@ -223,11 +224,8 @@ def _text(value: Any) -> str:
 
 def _keep_own(conn: Connection, row: Any, news: Mapping[str, Any]) -> None:
     """Fields that a company adds itself."""
-    told = {name: value for name, value in news.items() if is_own(name)}
-    if told:
-        table = company if row.role == "company" else COLUMNS[row.role][0]
-        held = conn.execute(select(table.c.own).where(table.c.id == row.record_id)).scalar() or {}
-        conn.execute(update(table).where(table.c.id == row.record_id).values(own={**held, **told}))
+    table = company if row.role == "company" else COLUMNS[row.role][0]
+    keep(conn, table, row.record_id, {name: value for name, value in news.items() if is_own(name)})
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,20 +13,22 @@ from sqlalchemy import update
 
 from hub.funnel import moves
 from hub.funnel.own import own_fields
-from hub.model import connection
+from hub.model import connection, lead
+from hub.store.own import keep
 from mappings import shipped
 from tests.flow.far import Far, far
 from tests.real.stage import ANNA
 from tests.servers import Stack
+from tests.whole import JSON, whole_hub
 
-LINE = 'x_budget = { crm = "hub_budget", codec = "text" }\n'
+LINES = "".join(f'x_{name} = {{ crm = "hub_{name}", codec = "text" }}\n' for name in ("budget", "rooms", "floor"))
 HIRED = 'x_rank = { crm = "hub_rank", codec = "text" }\n'
 
 
 @pytest.fixture
 def there(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
-    """A BottleCRM whose mapping an admin gave two lines more, before it was set up."""
-    text = shipped("bottlecrm").replace("[lead]\n", "[lead]\n" + LINE).replace("[contact]\n", "[contact]\n" + HIRED)
+    """A BottleCRM whose mapping an admin gave lines of their own, before it was set up."""
+    text = shipped("bottlecrm").replace("[lead]\n", "[lead]\n" + LINES).replace("[contact]\n", "[contact]\n" + HIRED)
     with far(embedded, "bottlecrm", monkeypatch) as made:
         with made.made.hub.store.write() as conn:
             mine = connection.c.id == made.made.crm_id
@@ -51,6 +56,40 @@ def test_what_a_form_asked_stands_in_the_field_and_follows_both_sides(there: Far
     there.write("deal", x_budget="500")
     made.settle(2)
     assert made.deal().own["x_budget"] == "500"
+
+
+def test_what_is_asked_later_is_added_and_changes_nothing(there: Far) -> None:
+    made = there.made
+    made.post(**{**ANNA, "submission_id": "s-2"}, Budget="7", Rooms="3")
+    made.settle(2)
+    assert made.lead().own == {"x_budget": "100-200", "x_rooms": "3"}
+    assert there.record("lead").values["hub_rooms"] == "3"
+    with made.hub.store.write() as conn:
+        moves.convert_lead(conn, made.clock, made.lead().id, "member:x")
+    made.settle(3)
+    made.post(**{**ANNA, "submission_id": "s-3"}, Floor="9")
+    made.settle(3)
+    assert made.deal().own == {"x_budget": "100-200", "x_rooms": "3", "x_floor": "9"}
+    assert there.record("deal").values["hub_floor"] == "9"
+
+
+def test_two_that_write_at_once_both_find_theirs(stack: Stack) -> None:
+    with whole_hub(stack.folder, stack) as made:
+        made.post(made.connect("webhook"), json.dumps(ANNA), JSON)
+        made.flow()
+        [one] = made.rows(lead)
+
+        def second() -> None:
+            with made.hub.store.write() as conn:
+                keep(conn, lead, one.id, {"x_rooms": "3"})
+
+        with ThreadPoolExecutor(1) as pool, made.hub.store.write() as conn:
+            keep(conn, lead, one.id, {"x_budget": "7"})
+            other = pool.submit(second)
+            with suppress(TimeoutError):
+                other.result(0.3)
+        other.result()
+        assert made.rows(lead)[0].own == {**one.own, "x_budget": "7", "x_rooms": "3"}
 
 
 def test_names_of_own_fields() -> None:

@@ -29,6 +29,7 @@ from hub.model import (
     thread,
     trace,
 )
+from hub.store.own import keep
 from tests.servers import Stack
 from tests.whole import JSON, Whole, whole_hub
 
@@ -128,6 +129,21 @@ def test_an_undo_after_further_events_gives_each_its_own(real: Whole) -> None:
     assert owners["Ещё ворота"] == owners["Нужен забор"]
     assert owners["А сроки?"] == owners["Нужна калитка"]
     assert owners["Нужна калитка"] != owners["Нужен забор"]
+
+
+def test_fields_of_ones_own_are_shared_and_given_back(real: Whole) -> None:
+    halves(real)
+    first, second = (row.id for row in sorted(living(real), key=lambda row: str(row.id)))
+    own = {first: {"x_rank": "gold"}, second: {"x_rank": "none", "x_size": "L"}}
+    with real.hub.store.write() as conn:
+        for contact_id, told in own.items():
+            keep(conn, contact, contact_id, told)
+    merge_id = by_hand(real)
+    assert real.rows(contact, contact.c.id == first)[0].own == {"x_rank": "gold", "x_size": "L"}
+    with real.hub.store.write() as conn:
+        keep(conn, contact, first, {"x_rank": "silver"})
+    taken_apart(real, merge_id)
+    assert {row.id: row.own for row in living(real)} == {**own, first: {"x_rank": "silver"}}
 
 
 def test_a_number_that_was_taken_off_the_one_is_its_owners_again(real: Whole) -> None:
