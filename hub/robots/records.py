@@ -55,4 +55,5 @@ def _facts(conn: Connection, row: Any, person: Any, addresses: Mapping[str, str]
     place = conn.execute(select(direction.c.name).where(direction.c.id == row.direction_id)).scalar()
     owner = conn.execute(select(member.c.name).where(member.c.id == row.owner_id)).scalar()
     reach = {"phone": addresses["sms"], "email": addresses["email"]}
+    facts["tags"] = ", ".join(row.tags)
     return {**facts, **reach, "direction": str(place or ""), "owner": str(owner or "")}

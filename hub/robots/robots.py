@@ -25,6 +25,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.clock import millis
+from hub.funnel.tags import TAGGED
 from hub.robots.templates import names_in
 from hub.routing.rules import OPERATIONS, Condition
 from hub.told import Told, together
@@ -38,7 +39,7 @@ SAID = {"message": ("joined", "noted", "message", "mail"), "call": ("call",), "p
 """Client events and the journal's words for them; other words stand for themselves."""
 FACTS = (
     "stage", "state", "temperature", "source", "title", "owner", "amount", "currency", "reason", "direction", "name",
-    "first_name", "company", "phone", "email", "language", "form", "next_step",
+    "first_name", "company", "phone", "email", "language", "form", "next_step", "tags",
 )  # fmt: skip
 """What conditions and templates may use."""
 WRITABLE = {"lead": ("temperature", "title"), "deal": ("amount", "currency", "title")}
@@ -72,7 +73,8 @@ class Robot:
         if kind == "stage":
             return what == "moved" and self.trigger.get("stage", "") in ("", facts.get("to"))
         if kind == "field":
-            return what == "field" and self.trigger.get("field", "") in ("", facts.get("field"))
+            changed = facts.get("field") if what == "field" else "tags" if what == TAGGED else None
+            return changed is not None and self.trigger.get("field", "") in ("", changed)
         event = str(self.trigger.get("event", ""))
         return kind == "client" and what in SAID.get(event, (event,)) and facts.get("way", "in") == "in"
 

@@ -15,6 +15,7 @@ from hub.clock import DAY, HOUR, MINUTE, instant
 from hub.funnel.evidence import show
 from hub.funnel.moves import convert_lead, move_deal, move_lead, reject_lead
 from hub.funnel.remarks import plan
+from hub.funnel.tags import retag
 from hub.model import contact, contact_point, deal, inquiry, journal, lead, letter, robot, robot_run, signal, task
 from hub.robots.defaults import SETS, add_set
 from hub.robots.dry import first_week, would_touch
@@ -88,6 +89,7 @@ def test_a_stage_sets_it_off_once_whoever_moved_the_card(desk: Desk) -> None:
         ({"on": "opened"}, lambda desk, one: None),
         ({"on": "client", "event": "message"}, lambda desk, one: desk.do(show, one, "message", "source:x", "in")),
         ({"on": "client", "event": "call"}, lambda desk, one: desk.do(show, one, "call", "source:x", "in")),
+        ({"on": "field", "field": "tags"}, lambda desk, one: desk.do(retag, "lead", desk.lead(one), "VIP", "member:x")),
     ],
 )
 def test_other_triggers(desk: Desk, trigger: dict[str, str], act: Any) -> None:
@@ -247,6 +249,15 @@ def test_a_delay_is_working_time_and_conditions_are_asked_when_it_is_over(desk: 
     desk.wait(3601)
     assert [row.subject_id for row in desk.rows(task)] == [stays]
     assert ("skipped", "its conditions do not hold any more") in runs(desk)
+
+
+@pytest.mark.parametrize(("typed", "done"), [("New, VIP", 1), ("New", 0)])
+def test_tags_are_a_condition(desk: Desk, typed: str, done: int) -> None:
+    make(desk, TASK, conditions=[{"field": "tags", "op": "contains", "value": "vip"}])
+    lead_id = desk.open()
+    desk.do(retag, "lead", desk.lead(lead_id), typed, "member:x")
+    desk.do(move_lead, lead_id, "warm", "crm:x")
+    assert len(desk.rows(task)) == done
 
 
 def test_an_exact_time_of_day(desk: Desk) -> None:

@@ -62,6 +62,7 @@ def _column(conn: Connection, scope: Scope, one: Any) -> Column:
     columns = (
         table.c.id,
         table.c.title,
+        table.c.tags,
         table.c.active_at,
         contact.c.name.label("person"),
         member.c.name.label("owner"),

@@ -18,6 +18,7 @@ from hub.web.desk.access import guard
 from hub.web.desk.acts import actor, complain, write_note
 from hub.web.desk.card import block_stages, read_person
 from hub.web.desk.scope import Scope, my_scope
+from hub.web.desk.search import LONGEST, matches
 from hub.web.desk.shown import typed
 from hub.web.desk.story import read_names, read_story
 
@@ -30,22 +31,24 @@ CURSOR = re.compile(r"(\d{1,15})\.([0-9A-Z]{26})")
 
 @bp.get("/deals")
 def listing() -> str:
-    """Deals by stage, the newest movement first."""
-    chosen = typed("stage", 60)
+    """Deals by stage or those that are looked for, the newest movement first."""
+    chosen, search = typed("stage", 60), typed("q", LONGEST)
     with current_app.extensions["hub"].store.read() as conn:
-        rows = list(conn.execute(_query(my_scope(), chosen)))
+        rows = list(conn.execute(_query(my_scope(), chosen, search)))
         stages = {row.key: row for row in conn.execute(my_scope().stages()) if row.block == "deal"}
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     older = f"{last.active_at}.{last.id}" if last else ""
-    return render_template("desk/deals.html", rows=rows[:PAGE], stages=stages.values(), chosen=chosen, older=older)
+    told = {"rows": rows[:PAGE], "older": older, "stages": stages.values(), "chosen": chosen, "search": search}
+    return render_template("desk/deals.html", **told)
 
 
-def _query(scope: Scope, chosen: str) -> Any:
+def _query(scope: Scope, chosen: str, search: str) -> Any:
     at_stage = and_(stage.c.direction_id == deal.c.direction_id, stage.c.block == "deal", stage.c.key == deal.c.stage)
     place = deal.join(contact, contact.c.id == deal.c.contact_id).outerjoin(member, member.c.id == deal.c.owner_id)
     columns = (deal, contact.c.name.label("person"), member.c.name.label("owner"), stage.c.name.label("stage_name"))
     query = select(*columns, stage.c.colour).select_from(place.outerjoin(stage, at_stage)).where(scope.deals())
     query = query.where(deal.c.stage == chosen) if chosen else query.where(deal.c.state != "reverted")
+    query = query.where(matches(deal, search)) if search else query
     if found := CURSOR.fullmatch(request.args.get("after", "")):
         at, deal_id = int(found[1]), found[2]
         query = query.where(or_(deal.c.active_at < at, and_(deal.c.active_at == at, deal.c.id < deal_id)))

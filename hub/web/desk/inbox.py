@@ -19,6 +19,7 @@ from connectors.contract import digest
 from hub.model import connection, contact, contact_point, lead, member, stage
 from hub.web.desk.access import guard
 from hub.web.desk.scope import Scope, my_scope
+from hub.web.desk.search import LONGEST, matches
 from hub.web.desk.shown import now, typed
 
 bp = Blueprint("inbox", __name__)
@@ -70,7 +71,9 @@ def rows() -> str | Response:
 def _wanted() -> Wanted:
     which = request.args.get("show", "")
     found = CURSOR.fullmatch(request.args.get("after", ""))
-    return Wanted(which if which in FILTERS else "all", typed("q", 100), (int(found[1]), found[2]) if found else None)
+    return Wanted(
+        which if which in FILTERS else "all", typed("q", LONGEST), (int(found[1]), found[2]) if found else None
+    )
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -111,7 +114,7 @@ def _query(scope: Scope, wanted: Wanted) -> Select[Any]:
 def _filter(scope: Scope, wanted: Wanted) -> ColumnElement[bool]:
     """A search looks through leads of every state, a list only through running ones (or put off, or rejected)."""
     if wanted.search:
-        return _matches(wanted.search)
+        return matches(lead, wanted.search)
     return and_(lead.c.state == STATES.get(wanted.which, "open"), _whose(scope, wanted.which))
 
 
@@ -121,30 +124,6 @@ def _whose(scope: Scope, which: str) -> ColumnElement[bool]:
         "nobody": or_(lead.c.taken_by.is_(None), lead.c.taken_by == ""),
     }
     return known.get(which, lead.c.id == lead.c.id)
-
-
-def _matches(search: str) -> ColumnElement[bool]:
-    """A fragment of a name, a company, a phone (however it is spaced) or an e-mail.
-
-    SQLite compares letters outside ASCII by case, so the usual spellings are asked for together.
-    """
-    spellings = {search, search.lower(), search.upper(), search.title(), search.capitalize()}
-    by_name = [
-        column.ilike(_like(one), escape="\\")
-        for one in sorted(spellings)
-        for column in (contact.c.name, contact.c.company)
-    ]
-    points: list[ColumnElement[bool]] = [contact_point.c.value.ilike(_like(search), escape="\\")]
-    digits = re.sub(r"\D", "", search)
-    if len(digits) >= 3 and re.fullmatch(r"[\d\s()+.\-]+", search):
-        national = digits[1:] if len(digits) > 9 else digits  # 8 912 ... is stored as +7 912 ...
-        points += [contact_point.c.value.like(f"%{part}%") for part in {digits, national}]
-    holders = select(contact_point.c.contact_id).where(or_(*points))
-    return or_(*by_name, lead.c.contact_id.in_(holders))
-
-
-def _like(text: str) -> str:
-    return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
 
 
 def _reach(conn: Connection, contact_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
