@@ -500,6 +500,7 @@ class Facts:
     hooks_signed: bool = False
     hooks_end: bool = False  # hooks end after some days: asked for again, under the same address, they go on
     makes_pipelines: bool = True  # False: there are those there are, or people make them in the CRM's own settings
+    makes_fields: bool = True  # False: its records have the fields they have
     poll_every: float = 30.0  # seconds between two looks at what changed; more where calls are counted by the day
 
 

@@ -284,6 +284,8 @@ def _plan_features(live: Live, schema: Schema, strategy: str) -> list[Step]:
 def _plan_fields(live: Live, schema: Schema, strategy: str) -> list[Step]:
     """Fields of the mapping that carry our prefix and are not there yet."""
     mapping, crm = load(live.row.mapping or shipped(live.row.connector)), live.crm
+    if not crm.facts.makes_fields:
+        return []
     kinds: dict[str, list[str]] = {}
     for role in ROLES:
         if kind := kind_of(crm, strategy, role):

@@ -74,6 +74,7 @@ class Tryton(CRM):
         marker_lookup="strong",
         strategies=("two_blocks", "held"),
         makes_pipelines=False,
+        makes_fields=False,
         finals={"won": "won", "lost": "lost"},
     )
     page = 200  # records; one of them costs about 2 kB and 1 ms

@@ -24,6 +24,7 @@ from hub.clock import DAY
 from hub.insight.remapped import Remapped, try_inbound, try_outbound
 from hub.model import connection, inquiry
 from hub.store.notes import note
+from hub.sync.steps import OWN
 from hub.web.admin.frame import actor, done, failed, hub, row_of, titles_of
 from mappings import BadMapping, Problem, Proposal, Stale
 from mappings.inbound import TARGETS
@@ -33,8 +34,6 @@ SAMPLE = 200
 SPANS = (7, 30, 90)
 SHOWN = 300
 EMPTY = "format = 1\n\n[inbound]\n"
-NEW_FIELDS = "HUB_"
-"""Codes of fields that the set-up creates: a mapping may name them before they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,8 @@ def _check(row: Any, text: str) -> str:
 
 
 def account_fields(crm: CRM, schema: Schema, mapping: mappings.Mapping) -> dict[str, tuple[Field, ...]]:
-    """The account's fields by hub kind, with those the set-up will create as wide as the mapping wants them."""
+    """The account's fields by hub kind, with those the set-up will create as wide as the mapping wants them: a mapping
+    may name them before they are there."""
     kinds = {"company": crm.company_kind, "contact": crm.contact_kind, "lead": crm.lead_kind, "deal": crm.deal_kind}
     fields = {}
     for kind, remote in kinds.items():
@@ -178,7 +178,7 @@ def account_fields(crm: CRM, schema: Schema, mapping: mappings.Mapping) -> dict[
             coming = {
                 line.crm: Field(line.crm, min(line.codec.takes, default="text"))
                 for line in mapping.lines
-                if line.kind == kind and line.crm.startswith(NEW_FIELDS) and line.crm not in known
+                if line.kind == kind and OWN.search(line.crm) and line.crm not in known and crm.facts.makes_fields
             }
             fields[kind] = (*schema.fields[remote], *coming.values())
     return fields
