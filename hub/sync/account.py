@@ -15,6 +15,7 @@ from sqlalchemy import update
 from connectors.contract import CRM, Record
 from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import Clock
+from hub.funnel.own import is_own
 from hub.intake.connections import Connections, Live
 from hub.model import connection
 from hub.store.engine import Store
@@ -23,7 +24,7 @@ from hub.sync import holder, owners
 from hub.sync.employer import shown
 from hub.sync.employer import slot as employer
 from hub.sync.plan import ABSENT, Slot
-from hub.sync.records import PLACE
+from hub.sync.records import PLACE, Flat
 from hub.sync.split import Placement, There, read_placement
 from mappings import BadMapping, Kept, Line, load, shipped
 from mappings import Mapping as FieldMapping
@@ -44,13 +45,14 @@ OURS_ALONE = frozenset(
 @dataclass(frozen=True, slots=True)
 class Face:
     """What a role is over there: the CRM's kind ("" = it does not go there), the mapping's section, the fields of
-    its place, and its slots."""
+    its place, its slots, and the lines that tie a field of one's own to anything but text."""
 
     kind: str
     section: str
     names: tuple[str, ...]
     place: tuple[str, str]
     slots: tuple[Slot, ...]
+    typed: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,16 @@ class Account:
     def kinds(self) -> tuple[str, ...]:
         """Every kind that is kept in step."""
         return tuple(dict.fromkeys(face.kind for face in self.faces.values() if face.kind))
+
+    def meant(self, role: str, flat: Flat) -> Flat:
+        """A record of ours in which what somebody typed into a form is read as the CRM's field would be: the "yes" of
+        a checkbox is true."""
+        for line in self.faces[role].typed:
+            words = flat.get(line.hub)
+            if isinstance(words, str) and words and isinstance(line.codec.out(words), Kept):
+                value = line.codec.into(words)
+                flat = flat if isinstance(value, Kept) else {**flat, line.hub: value}
+        return flat
 
     def seen(self, record: Record, role: str) -> dict[str, Any]:
         """A record's mapped values as they are remembered, with its place as one value."""
@@ -197,7 +209,8 @@ def _face(crm: CRM, mapping: FieldMapping, placement: Placement, role: str) -> F
         slots.append(holder.slot())
     if role in holder.TABLES and kind in crm.company_on:
         slots.append(replace(employer(), direction="out"))
-    return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots))
+    typed = tuple(line for line in lines if is_own(line.hub) and line.codec.makes != "text")
+    return Face(kind, section, tuple(dict.fromkeys(line.crm for line in lines)), place, tuple(slots), typed)
 
 
 def _slot(line: Line, room: int) -> Slot:

@@ -127,7 +127,8 @@ class Ledger:
         flats: dict[tuple[str, str], records.Flat] = {}
         for role in ROLES:
             ids = [row.record_id for row in rows if row.role == role]
-            flats.update({(role, key): flat for key, flat in records.load(conn, role, ids).items()})
+            loaded = records.load(conn, role, ids).items()
+            flats.update({(role, key): self._account.meant(role, flat) for key, flat in loaded})
         parcels = {
             (row.role, row.record_id): Parcel(row, flats[row.role, row.record_id])
             for row in rows
@@ -188,7 +189,11 @@ class Ledger:
         rows = bound(conn, self._account, rows, self._clock.now())
         flats = records.load(conn, "contact", [row.record_id for row in rows])
         parcels.update(
-            {("contact", row.record_id): Parcel(row, flats[row.record_id]) for row in rows if row.record_id in flats}
+            {
+                ("contact", row.record_id): Parcel(row, self._account.meant("contact", flats[row.record_id]))
+                for row in rows
+                if row.record_id in flats
+            }
         )
 
     def _join_leads(self, conn: Connection, parcels: dict[tuple[str, str], Parcel]) -> None:

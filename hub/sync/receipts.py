@@ -97,7 +97,7 @@ def check_again(conn: Connection, clock: Clock, deal_id: str) -> int:
 
 def compare(account: Account, found: Found, deal: records.Flat, lead: records.Flat, there: Record) -> None:
     """Every field that the deal has and this CRM is told of; fields that only its leads had a place for are missing."""
-    seen = account.seen(there, "deal")
+    seen, deal = account.seen(there, "deal"), account.meant("deal", deal)
     slots = {slot.hub: slot for slot in account.faces["deal"].slots if slot.direction != "in"}
     for name, slot in slots.items():
         if filled(deal.get(name)):

@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy import update
 
 from connectors import registry
+from connectors.contract import Op
 from hub.cli_sandbox import rehearsable
 from hub.funnel import moves
 from hub.funnel.own import own_fields
 from hub.model import connection, lead
+from hub.store.notes import mark_dirty
 from hub.store.own import keep
 from hub.web.admin.mapping import account_fields
 from mappings import BadMapping, check, load, shipped
@@ -53,22 +55,24 @@ def saved(there: Far, text: str) -> None:
     check(text, remote=account_fields(crm, crm.describe(), load(text)))
 
 
+def furnish(there: Far, crm: str, text: str, **told: str) -> None:
+    """An admin saves this mapping and sets the CRM up; somebody fills a form in."""
+    saved(there, text)
+    with there.made.hub.store.write() as conn:
+        conn.execute(update(connection).where(connection.c.id == there.made.crm_id).values(mapping=text))
+    there.made.hub.connections.forget()
+    there.set_up(registry.crm(crm).facts.strategies[0])
+    saved(there, text)
+    there.made.post(**{**ANNA, **told})
+    there.made.settle(3)
+
+
 @pytest.fixture
 def there(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     crm = getattr(request, "param", "bottlecrm")
     monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, crm, monkeypatch) as made:
-        text = mapping_of(crm)
-        saved(made, text)
-        with made.made.hub.store.write() as conn:
-            mine = connection.c.id == made.made.crm_id
-            conn.execute(update(connection).where(mine).values(mapping=text))
-        made.made.hub.connections.forget()
-        made.set_up(registry.crm(crm).facts.strategies[0])
-        saved(made, text)
-        inquiry: dict[str, Any] = {**ANNA, "Budget": "100-200"}
-        made.made.post(**inquiry)
-        made.made.settle(3)
+        furnish(made, crm, mapping_of(crm), Budget="100-200")
         yield made
 
 
@@ -88,6 +92,37 @@ def test_what_a_form_asked_stands_in_the_field_and_follows_both_sides(there: Far
     there.write("deal", x_budget="500")
     made.settle(2)
     assert made.deal().own["x_budget"] == "500"
+
+
+WORDS = [
+    ("bool", "", "да", True, False, False),
+    ("bool", ', yes = ["Agreed"], no = ["Refused"], words = true', "agreed", "Agreed", "Refused", False),
+    ("joined", ', by = ";"', "oak; ash", "oak;ash", "elm", ["elm"]),
+    ("number", ', decimal = ","', "3 500,5", 3500.5, 7, "7"),
+    ("date", ', order = "dmy"', "1.12.2026", "01.12.2026", "05.01.2027", "2027-01-05"),
+    ("number", "", "a few", None, 7, "7"),
+]
+"""Codec, its arguments, what somebody typed into the form, how the CRM shows it, what people put there, and what it is
+here."""
+
+
+@pytest.mark.parametrize(("codec", "told", "typed", "shown", "put", "here"), WORDS)
+def test_words_of_a_form_fill_fields_of_other_types(
+    embedded: Stack, monkeypatch: pytest.MonkeyPatch, codec: str, told: str, typed: str, shown: Any, put: Any, here: Any
+) -> None:
+    tied = f'x_budget = {{ crm = "hub_budget", codec = "{codec}"{told} }}\n'
+    with far(embedded, "bottlecrm", monkeypatch) as far_:
+        furnish(far_, "bottlecrm", shipped("bottlecrm").replace("[lead]\n", "[lead]\n" + tied), Budget=typed)
+        made, card = far_.made, far_.record("lead")
+        assert (made.lead().own["x_budget"], card.values.get("hub_budget")) == (typed, shown)
+        sent = len(far_.sent)
+        with made.hub.store.write() as conn:
+            mark_dirty(conn, made.clock, [made.lead().id])
+        made.settle(2)
+        assert len(far_.sent) == sent, "both sides mean the same"
+        far_.person.write([Op(card.kind, {"hub_budget": put}, card.ref)])
+        made.settle(2)
+        assert made.lead().own["x_budget"] == here
 
 
 def test_where_nobody_can_make_such_a_field_the_mapping_is_refused(
