@@ -21,6 +21,7 @@ from hub.clock import Clock
 from hub.model import connection
 from hub.store.engine import Store
 from hub.store.secrets import Vault
+from mappings import shipped
 
 FRESH_S = 2.0
 
@@ -52,6 +53,11 @@ class Live:
     def carrier(self) -> Carrying | None:
         """The connector where it takes letters out."""
         return cast(Carrying, self.connector) if getattr(self.connector, "carries", "") else None
+
+
+def mapping_of(row: Any) -> str:
+    """The text of a CRM connection's own mapping, else the one it starts with."""
+    return str(row.mapping or shipped(row.connector))
 
 
 def place_of_secrets(connection_id: str) -> str:

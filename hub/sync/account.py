@@ -16,7 +16,7 @@ from connectors.contract import CRM, Record
 from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import Clock
 from hub.funnel.own import is_own
-from hub.intake.connections import Connections, Live
+from hub.intake.connections import Connections, Live, mapping_of
 from hub.model import connection
 from hub.store.engine import Store
 from hub.store.notes import note
@@ -26,7 +26,7 @@ from hub.sync.employer import slot as employer
 from hub.sync.plan import ABSENT, Slot
 from hub.sync.records import PLACE, Flat
 from hub.sync.split import Placement, There, read_placement
-from mappings import BadMapping, Kept, Line, load, shipped
+from mappings import BadMapping, Kept, Line, load
 from mappings import Mapping as FieldMapping
 
 SEEN_PLACE = "@place"
@@ -164,7 +164,7 @@ class Account:
 def make_account(live: Live, placement: Placement) -> Account:
     """From a connection's row: its mapping is read and compiled here."""
     crm = live.crm
-    mapping = load(live.row.mapping or shipped(live.row.connector), live.row.config.get("tables"))
+    mapping = load(mapping_of(live.row), live.row.config.get("tables"))
     faces = {role: _face(crm, mapping, placement, role) for role in ROLES}
     faces = {role: replace(one, slots=owners.sayable(one.slots, live.row.config)) for role, one in faces.items()}
     return Account(live, crm, mapping, placement, faces)
@@ -285,6 +285,10 @@ class Accounts:
             config = {**row.config, "checked": row.generation}
             conn.execute(update(connection).where(connection.c.id == live.id).values(config=config))
         return True
+
+    def forget(self) -> None:
+        """Read the connections anew: one of them was changed."""
+        self._connections.forget()
 
     def pause(self, connection_id: str, error: ConnectorError) -> None:
         """Stop this connection until a person acts; intake goes on."""

@@ -2,7 +2,7 @@
 
 A full list per kind, then one read by id of what the list left out: that is all it costs. A step does a few pages,
 so that a large account is gone through between the day's other work. What it finds is written down as a run. Hooks
-that end after some days are renewed on the way.
+that end after some days are renewed on the way, and the choices of selections read anew.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from sqlalchemy import delete, func, select, update
 from connectors.contract import Record, Step
 from connectors.errors import ConnectorError, Pause, Retry
 from hub.clock import DAY, MINUTE, Clock
+from hub.intake.connections import mapping_of
 from hub.model import audit_run, link, sync_write
 from hub.store.engine import Store
+from hub.sync import choices
 from hub.sync.account import Account, Accounts
 from hub.sync.foreign import guarded
 from hub.sync.observe import is_gone
@@ -160,14 +162,21 @@ class Auditor:
             made.differences += repaired
             made.repaired += repaired
 
-    @staticmethod
-    def _renew(account: Account) -> None:
-        """Hooks of ours that end by themselves are asked for again each night."""
-        if not account.crm.facts.hooks_end:
+    def _renew(self, account: Account) -> None:
+        """Each night hooks of ours that end by themselves are asked for again, and choices that people added are
+        learnt."""
+        text = mapping_of(account.live.row)
+        if not account.crm.facts.hooks_end and not choices.empty(text):
             return
-        ours = [one for one in guarded(account.crm.describe).hooks if account.live.row.token in one]
+        schema = guarded(account.crm.describe)
+        ours = [one for one in schema.hooks if account.live.row.token in one and account.crm.facts.hooks_end]
         if ours:
             guarded(account.crm.provision, [Step("hook", "create", {"address": one}) for one in ours])
+        with self._store.write() as conn:
+            found = choices.offered(account.crm, text, schema)
+            if not choices.learn(conn, self._clock, account.id, found):
+                return
+        self._accounts.forget()
 
     def _end(self, account: Account, made: _Round, why: str = "") -> None:
         now = self._clock.now()

@@ -16,12 +16,12 @@ from sqlalchemy import Connection, func, select, update
 
 from connectors.contract import User
 from hub.clock import SECOND, Clock
-from hub.intake.connections import FRESH_S
+from hub.intake.connections import FRESH_S, mapping_of
 from hub.model import connection, deal, lead, link, member
 from hub.routing.reading import read_staff
 from hub.store.notes import REST, note
 from hub.sync.plan import ABSENT, ASSERT, Slot
-from mappings import BadMapping, load, shipped
+from mappings import BadMapping, load
 from mappings import Mapping as FieldMapping
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def by_login(conn: Connection, login: str) -> str:
 def fields(row: Any) -> dict[str, str]:
     """Under which name a CRM keeps the responsible, by role; none while the mapping cannot be read."""
     try:
-        mapping = load(row.mapping or shipped(row.connector), row.config.get("tables"))
+        mapping = load(mapping_of(row), row.config.get("tables"))
     except BadMapping:
         return {}
     lines = {line.kind: line.crm for line in mapping.lines if line.hub == OWNER}

@@ -17,11 +17,12 @@ from sqlalchemy import Connection, select, update
 from connectors.contract import CRM, Schema, Step
 from connectors.errors import Unsupported
 from hub.clock import Clock
-from hub.intake.connections import Connections, Live
+from hub.intake.connections import Connections, Live, mapping_of
 from hub.intake.straight import NO_LEADS
 from hub.model import connection, direction, link, provision_run, stage
 from hub.store.engine import Store
 from hub.store.notes import REST, note
+from hub.sync import choices
 from hub.sync.account import ROLES, kind_of, section_of
 from hub.sync.layout import NEW, Layout, Wish, known
 from hub.sync.owners import learn
@@ -31,7 +32,7 @@ from hub.sync.split import Row, placement_json
 from hub.sync.steps import OWN, carry_out, impossible, inverse, named, resolved, same, sentence, shape, take_back
 from hub.sync.strangers import WELCOME
 from hub.sync.untaken import refused, say_again
-from mappings import load, shipped
+from mappings import load
 
 
 class NotAsPlanned(RuntimeError):
@@ -173,13 +174,14 @@ class Provision:
         made = {f"{NEW}{number}": ref for number, ref in enumerate(refs)}
         rows = _told_apart([tuple(made.get(part, part) for part in row) for row in plan.rows])
         account = live.crm.check()
-        users = live.crm.describe().users
+        schema = live.crm.describe()
+        text = mapping_of(live.row)
         with self._store.write() as conn:
             config = dict(conn.execute(select(connection.c.config).where(connection.c.id == live.id)).scalar() or {})
             before = config.get("placement")
             config["placement"] = placement_json(placement_of(plan.strategy), [row for row in rows if row[4]])
             config["intake"] = NO_LEADS if plan.strategy == NO_LEADS else ""
-            config = learn(conn, self._clock.now(), config, users)
+            config = learn(conn, self._clock.now(), config, schema.users)
             config["checked"] = live.row.generation
             without = [*config.get("without", []), *impossible(plan.steps, refs, plan.instead)]
             config |= {"without": without} if without else {}
@@ -191,6 +193,7 @@ class Provision:
                 .values(config=config, fingerprint=account.fingerprint, state="active", why="")
             )
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="applied"))
+            choices.learn(conn, self._clock, live.id, choices.offered(live.crm, text, schema))
             say_again(conn, self._clock, live.id)
             if before is not None and any(step.what in ("field", "stage") for step in plan.steps):
                 fields = {step.values["code"] for step in plan.steps if (step.what, step.action) == ("field", "create")}
@@ -260,7 +263,7 @@ def _is_own(plan: Plan) -> bool:
 def _look_at_all(conn: Connection, clock: Clock, live: Live, fields: Collection[str], *, moved: bool) -> None:
     """Old cards learn the new fields; after a change of strategy they move to their new places as well."""
     mine = (link.c.connection_id == live.id) & (link.c.state == "linked")
-    mapping = load(live.row.mapping or shipped(live.row.connector))
+    mapping = load(mapping_of(live.row))
     news = {line.hub for line in mapping.lines if line.crm in fields}
     for row in conn.execute(select(link.c.id, link.c.role, link.c.base, link.c.raw).where(mine)):
         gone = news | ({PLACE} if moved and row.role in ("lead", "deal") else set())
@@ -283,7 +286,7 @@ def _plan_features(live: Live, schema: Schema, strategy: str) -> list[Step]:
 
 def _plan_fields(live: Live, schema: Schema, strategy: str) -> list[Step]:
     """Fields of the mapping that carry our prefix and are not there yet."""
-    mapping, crm = load(live.row.mapping or shipped(live.row.connector)), live.crm
+    mapping, crm = load(mapping_of(live.row)), live.crm
     if not crm.facts.makes_fields:
         return []
     kinds: dict[str, list[str]] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from connectors.contract import Answer, Field, Pipeline, Schema, Stage, Step, User
@@ -89,14 +90,28 @@ def _hls(colour: str) -> tuple[float, float, bool]:
 
 
 def schema(api: Api) -> Schema:
-    """Six calls or a few more; hooks stay empty when the user is no admin."""
+    """Seven calls or a few more; hooks stay empty when the user is no admin."""
+    chosen = {"loss_reason_id": _loss_reasons(api)}
     fields = {
-        kind: (*native, *_STAMPS, *(_field(row) for row in api.pages(f"{kind}/custom_fields", "custom_fields")))
+        kind: (
+            *(replace(one, options=chosen.get(one.name, one.options)) for one in native),
+            *_STAMPS,
+            *(_field(row) for row in api.pages(f"{kind}/custom_fields", "custom_fields")),
+        )
         for kind, native in _NATIVE.items()
     }
     pipelines = tuple(_pipeline(row) for row in api.pages("leads/pipelines", "pipelines"))
     users = tuple(_user(row) for row in api.pages("users", "users"))
     return Schema(fields, pipelines, users, _hooks(api))
+
+
+def _loss_reasons(api: Api) -> tuple[tuple[str, str], ...]:
+    """None where the account does not use them."""
+    try:
+        rows = api.pages("leads/loss_reasons", "loss_reasons")
+    except (Missing, Refuse):
+        return ()
+    return tuple((str(row["id"]), str(row.get("name", ""))) for row in rows)
 
 
 def _field(row: Mapping[str, Any]) -> Field:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.contract import Field, Pipeline, Schema, Stage, Step, User, Value
@@ -35,8 +36,9 @@ _ARCHIVE = Stage(LOST, "Lost", 10_000, "", "lost", fixed=True)
 
 
 def schema(base: Base) -> Schema:
-    """Nine calls; hooks and features stay empty when the user is no administrator."""
+    """Ten calls; hooks and features stay empty when the user is no administrator."""
     fields = {kind: tuple(map(_field, base.columns(MODELS[kind]).values())) + _extra(kind) for kind in _SHOWN}
+    fields[LEADS] = tuple(_with_reasons(base, one) if one.name == "lost_reason_id" else one for one in fields[LEADS])
     return Schema(fields, _pipelines(base), _users(base), hooks.addresses(base), _features(base))
 
 
@@ -52,6 +54,15 @@ def _field(column: Column) -> Field:
     kind = "user" if column.relation == "res.users" else kind
     required = column.required and column.name != "type"  # which Odoo fills in by itself
     return Field(column.name, kind, column.label, column.options, required, column.read_only)
+
+
+def _with_reasons(base: Base, reason: Field) -> Field:
+    """The reasons of a loss that people may choose; none where this user may not read them."""
+    try:
+        rows = listed(base, "crm.lost.reason", ["name"], [["active", "=", True]])
+    except (Refuse, Pause):
+        return reason
+    return replace(reason, options=tuple((str(row["id"]), str(row.get("name") or "")) for row in rows))
 
 
 def _teams_field(base: Base) -> str:

@@ -22,6 +22,7 @@ from connectors.contract import CRM, Field, Schema
 from connectors.errors import ConnectorError
 from hub.clock import DAY
 from hub.insight.remapped import Remapped, try_inbound, try_outbound
+from hub.intake.connections import mapping_of
 from hub.model import connection, inquiry
 from hub.store.notes import note
 from hub.sync.steps import OWN
@@ -129,9 +130,7 @@ def adopt(connection_id: str) -> Response:
 
 def text_of(row: Any) -> str:
     """A connection's own mapping, else the text it starts with."""
-    if row.mapping:
-        return str(row.mapping)
-    return mappings.shipped(row.connector) if row.kind == "crm" else EMPTY
+    return mapping_of(row) if row.kind == "crm" else str(row.mapping or EMPTY)
 
 
 def _store(connection_id: str, text: str, seen: str) -> None:

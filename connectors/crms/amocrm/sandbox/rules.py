@@ -57,6 +57,8 @@ def _native(account: Account, kind: str, wish: Mapping[str, Any]) -> list[Error]
     for key in ("responsible_user_id", "created_by", "updated_by"):
         if type(wish.get(key)) is int and wish[key] not in account.users and (key[0] == "r" or wish[key] != 0):
             found.append(_error("NotSupportedChoice", key, "The value you selected is not a valid choice."))
+    if wish.get("loss_reason_id") not in {None, *account.loss_reasons}:
+        found.append(_error("NotSupportedChoice", "loss_reason_id", "The value you selected is not a valid choice."))
     if kind == "leads" and not found:
         found += _place(account, wish)
     return found

@@ -34,6 +34,16 @@ def _user(number: int, name: str) -> dict[str, Any]:
     return {"id": number, "name": name, "email": email, "rights": {"is_active": True}}
 
 
+@api.get("/api/v4/leads/loss_reasons")
+def loss_reasons() -> Answer:
+    """Why deals are lost, as people named it; 204 when nobody did."""
+    reasons = [{"id": number, "name": name, "sort": sort} for sort, (number, name) in
+               enumerate(account().loss_reasons.items())]  # fmt: skip
+    if not reasons or int(request.args.get("page", 1)) > 1:
+        return Response(status=204)
+    return listed("loss_reasons", reasons)
+
+
 @api.get("/api/v4/leads/pipelines")
 def pipelines() -> Answer:
     """All pipelines with their stages; never paged."""

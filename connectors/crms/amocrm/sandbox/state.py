@@ -43,6 +43,7 @@ class Account:
         self.postman: Sends | None = None
         self.emails: dict[int, str] = {}
         self.users = {504_101: "Vera Lind", 504_102: "Oleg Marsh", 504_103: "Tara Quill"}
+        self.loss_reasons = {9_001: "Too expensive", 9_002: "Bought elsewhere"}
         self.pipelines = Pipelines(self.number)
         self.fields: dict[str, dict[int, Row]] = {kind: {} for kind in KINDS}
         self.notes: list[Row] = []

@@ -58,7 +58,8 @@ def models(version: int) -> dict[str, dict[str, Row]]:
         "crm.team": {**_named("name", required=True), "sequence": spec("integer"),
                      **_named("active use_leads use_opportunities", "boolean")},
         "crm.tag": _named("name", required=True), "res.partner.category": _named("name", required=True),
-        "crm.lost.reason": _named("name"), "res.company": _named("name"), "ir.model": _named("model name"),
+        "crm.lost.reason": {**_named("name"), **_named("active", "boolean")},
+        "res.company": _named("name"), "ir.model": _named("model name"),
         "res.users": {**_named("name login email"), **_named("active share", "boolean"),
                       "partner_id": spec("many2one", relation="res.partner")},
         "ir.model.fields": {**_named("name model field_description ttype state"), **_named("copied index", "boolean"),
@@ -110,4 +111,4 @@ def first_rows(version: int) -> Iterator[tuple[str, Row]]:
     for n, name in enumerate(("New", "Qualified", "Proposition", "Won")):
         yield "crm.stage", {"name": name, "sequence": 70 if name == "Won" else n + 1, "is_won": name == "Won"}
     for name in ("Too expensive", "We don't have people/skills"):
-        yield "crm.lost.reason", {"name": name}
+        yield "crm.lost.reason", {"name": name, "active": True}
