@@ -17,7 +17,7 @@ from hub.intake.connections import FRESH_S, mapping_of
 from hub.model import connection, link
 from hub.store.notes import REST
 from hub.sync.owners import OWNER
-from mappings import Line, load
+from mappings import BadMapping, Line, load
 
 Choices = Mapping[str, Mapping[str, str]]
 
@@ -37,6 +37,19 @@ def offered(crm: CRM, text: str, schema: Schema) -> dict[str, dict[str, str]]:
         for ref, name in (choice for one in shown for choice in one.options if choice[1]):
             found.setdefault(line.codec.table, {}).setdefault(name, ref)  # type: ignore[attr-defined]
     return found
+
+
+def reasons(conn: Connection) -> list[str]:
+    """Why a card may be closed in the CRMs that let people choose: said in these words it arrives there."""
+    found: dict[str, None] = {}
+    for row in conn.execute(select(connection).where(connection.c.kind == "crm", connection.c.state == "active")):
+        try:
+            lines = load(mapping_of(row), row.config.get("tables")).lines
+        except BadMapping:  # its connection is paused with that cause
+            continue
+        for line in lines:
+            found |= dict.fromkeys(getattr(line.codec, "writes", ()) if line.hub == "reject_reason" else ())
+    return list(found)
 
 
 def learn(conn: Connection, clock: Clock, connection_id: str, news: Choices) -> bool:

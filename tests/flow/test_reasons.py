@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from connectors import registry
 from connectors.contract import Op
 from hub.cli_sandbox import rehearsable
 from hub.funnel import moves
+from hub.model import connection
+from hub.sync.choices import reasons
+from hub.web.desk.card import suggested
 from mappings import load, shipped
 from tests.flow.far import Far, far
 from tests.real.stage import ANNA
@@ -96,3 +100,15 @@ def test_why_people_lost_a_deal_is_known_here(there: Far) -> None:
     give(there, "deal", CHOICES.get(name_of(there), ("", DEAR))[1])
     made.settle(3)
     assert (made.deal().reason, made.link("deal").code) == (DEAR, "")
+
+
+@pytest.mark.parametrize("there", ["amocrm"], indirect=True)
+def test_the_desk_suggests_what_the_crm_knows(there: Far) -> None:
+    hub = there.made.hub
+    with hub.store.read() as conn:
+        assert reasons(conn) == [DEAR, "Bought elsewhere"]
+        assert suggested(conn, [DEAR, "Duplicate"]) == [DEAR, "Bought elsewhere", "Duplicate"]
+    with hub.store.write() as conn:
+        conn.execute(update(connection).where(connection.c.id == there.made.crm_id).values(mapping="nonsense"))
+    with hub.store.read() as conn:
+        assert reasons(conn) == []

@@ -68,7 +68,7 @@ def _answer(lead_id: str, complaint: str) -> Response | tuple[str, int] | str:
         return redirect(url_for("card.show", lead_id=lead_id), 303)
     page = "desk/card_body.html" if request.headers.get("HX-Request") else "desk/card.html"
     card = read_card(my_scope(), lead_id)
-    return render_template(page, card=card, reasons=words.REASONS, complaint=complaint), 409 if complaint else 200
+    return render_template(page, card=card, complaint=complaint), 409 if complaint else 200
 
 
 def _to(address: str) -> Response:

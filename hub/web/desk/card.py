@@ -14,6 +14,7 @@ from hub.funnel.questions import Question, answers_of, questions_of
 from hub.funnel.standing import read_known
 from hub.funnel.warmth import Score, score
 from hub.model import contact, contact_point, inquiry, lead, member
+from hub.sync import choices
 from hub.web.desk import words
 from hub.web.desk.access import guard
 from hub.web.desk.person import employer_of, reasons
@@ -48,6 +49,8 @@ class Card:
     links: Sequence[Any]
     story: Sequence[Line]
     others: Sequence[Any]
+    reasons: Sequence[str]
+    """Why it may be closed, as suggestions."""
     colleagues: Sequence[Any]
     heirs: Sequence[Any]
     deal: Any
@@ -82,7 +85,7 @@ class Card:
 @bp.get("/leads/<key:lead_id>")
 def show(lead_id: str) -> str:
     """The card as a page."""
-    return render_template("desk/card.html", card=read_card(my_scope(), lead_id), reasons=words.REASONS, complaint="")
+    return render_template("desk/card.html", card=read_card(my_scope(), lead_id), complaint="")
 
 
 def read_card(scope: Scope, lead_id: str) -> Card:
@@ -102,6 +105,7 @@ def read_card(scope: Scope, lead_id: str) -> Card:
             links=list(conn.execute(scope.links(row, "lead"))),
             story=read_story(conn, names, {row.contact_id: "contact", row.id: "lead"}, row.id),
             others=_others(conn, scope, row),
+            reasons=suggested(conn, words.REASONS),
             colleagues=people,
             heirs=heirs(row, people),
             deal=deal,
@@ -114,6 +118,11 @@ def read_card(scope: Scope, lead_id: str) -> Card:
 def _asked(conn: Connection, row: Any) -> list[tuple[Question, str]]:
     known = answers_of(conn, row.id)
     return [(one, known.get(one.name, "")) for one in questions_of(conn, row.direction_id)]
+
+
+def suggested(conn: Connection, usual: Sequence[Any]) -> list[str]:
+    """Reasons to choose from: those of the CRMs, in whose words they arrive there, and the usual ones."""
+    return list(dict.fromkeys((*choices.reasons(conn), *map(str, usual))))
 
 
 def block_stages(names: Names, block: str) -> list[Any]:

@@ -16,7 +16,7 @@ from hub.model import contact, deal, member, stage
 from hub.web.desk import words
 from hub.web.desk.access import guard
 from hub.web.desk.acts import actor, complain, write_note
-from hub.web.desk.card import block_stages, read_person
+from hub.web.desk.card import block_stages, read_person, suggested
 from hub.web.desk.scope import Scope, my_scope
 from hub.web.desk.search import LONGEST, matches
 from hub.web.desk.shown import typed
@@ -95,9 +95,10 @@ def _page(deal_id: str, template: str, complaint: str) -> str:
         person = read_person(conn, row.contact_id)
         story = read_story(conn, names, subjects, row.lead_id)
         receipts = receipts_of(conn, row.id)
+        reasons = suggested(conn, words.LOSSES)
     stages = block_stages(names, "deal")
     at = next((one for one in stages if one.key == row.stage), None)
     return render_template(
         template, deal=row, person=person, names=names, stages=stages, at=at, links=links, story=story,
-        reasons=words.LOSSES, complaint=complaint, receipts=receipts,
+        reasons=reasons, complaint=complaint, receipts=receipts,
     )  # fmt: skip
