@@ -40,11 +40,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an earlier set-up says: pipelines by (block, direction), stages by (block, direction, key), and what the
-    CRM was found unable to make, as (what, name)."""
+    """What an earlier set-up says: pipelines by (block, direction), stages by (block, direction, key), as what each
+    stage over there counts by (block, direction, pipeline, stage), and what the CRM was found unable to make, as
+    (what, name)."""
 
     pipelines: Mapping[tuple[str, str], str] = field(default_factory=dict)
     stages: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    counts: Mapping[tuple[str, str, str, str], str] = field(default_factory=dict)
     without: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -207,7 +209,23 @@ class _Stages:
         mine = [one for one in wishes if not one.final and one.block == wishes[-1].block]
         for number, stage in enumerate(rest):
             if mine:
-                self._row(mine[min(len(mine) - 1, number * len(mine) // len(rest))], stage.ref)
+                usual = mine[min(len(mine) - 1, number * len(mine) // len(rest))]
+                self._row(self._like(stage, mine) or usual, stage.ref)
+
+    def _like(self, stage: Stage, mine: Sequence[Wish]) -> Wish | None:
+        """The stage of ours as which this one counted before, else the one just before it, or after it."""
+        block, pipeline = mine[0].block, self.ref
+        ours = {one.key: one for one in mine}
+        before = self.layout.known.counts.get((block, self.direction_id, pipeline, stage.ref), "")
+        if before in ours:
+            return ours[before]
+        place = (block, self.direction_id, pipeline)
+        stands = {row[4]: row[2] for row in self.layout.rows if (row[0], row[1], row[3]) == place and row[2] in ours}
+        stages = self.have.stages if self.have is not None else ()
+        order = [one.ref for one in sorted(stages, key=lambda one: one.position)]
+        at = order.index(stage.ref)
+        near = (stands[ref] for ref in (*reversed(order[:at]), *order[at:]) if ref in stands)
+        return ours.get(next(near, ""))
 
 
 # ── strategies ───────────────────────────────────────────────────────────────────────────────────
@@ -289,8 +307,10 @@ def known(config: Mapping[str, Any], strategy: str) -> Known:
     rows = kept["rows"] if kept["strategy"] == strategy else []
     pipelines: dict[tuple[str, str], str] = {}
     stages: dict[tuple[str, str, str], str] = {}
+    counts: dict[tuple[str, str, str, str], str] = {}
     for block, direction, key, pipeline, ref in rows:
         pipelines.setdefault((block, direction), pipeline)
         stages.setdefault((block, direction, key), ref)
+        counts.setdefault((block, direction, pipeline, ref), key)
     without = frozenset((str(what), str(name)) for what, name in config.get("without", ()))
-    return Known(pipelines, stages, without)
+    return Known(pipelines, stages, counts, without)

@@ -95,6 +95,8 @@ class Provision:
                 )
                 note(conn, self._clock, "connection", live.id, "provisioned", "hub", {"step": plan.sentences[number]})
         self._finish(live, plan, refs, run_id)
+        if any((step.what, step.action) == ("pipeline", "create") for step in plan.steps):
+            self._count_in(live.id, plan.strategy)
         return run_id
 
     def verify(self, connection_id: str) -> tuple[str, ...]:
@@ -172,14 +174,14 @@ class Provision:
 
     def _finish(self, live: Live, plan: Plan, refs: Sequence[str], run_id: str) -> None:
         made = {f"{NEW}{number}": ref for number, ref in enumerate(refs)}
-        rows = _told_apart([tuple(made.get(part, part) for part in row) for row in plan.rows])
+        rows = kept_of([tuple(made.get(part, part) for part in row) for row in plan.rows])
         account = live.crm.check()
         schema = live.crm.describe()
         text = mapping_of(live.row)
         with self._store.write() as conn:
             config = dict(conn.execute(select(connection.c.config).where(connection.c.id == live.id)).scalar() or {})
             before = config.get("placement")
-            config["placement"] = placement_json(placement_of(plan.strategy), [row for row in rows if row[4]])
+            config["placement"] = placement_json(placement_of(plan.strategy), rows)
             config["intake"] = NO_LEADS if plan.strategy == NO_LEADS else ""
             config = learn(conn, self._clock.now(), config, schema.users)
             config["checked"] = live.row.generation
@@ -201,6 +203,19 @@ class Provision:
                 _look_at_all(conn, self._clock, live, fields, moved=moved)
         self._connections.forget()
 
+    def _count_in(self, connection_id: str, strategy: str) -> None:
+        """Stages that came with a new pipeline count as well: Odoo shows those of no team in every one."""
+        plan = self.plan(connection_id, strategy=strategy)
+        if not plan.empty:
+            return
+        with self._store.write() as conn:
+            config = dict(
+                conn.execute(select(connection.c.config).where(connection.c.id == connection_id)).scalar_one()
+            )
+            config["placement"] = placement_json(placement_of(strategy), kept_of(plan.rows))
+            conn.execute(update(connection).where(connection.c.id == connection_id).values(config=config))
+        self._connections.forget()
+
     def _forget(self, live: Live, run_id: str, removed: Collection[str]) -> None:
         """Without a set-up there is no placement; an earlier one keeps what still has its stage."""
         others = (provision_run.c.connection_id == live.id) & (provision_run.c.id != run_id)
@@ -216,13 +231,15 @@ class Provision:
         self._connections.forget()
 
 
-def _told_apart(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Rows without those in which a stage of theirs counts as one of ours and already serves as another."""
+def kept_of(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows of a plan that a connection keeps: without stages that have no place there, and without those in which a
+    stage of theirs counts as one of ours and already serves as another."""
     first: dict[tuple[str, ...], tuple[str, ...]] = {}
     for row in rows:
         first.setdefault(row[:3], row)
     taken = {row[3:] for row in first.values()}
-    return [row for row in rows if first[row[:3]] is row or row[3:] not in taken]
+    apart = (row for row in rows if first[row[:3]] is row or row[3:] not in taken)
+    return [row for row in apart if row[4]]
 
 
 def _wishes(conn: Connection) -> list[tuple[Any, list[Wish]]]:

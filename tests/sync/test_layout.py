@@ -135,6 +135,23 @@ def test_peoples_own_stages_count_as_the_nearest_of_ours() -> None:
         assert spot[2] == row[2]
 
 
+def test_a_stage_that_people_added_later_counts_as_the_one_before_it_and_keeps_doing_so() -> None:
+    schema, placement = made(laid_out("two_pipelines"))
+    [deals] = [one for one in schema.pipelines if one.name == "Windows · deals"]
+    at = {row[2]: row[4] for row in placement.rows if row[0] == "deal"}
+    offer = next(one for one in deals.stages if one.ref == at["offer_sent"])
+    demo = Stage("demo", "Demo", offer.position + 1)
+    others = tuple(one for one in schema.pipelines if one.ref != deals.ref)
+    schema = Schema(pipelines=(*others, replace(deals, stages=(*deals.stages, demo))))
+    for moved in (demo, replace(demo, position=1)):
+        kept = {"placement": placement_json("two_pipelines", placement.rows)}
+        again = laid_out("two_pipelines", schema, memory=known(kept, "two_pipelines"))
+        assert (again.steps, [row[2] for row in again.rows if row[4] == "demo"]) == ([], ["offer_sent"])
+        _, placement = made(again, schema)
+        stages = (*deals.stages, moved)
+        schema = Schema(pipelines=(*others, replace(deals, stages=stages)))
+
+
 def test_without_colours_a_letter_shows_the_border() -> None:
     names = [step.values["name"] for step in laid_out("two_blocks", colours="none").steps if step.what == "stage"]
     assert names[:2] == ["L · New", "L · Silent"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response
@@ -24,7 +25,7 @@ from hub.model import provision_run, setting
 from hub.store.notes import note
 from hub.sync.enrol import enrol
 from hub.sync.layout import NEW
-from hub.sync.provision import NotAsPlanned, Plan, placement_of, possible, strategy_of
+from hub.sync.provision import NotAsPlanned, Plan, kept_of, placement_of, possible, strategy_of
 from hub.web.admin.frame import actor, done, failed, hub, row_of
 
 LONGEST = 5 * MINUTE
@@ -96,9 +97,10 @@ def apply(connection_id: str) -> Response:
         return failed(str(error), "setup", connection_id=connection_id, **asked)
     _note(connection_id, "applied", len(plan.steps))
     hub().ring("push")
-    return done(
-        _("Done: %(n)s steps. Leads go to the CRM now.", n=len(plan.steps)), "setup", connection_id=connection_id
-    )
+    did = ngettext("Done: %(num)d step.", "Done: %(num)d steps.", len(plan.steps))
+    held = placement_of(plan.strategy) == "held"
+    now = _("Deals go to the CRM now.") if held else _("Leads go to the CRM now.")
+    return done(f"{did} {now}", "setup", connection_id=connection_id)
 
 
 def verify(connection_id: str) -> Response:
@@ -110,9 +112,10 @@ def verify(connection_id: str) -> Response:
         return failed(str(error), "setup", connection_id=connection_id)
     if not missing:
         return done(_("Checked: everything is in place."), "setup", connection_id=connection_id)
-    return failed(
-        _("%(n)s things are missing, see the plan below.", n=len(missing)), "setup", connection_id=connection_id
+    lacks = ngettext(
+        "%(num)d thing is missing, see the plan below.", "%(num)d things are missing, see the plan below.", len(missing)
     )
+    return failed(lacks, "setup", connection_id=connection_id)
 
 
 def undo(connection_id: str) -> Response:
@@ -128,7 +131,8 @@ def undo(connection_id: str) -> Response:
     except (ConnectorError, Busy) as error:
         return failed(str(error), "setup", connection_id=connection_id)
     _note(connection_id, "undone", len(gone))
-    return done(_("Taken back: %(n)s steps.", n=len(gone)), "setup", connection_id=connection_id)
+    told = ngettext("Taken back: %(num)d step.", "Taken back: %(num)d steps.", len(gone))
+    return done(told, "setup", connection_id=connection_id)
 
 
 def _only_crm(connection_id: str) -> None:
@@ -162,7 +166,7 @@ def stamp(plan: Plan) -> str:
 def settled(row: Any, plan: Plan) -> bool:
     """Whether nothing is left to do, here and over there."""
     kept = row.config.get("placement")
-    same = kept is not None and [list(line) for line in plan.rows] == [list(r) for r in kept["rows"]]
+    same = kept is not None and [list(line) for line in kept_of(plan.rows)] == [list(r) for r in kept["rows"]]
     straight = (row.config.get("intake") == NO_LEADS) == (plan.strategy == NO_LEADS)
     return plan.empty and same and straight and bool(kept["strategy"] == placement_of(plan.strategy))
 
