@@ -94,9 +94,7 @@ def test_custom_fields_of_a_contact_are_flat() -> None:
 
 def test_pipelines_and_users(connect: Connect) -> None:
     nothing = ("", 204)
-    crm, _ = connect(
-        nothing, nothing, nothing, ("pipelines.json", 200), ("users_list.json", 200), ("webhooks_list.json", 200)
-    )
+    crm, _ = connect(*[nothing] * 4, ("pipelines.json", 200), ("users_list.json", 200), ("webhooks_list.json", 200))
     schema = crm.describe()
     assert schema.pipelines
     for pipeline in schema.pipelines:

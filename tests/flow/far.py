@@ -24,7 +24,7 @@ from hub.sync.account import Account
 from hub.sync.plan import ABSENT
 from hub.sync.records import PLACE
 from tests.flow.scene import Scene
-from tests.real.stage import MAILS, stage
+from tests.real.stage import ANNA, MAILS, stage
 from tests.servers import Stack
 
 TOKEN = "sandbox-token"
@@ -121,6 +121,12 @@ class Far:
         provision.apply(self.made.crm_id, provision.plan(self.made.crm_id, strategy=strategy))
         self.person = self.sign_in()  # people see new fields when they sign in again
 
+    def begin(self, **told: str) -> None:
+        """Set up in the first placement that it carries; then somebody fills a form in, and has a card there."""
+        self.set_up(registry.crm(self.person.name).facts.strategies[0])
+        self.made.post(**{**ANNA, **told})
+        self.made.settle(3)
+
     # ── what stands over there ───────────────────────────────────────────────────────────────────
 
     def record(self, role: str) -> Record:
@@ -209,6 +215,7 @@ DELETIONS: Mapping[str, Callable[[Any, Record], None]] = {
 @contextmanager
 def far(stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """A hub whose only CRM is this one's stand-in; its people have the addresses of two users over there."""
+    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     clock = FixedClock(randomness=random.Random(str(stack.folder)))
     sandbox = import_module(f"connectors.crms.{name}.sandbox")
     app = sandbox.create_sandbox(clock=lambda: clock.now() / 1000, rate=None)

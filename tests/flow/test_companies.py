@@ -43,7 +43,6 @@ ONE_MADE = ("salesforce", "zoho", "bottlecrm")
 def there(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """A CRM, set up as it is best."""
     monkeypatch.setattr("connectors.crms.hubspot.SEARCHES", 1000)
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     name, _, strategy = request.param.partition(":")
     with far(embedded, name, monkeypatch) as made:
         made.set_up(strategy or registry.crm(name).facts.strategies[0])

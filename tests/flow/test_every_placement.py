@@ -49,7 +49,6 @@ def each(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
 def bare(case: tuple[str, str], embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """An account that no program has set up."""
     monkeypatch.setattr("connectors.crms.hubspot.SEARCHES", 1000)
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, case[0], monkeypatch) as made:
         yield made
 

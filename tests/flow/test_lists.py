@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from connectors import registry
 from hub.cli_sandbox import rehearsable
 from hub.funnel import moves
 from hub.model import contact_point, link
@@ -25,12 +24,8 @@ FIELDS = {"emails": ("email", MAILS), "phones": ("phone", PHONES)}
 def there(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """A CRM in which a client's contact stands, known by one phone and one mail."""
     monkeypatch.setattr("connectors.crms.hubspot.SEARCHES", 1000)
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, request.param, monkeypatch) as made:
-        made.set_up(registry.crm(request.param).facts.strategies[0])
-        inquiry: dict[str, Any] = {**ANNA, "email": MAILS[0], "phone": PHONES[0]}
-        made.made.post(**inquiry)
-        made.made.settle(3)
+        made.begin(email=MAILS[0], phone=PHONES[0])
         if not any(row.role == "contact" and row.state == "linked" for row in made.made.rows(link)):
             convert(made)
         yield made

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from connectors import registry
 from connectors.contract import Op
 from hub.cli_sandbox import rehearsable
 from hub.funnel import moves
@@ -55,24 +54,21 @@ def saved(there: Far, text: str) -> None:
     check(text, remote=account_fields(crm, crm.describe(), load(text)))
 
 
-def furnish(there: Far, crm: str, text: str, **told: str) -> None:
+def furnish(there: Far, text: str, **told: str) -> None:
     """An admin saves this mapping and sets the CRM up; somebody fills a form in."""
     saved(there, text)
     with there.made.hub.store.write() as conn:
         conn.execute(update(connection).where(connection.c.id == there.made.crm_id).values(mapping=text))
     there.made.hub.connections.forget()
-    there.set_up(registry.crm(crm).facts.strategies[0])
+    there.begin(**told)
     saved(there, text)
-    there.made.post(**{**ANNA, **told})
-    there.made.settle(3)
 
 
 @pytest.fixture
 def there(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     crm = getattr(request, "param", "bottlecrm")
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, crm, monkeypatch) as made:
-        furnish(made, crm, mapping_of(crm), Budget="100-200")
+        furnish(made, mapping_of(crm), Budget="100-200")
         yield made
 
 
@@ -112,7 +108,7 @@ def test_words_of_a_form_fill_fields_of_other_types(
 ) -> None:
     tied = f'x_budget = {{ crm = "hub_budget", codec = "{codec}"{told} }}\n'
     with far(embedded, "bottlecrm", monkeypatch) as far_:
-        furnish(far_, "bottlecrm", shipped("bottlecrm").replace("[lead]\n", "[lead]\n" + tied), Budget=typed)
+        furnish(far_, shipped("bottlecrm").replace("[lead]\n", "[lead]\n" + tied), Budget=typed)
         made, card = far_.made, far_.record("lead")
         assert (made.lead().own["x_budget"], card.values.get("hub_budget")) == (typed, shown)
         sent = len(far_.sent)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from connectors import registry
 from connectors.contract import Op
 from hub.cli_sandbox import rehearsable
 from hub.funnel import moves
@@ -17,7 +16,6 @@ from hub.sync.choices import reasons
 from hub.web.desk.card import suggested
 from mappings import load, shipped
 from tests.flow.far import Far, far
-from tests.real.stage import ANNA
 from tests.servers import Stack
 
 DEAR = "Too expensive"
@@ -31,12 +29,8 @@ FREE = [name for name in rehearsable() if name not in CHOICES and any(
 @pytest.fixture
 def there(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """A CRM with a lead in it."""
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, request.param, monkeypatch) as made:
-        made.set_up(registry.crm(request.param).facts.strategies[0])
-        inquiry: dict[str, Any] = {**ANNA}
-        made.made.post(**inquiry)
-        made.made.settle(3)
+        made.begin()
         yield made
 
 

@@ -22,7 +22,6 @@ BORIS = {"name": "Борис Титов", "phone": "+79161234599", "email": ""}
 @pytest.fixture
 def there(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """A CRM, set up as it is best."""
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, request.param, monkeypatch) as made:
         made.set_up(registry.crm(request.param).facts.strategies[0])
         made.made.settle(1)

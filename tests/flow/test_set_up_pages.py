@@ -22,7 +22,6 @@ BY_HAND = {("zoho", "two_pipelines")}
 
 @pytest.mark.parametrize("name", rehearsable())
 def test_what_was_applied_is_in_place(name: str, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, name, monkeypatch) as there:
         hub = there.made.hub
         with hub.store.write() as conn:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from connectors import registry
 from hub.cli_sandbox import rehearsable
 from hub.funnel import moves
 from hub.funnel.tags import retag
@@ -15,7 +13,6 @@ from hub.model import journal
 from hub.sync.holder import TABLES
 from mappings import load, shipped
 from tests.flow.far import Far, far
-from tests.real.stage import ANNA
 from tests.servers import Stack
 
 TAGGED = [name for name in rehearsable() if any(line.hub == "tags" for line in load(shipped(name)).lines)]
@@ -24,12 +21,8 @@ TAGGED = [name for name in rehearsable() if any(line.hub == "tags" for line in l
 @pytest.fixture
 def there(request: pytest.FixtureRequest, embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """A CRM with a lead in it, set up as it is best."""
-    monkeypatch.setattr("connectors.crms.pipedrive.Pipedrive.waits", (0.0, 0.0, 0.0))
     with far(embedded, request.param, monkeypatch) as made:
-        made.set_up(registry.crm(request.param).facts.strategies[0])
-        inquiry: dict[str, Any] = {**ANNA}
-        made.made.post(**inquiry)
-        made.made.settle(3)
+        made.begin()
         yield made
 
 
