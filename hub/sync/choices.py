@@ -35,7 +35,7 @@ def offered(crm: CRM, text: str, schema: Schema) -> dict[str, dict[str, str]]:
     for line in empty(text):
         shown = (one for one in schema.fields.get(kinds[line.kind], ()) if one.name == line.crm)
         for ref, name in (choice for one in shown for choice in one.options if choice[1]):
-            found.setdefault(line.codec.table, {}).setdefault(name, ref)  # type: ignore[attr-defined]
+            found.setdefault(getattr(line.codec, "table", ""), {}).setdefault(name, ref)
     return found
 
 
