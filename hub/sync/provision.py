@@ -70,12 +70,9 @@ class Provision:
         chosen = strategy or strategy_of(live, schema)
         if chosen not in can:
             raise Unsupported(f"This {live.crm.title} cannot carry the placement {chosen!r}; it can: {', '.join(can)}")
-        with self._store.read() as conn:
-            wishes = _wishes(conn)
         placement = placement_of(chosen)
-        layout = Layout(live.crm, schema, placement, known(live.row.config, placement))
-        for direction_row, stages in wishes:
-            layout.add(direction_row.id, direction_row.name, stages, (pipelines or {}).get(direction_row.id, ""))
+        with self._store.read() as conn:
+            layout = _laid_out(conn, live.crm, schema, placement, live.row.config, pipelines or {})
         switches = _plan_features(live, schema, placement)
         steps = [*layout.steps, *switches, *_plan_fields(live, schema, placement), *self._plan_hook(live, schema)]
         sentences = tuple(sentence(step) for step in steps)
@@ -95,8 +92,6 @@ class Provision:
                 )
                 note(conn, self._clock, "connection", live.id, "provisioned", "hub", {"step": plan.sentences[number]})
         self._finish(live, plan, refs, run_id)
-        if any((step.what, step.action) == ("pipeline", "create") for step in plan.steps):
-            self._count_in(live.id, plan.strategy)
         return run_id
 
     def verify(self, connection_id: str) -> tuple[str, ...]:
@@ -181,12 +176,13 @@ class Provision:
         with self._store.write() as conn:
             config = dict(conn.execute(select(connection.c.config).where(connection.c.id == live.id)).scalar() or {})
             before = config.get("placement")
+            without = [*config.get("without", []), *impossible(plan.steps, refs, plan.instead)]
+            config |= {"without": without} if without else {}
             config["placement"] = placement_json(placement_of(plan.strategy), rows)
+            config["placement"] = _counted_in(conn, live.crm, schema, plan, config)
             config["intake"] = NO_LEADS if plan.strategy == NO_LEADS else ""
             config = learn(conn, self._clock.now(), config, schema.users)
             config["checked"] = live.row.generation
-            without = [*config.get("without", []), *impossible(plan.steps, refs, plan.instead)]
-            config |= {"without": without} if without else {}
             if before is None and _is_own(plan):
                 config.setdefault("strangers", WELCOME)
             conn.execute(
@@ -203,19 +199,6 @@ class Provision:
                 _look_at_all(conn, self._clock, live, fields, moved=moved)
         self._connections.forget()
 
-    def _count_in(self, connection_id: str, strategy: str) -> None:
-        """Stages that came with a new pipeline count as well: Odoo shows those of no team in every one."""
-        plan = self.plan(connection_id, strategy=strategy)
-        if not plan.empty:
-            return
-        with self._store.write() as conn:
-            config = dict(
-                conn.execute(select(connection.c.config).where(connection.c.id == connection_id)).scalar_one()
-            )
-            config["placement"] = placement_json(placement_of(strategy), kept_of(plan.rows))
-            conn.execute(update(connection).where(connection.c.id == connection_id).values(config=config))
-        self._connections.forget()
-
     def _forget(self, live: Live, run_id: str, removed: Collection[str]) -> None:
         """Without a set-up there is no placement; an earlier one keeps what still has its stage."""
         others = (provision_run.c.connection_id == live.id) & (provision_run.c.id != run_id)
@@ -229,6 +212,25 @@ class Provision:
             conn.execute(update(connection).where(connection.c.id == live.id).values(config=config))
             conn.execute(update(provision_run).where(provision_run.c.id == run_id).values(state="undone"))
         self._connections.forget()
+
+
+def _laid_out(
+    conn: Connection, crm: CRM, schema: Schema, placement: str, config: Mapping[str, Any], chosen: Mapping[str, str]
+) -> Layout:
+    layout = Layout(crm, schema, placement, known(config, placement))
+    for row, stages in _wishes(conn):
+        layout.add(row.id, row.name, stages, chosen.get(row.id, ""))
+    return layout
+
+
+def _counted_in(conn: Connection, crm: CRM, schema: Schema, plan: Plan, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The placement with the stages that came along with a new pipeline: Odoo shows those of no team in every one."""
+    kept: Mapping[str, Any] = config["placement"]
+    if not any((step.what, step.action) == ("pipeline", "create") for step in plan.steps):
+        return kept
+    placement = placement_of(plan.strategy)
+    again = _laid_out(conn, crm, schema, placement, config, {})
+    return kept if again.steps else placement_json(placement, kept_of(again.rows))
 
 
 def kept_of(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -12,7 +13,7 @@ from hub.model import contact, deadline, deal, lead, member
 from tests.web.world import World, press
 
 
-def row(world: World, name: str) -> object:
+def row(world: World, name: str) -> Any:
     with world.hub.store.read() as conn:
         return conn.execute(select(lead).where(lead.c.id == world.leads[name])).one()
 
@@ -40,7 +41,7 @@ def test_the_list_is_silent_until_something_changes(world: World) -> None:
     assert address
     ask = address[1].replace("&amp;", "&")
     assert client.get(ask).status_code == 204
-    world.hub.clock.advance(1)  # type: ignore[attr-defined]
+    world.hub.clock.advance(1)
     world.send(name="Late Comer", phone="+1 415 555 2671", submission_id="late")
     world.process()
     answer = client.get(ask)
@@ -53,7 +54,7 @@ def test_a_step_that_runs_late_is_visible_and_news(world: World) -> None:
     ask = re.search(r'hx-get="([^"]+)"', page)
     assert ask
     assert 'class="overdue"' not in page
-    world.hub.clock.advance(16 * MINUTE / 1000)  # type: ignore[attr-defined]
+    world.hub.clock.advance(16 * MINUTE / 1000)
     answer = client.get(ask[1].replace("&amp;", "&"))
     assert answer.get_data(as_text=True).count('class="overdue"') == 4
 
@@ -116,7 +117,7 @@ def test_the_first_who_takes_a_lead_has_it(world: World) -> None:
     assert press(dora, address).status_code == 303, "twice is once"
     late = press(dan, address)
     assert (late.status_code, "Dora Desk has taken this lead already." in late.get_data(as_text=True)) == (409, True)
-    assert row(world, "Maria Schmidt").owner_id == world.members["dora"]  # type: ignore[attr-defined]
+    assert row(world, "Maria Schmidt").owner_id == world.members["dora"]
 
 
 def test_a_note_and_a_next_step_stand_in_the_timeline(world: World) -> None:
@@ -145,7 +146,7 @@ def test_a_note_and_a_next_step_stand_in_the_timeline(world: World) -> None:
 def test_tags_are_put_on_and_taken_off_and_go_along_to_the_deal(world: World) -> None:
     client, address = world.visitor("dora"), f"/leads/{world.leads['Ivan Petrov']}"
     assert press(client, f"{address}/tags", tags=" VIP , <b>oak</b>,vip,, Big   order").status_code == 303
-    assert row(world, "Ivan Petrov").tags == ["VIP", "<b>oak</b>", "Big order"]  # type: ignore[attr-defined]
+    assert row(world, "Ivan Petrov").tags == ["VIP", "<b>oak</b>", "Big order"]
     assert press(client, f"{address}/tags", tags="VIP, <b>oak</b>, Big order", shown="").status_code == 303, (
         "twice is once"
     )
@@ -153,7 +154,7 @@ def test_tags_are_put_on_and_taken_off_and_go_along_to_the_deal(world: World) ->
     assert page.count("Tags: VIP, &lt;b&gt;oak&lt;/b&gt;, Big order") == 1
     assert 'value="VIP, &lt;b&gt;oak&lt;/b&gt;, Big order"' in page
     assert press(client, f"{address}/tags", tags="VIP, New", shown="VIP, Old").status_code == 303
-    assert row(world, "Ivan Petrov").tags == ["VIP", "New", "<b>oak</b>", "Big order"], "a page that was open long"  # type: ignore[attr-defined]
+    assert row(world, "Ivan Petrov").tags == ["VIP", "New", "<b>oak</b>", "Big order"], "a page that was open long"
     for wrong in ("x" * 51, ",".join(map(str, range(31)))):
         late = press(client, f"{address}/tags", tags=wrong)
         assert (late.status_code, "50 signs at most" in late.get_data(as_text=True)) == (409, True)
@@ -178,7 +179,7 @@ def test_a_lead_moves_is_rejected_and_comes_back(world: World) -> None:
     assert press(client, f"{address}/reopen").status_code == 303
     assert press(client, f"{address}/stage", stage="no such").status_code == 409
     assert press(client, f"{address}/stage", stage="created").status_code == 409, "a deal stage is none of a lead"
-    assert row(world, "Ivan Petrov").state == "open"  # type: ignore[attr-defined]
+    assert row(world, "Ivan Petrov").state == "open"
 
 
 def test_qualifying_hands_over_to_somebody_who_sells_once(world: World) -> None:

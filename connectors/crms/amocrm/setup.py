@@ -106,10 +106,10 @@ def schema(api: Api) -> Schema:
 
 
 def _loss_reasons(api: Api) -> tuple[tuple[str, str], ...]:
-    """None where the account does not use them."""
+    """None where the account does not use them, or its user may not read them."""
     try:
         rows = api.pages("leads/loss_reasons", "loss_reasons")
-    except (Missing, Refuse):
+    except (Missing, Pause, Refuse):
         return ()
     return tuple((str(row["id"]), str(row.get("name", ""))) for row in rows)
 
